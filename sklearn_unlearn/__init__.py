@@ -1,0 +1,16 @@
+"""Unlearning for scikit-learn models: estimators with ``partial_forget(X_ids)``."""
+
+from sklearn_unlearn._receipt import ForgetReceipt, model_digest
+from sklearn_unlearn._version import __version__
+from sklearn_unlearn.base import BaseUnlearner
+from sklearn_unlearn.pipeline import partial_forget
+from sklearn_unlearn.puma import PUMAUnlearner
+
+__all__ = [
+    "BaseUnlearner",
+    "ForgetReceipt",
+    "PUMAUnlearner",
+    "__version__",
+    "model_digest",
+    "partial_forget",
+]

@@ -1,0 +1,137 @@
+"""The training rows: read in chunks, taken by number, erased for good."""
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import check_array, gen_batches
+
+# Values per chunk: large enough for BLAS, small beside any data that needs chunks.
+CHUNK_VALUES = 2**22
+
+
+def count_rows(X):
+    """Return the number of rows of an array, frame, sparse matrix or list."""
+    if hasattr(X, "shape") and len(X.shape):
+        return X.shape[0]
+    return len(X) if hasattr(X, "__len__") else len(np.asarray(X))
+
+
+def take_rows(X, rows):
+    """Return the given rows in the container that they came in."""
+    if hasattr(X, "iloc"):
+        return X.iloc[rows]
+    if sparse.issparse(X):
+        return X.tocsr()[rows]
+    if isinstance(X, (list, tuple)):
+        return X[rows] if isinstance(rows, slice) else [X[row] for row in rows]
+    return X[rows] if hasattr(X, "shape") else np.asarray(X)[rows]
+
+
+def values_per_row(X):
+    """Return about how many values a row holds; for rows that aren't numbers, a guess."""
+    if sparse.issparse(X):
+        return max(1, X.nnz // max(X.shape[0], 1))
+    return max(1, X.shape[1]) if len(getattr(X, "shape", ())) > 1 else 1000
+
+
+def is_memory_mapped(X):
+    """Tell whether an array's values lie in a file."""
+    while X is not None and not isinstance(X, np.memmap):
+        X = getattr(X, "base", None)
+    return X is not None
+
+
+class RowStore:
+    """Rows that can be erased.
+
+    Rows keep the number that they had in ``fit``. The store refers to the user's X until
+    the first request, then it holds the one copy that it may write to; a memory map is
+    never copied.
+
+    Parameters
+    ----------
+    X : array-like
+        The rows; not changed.
+
+    numeric : bool
+        True if the rows are numbers for a linear model; they are then kept as an array or
+        CSR matrix in which k rows are erased at a cost of k rows. Else they stay in their
+        container, and erasing copies what remains.
+    """
+
+    def __init__(self, X, numeric):
+        self._X = X
+        self._numeric = numeric
+        self._n_rows = count_rows(X)
+        self._positions = None
+        self._erased = []
+        self._owned = False
+
+    def __len__(self):
+        return self._n_rows
+
+    @property
+    def on_disk(self):
+        """True if the rows lie in the user's file, which is not written to."""
+        return is_memory_mapped(self._X)
+
+    def own(self):
+        """Make the private copy, once."""
+        if self._owned:
+            return
+        if self._numeric:
+            mapped = self.on_disk
+            self._X = check_array(
+                self._X,
+                accept_sparse="csr",
+                dtype=[np.float64, np.float32],
+                order=None if mapped else "C",
+                copy=not mapped,
+                ensure_all_finite=False,
+            )
+        self._owned = True
+
+    def take(self, rows):
+        """Return rows by their number."""
+        if self._positions is not None:
+            rows = np.searchsorted(self._positions, rows)
+        return take_rows(self._X, rows)
+
+    def chunks(self):
+        """Yield (row numbers or slice, rows); erased rows come as zeros or not at all."""
+        n_rows = count_rows(self._X)
+        for batch in gen_batches(n_rows, max(1, CHUNK_VALUES // values_per_row(self._X))):
+            numbers = batch if self._positions is None else self._positions[batch]
+            whole = batch.stop - batch.start == n_rows
+            yield numbers, self._X if whole else take_rows(self._X, batch)
+
+    def erase(self, rows):
+        """Remove the values of rows; a repeated call changes nothing."""
+        if not self._numeric:
+            positions = np.arange(self._n_rows) if self._positions is None else self._positions
+            kept = np.flatnonzero(~np.isin(positions, rows))
+            self._X, self._positions = take_rows(self._X, kept), positions[kept]
+        elif self.on_disk:
+            self._erased.append(rows)
+        else:
+            _wipe(self._X, rows)
+
+    def __getstate__(self):
+        state = vars(self).copy()
+        if self.on_disk:
+            state["_X"] = np.array(self._X)
+            for rows in self._erased:
+                _wipe(state["_X"], rows)
+            state["_erased"], state["_owned"] = [], self._owned
+        return state
+
+
+def _wipe(X, rows):
+    """Set rows of a private array or CSR matrix to zero, the sparsity pattern included."""
+    if not sparse.issparse(X):
+        X[rows] = 0
+        return
+    stored = np.concatenate(
+        [np.arange(X.indptr[row], X.indptr[row + 1]) for row in rows] or [np.empty(0, int)]
+    )
+    X.data[stored] = 0
+    X.indices[stored] = 0

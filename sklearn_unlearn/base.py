@@ -1,0 +1,324 @@
+"""What it means to be able to forget: ids, atomic requests, receipts."""
+
+import logging
+from abc import ABCMeta, abstractmethod
+from copy import deepcopy
+from datetime import UTC, datetime
+from time import perf_counter
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import BaseEstimator, MetaEstimatorMixin
+from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_unlearn._callbacks import CallbackSupportMixin, with_callbacks
+from sklearn_unlearn._receipt import ForgetReceipt, model_digest, new_salt, request_digest
+from sklearn_unlearn._rows import count_rows, take_rows
+
+logger = logging.getLogger(__name__)
+
+# Docstrings of the methods that are handed on to the fitted inner estimator.
+_HANDED_ON = """{summary}
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows as the inner estimator takes them.
+
+        Returns
+        -------
+        {returns}
+        """
+
+
+def _inner_has(name):
+    """Return a check for :func:`available_if`: has the inner estimator this method?"""
+
+    def check(self):
+        getattr(getattr(self, "estimator_", self.estimator), name)
+        return True
+
+    return check
+
+
+def _hand_on(name, summary, returns):
+    """Return a method that calls the method of the same name on ``estimator_``."""
+
+    def method(self, X):
+        check_is_fitted(self)
+        return getattr(self.estimator_, name)(X)
+
+    method.__name__ = name
+    method.__qualname__ = f"BaseUnlearner.{name}"
+    method.__doc__ = _HANDED_ON.format(summary=summary, returns=returns)
+    return available_if(_inner_has(name))(method)
+
+
+class BaseUnlearner(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
+    """Base class of the estimators that can forget.
+
+    A subclass has a parameter ``estimator``; its ``fit`` sets ``estimator_``, ``receipts_``
+    and ``_subjects``, and it implements the ``_forget`` and ``_erase`` hooks. What is common
+    to all unlearners is here: ids, the atomic request, the receipt, and everything that is
+    handed on to the inner estimator.
+    """
+
+    __metadata_request__fit = {"X_ids": True}
+
+    @abstractmethod
+    def fit(self, X, y, *, X_ids=None, **fit_params):
+        """Fit the inner estimator.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows.
+
+        y : array-like of shape (n_samples,)
+            Targets.
+
+        X_ids : array-like of shape (n_samples,), default=None
+            Id of the data subject that each row belongs to.
+
+        **fit_params : dict
+            Parameters for ``fit`` of the inner estimator.
+
+        Returns
+        -------
+        self : object
+            The fitted unlearner.
+        """
+
+    @abstractmethod
+    def _forget(self, rows, context):
+        """Compute the model without the given rows and change nothing.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Rows to forget, by their number in ``fit``.
+
+        context : CallbackContext
+            Task of this request; one subtask may be opened for each step.
+
+        Returns
+        -------
+        attributes : dict
+            New values of this object's attributes, ``estimator_`` among them.
+
+        outcome : dict
+            Fields of the receipt that only the method knows: ``guarantee``,
+            ``n_rows_remaining``, ``n_rows_retrained``, ``gradient_norm_before``,
+            ``gradient_norm_after``, ``stopped_because``, ``not_forgotten``.
+        """
+
+    @abstractmethod
+    def _erase(self, rows):
+        """Remove every per-row value of rows; repeated calls change nothing."""
+
+    def partial_forget(self, X_ids):
+        """Forget data subjects: move the model to where it would be without their rows.
+
+        The request is atomic: if anything fails, the model is as it was and can still
+        forget the same ids. Afterwards neither the model nor a pickle of it holds the
+        rows, the ids or any value that belongs to one of the rows.
+
+        Parameters
+        ----------
+        X_ids : array-like of shape (n_subjects,)
+            Ids to forget, each once. All rows of a subject are forgotten.
+
+        Returns
+        -------
+        self : object
+            The unlearner; ``receipts_[-1]`` says what was done.
+
+        Raises
+        ------
+        KeyError
+            If an id is unknown or forgotten already.
+
+        ValueError
+            If the request is empty, names an id twice, or leaves too little to train on.
+        """
+        return self._request(X_ids)
+
+    @with_callbacks
+    def _request(self, X_ids, not_forgotten=()):
+        """Carry out a request; not_forgotten names parts outside this object."""
+        check_is_fitted(self)
+        started = perf_counter()
+        self._settle()
+        keys, rows = self._subjects.rows(X_ids)
+        context = self._init_callback_context(task_name="partial_forget", max_subtasks=None)
+        context.call_on_fit_task_begin(estimator=self)
+        attributes, outcome = self._forget(rows, context)
+        outcome["not_forgotten"] = (*not_forgotten, *outcome["not_forgotten"])
+        salt = new_salt()
+        receipt = ForgetReceipt(
+            created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            method=type(self).__name__,
+            n_subjects=len(keys),
+            n_rows=len(rows),
+            request_digest=request_digest(keys, salt),
+            salt=salt,
+            model_digest_before=self._digest,
+            model_digest_after=model_digest(attributes["estimator_"]),
+            seconds=perf_counter() - started,
+            **outcome,
+        )
+        attributes["receipts_"] = [*self.receipts_, receipt]
+        attributes["_pending"] = keys, rows
+        # One C-level call: an interrupt comes before it or after it, never in between.
+        self.__dict__.update(attributes)
+        self._settle()
+        context.call_on_fit_task_end(estimator=self)
+        logger.info(
+            "%s forgot %d rows of %d subjects in %.3f s",
+            receipt.method,
+            receipt.n_rows,
+            receipt.n_subjects,
+            receipt.seconds,
+        )
+        return self
+
+    @property
+    def _digest(self):
+        """Digest of the model as it stands."""
+        return self.receipts_[-1].model_digest_after if self.receipts_ else self._fit_digest()
+
+    def _fit_digest(self):
+        """Digest of a model that has forgotten nothing yet."""
+        return model_digest(self.estimator_)
+
+    def _settle(self):
+        """Erase what the last request forgot, again if an interrupt cut the erasing short."""
+        pending = getattr(self, "_pending", None)
+        if pending is None:
+            return
+        keys, rows = pending
+        self._subjects.forget(keys)
+        self._erase(rows)
+        self._pending = None
+
+    def __getstate__(self):
+        self._settle()
+        state = super().__getstate__().copy()
+        if "receipts_" in state:
+            state["receipts_"] = [receipt.without_salt() for receipt in self.receipts_]
+        return state
+
+    predict = _hand_on("predict", "Predict targets.", "ndarray of shape (n_samples,)")
+    predict_proba = _hand_on(
+        "predict_proba",
+        "Predict class probabilities.",
+        "ndarray of shape (n_samples, n_classes)",
+    )
+    predict_log_proba = _hand_on(
+        "predict_log_proba",
+        "Predict logarithms of class probabilities.",
+        "ndarray of shape (n_samples, n_classes)",
+    )
+    decision_function = _hand_on(
+        "decision_function",
+        "Return confidence scores.",
+        "ndarray of shape (n_samples,) or (n_samples, n_classes)",
+    )
+
+    @available_if(_inner_has("score"))
+    def score(self, X, y, **params):
+        """Return the score of the fitted inner estimator.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Test rows.
+
+        y : array-like of shape (n_samples,)
+            Targets.
+
+        **params : dict
+            Further parameters of the inner estimator's ``score``.
+
+        Returns
+        -------
+        float
+            Accuracy of a classifier, R^2 of most regressors.
+        """
+        check_is_fitted(self)
+        return self.estimator_.score(X, y, **self._route(params, "score"))
+
+    def _route(self, params, method):
+        """Return the parameters that go to ``method`` of the inner estimator."""
+        if params and get_config()["enable_metadata_routing"]:
+            return process_routing(self, method, **params).estimator[method]
+        return params
+
+    def get_metadata_routing(self):
+        """Get metadata routing of this object.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            Routing information: the unlearner's own requests and the inner estimator's.
+        """
+        return (
+            MetadataRouter(owner=self)
+            .add_self_request(self)
+            .add(
+                estimator=self.estimator,
+                method_mapping=MethodMapping()
+                .add(caller="fit", callee="fit")
+                .add(caller="score", callee="score"),
+            )
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        inner = get_tags(self.estimator)
+        for name in ("estimator_type", "classifier_tags", "regressor_tags", "target_tags"):
+            setattr(tags, name, deepcopy(getattr(inner, name)))
+        tags.input_tags = deepcopy(inner.input_tags)
+        tags.non_deterministic = inner.non_deterministic
+        return tags
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "estimator_")
+
+    @property
+    def classes_(self):
+        """Class labels, ndarray of shape (n_classes,); only for classifiers."""
+        return self._fitted("classes_")
+
+    @property
+    def n_features_in_(self):
+        """Number of features seen in ``fit``, int."""
+        return self._fitted("n_features_in_")
+
+    @property
+    def feature_names_in_(self):
+        """Names of the features seen in ``fit``, ndarray of str; only for named features."""
+        return self._fitted("feature_names_in_")
+
+    def _fitted(self, name):
+        """Return an attribute of the fitted inner estimator."""
+        if "estimator_" not in vars(self):
+            raise AttributeError(f"{type(self).__name__} has no {name} before it is fitted")
+        return getattr(self.estimator_, name)
+
+
+def per_row(params, n_rows, rows):
+    """Restrict those fit parameters that have one value per row to some rows."""
+    return {
+        name: take_rows(value, rows) if _has_rows(value, n_rows) else value
+        for name, value in params.items()
+    }
+
+
+def _has_rows(value, n_rows):
+    """Tell whether a fit parameter has one entry per row."""
+    sized = hasattr(value, "shape") or isinstance(value, (list, tuple))
+    return sized and np.ndim(value) > 0 and count_rows(value) == n_rows

@@ -1,0 +1,1 @@
+"""How would the parameters move? Objectives, solvers and the reweighting."""

@@ -1,0 +1,94 @@
+"""How much does a row of each class weigh, and how does that change as rows leave?"""
+
+from copy import copy
+
+import numpy as np
+from sklearn.utils import compute_class_weight
+
+
+class ClassWeights:
+    """Counts of the rows of each class and the weights that follow from them.
+
+    Parameters
+    ----------
+    problem : LinearProblem
+        Whose ``class_weight``, ``multiclass`` and ``balance_counts_weights`` apply.
+
+    classes : ndarray of shape (n_classes,) or None
+        Class labels; None for targets that are not one class number per row.
+
+    n_outputs : int
+        Number of raw predictions per row.
+
+    codes : ndarray of int of shape (n_rows,)
+        Class number of each trained row; zeros without classes.
+
+    weights : ndarray of shape (n_rows,)
+        Sample weights of the trained rows.
+    """
+
+    def __init__(self, problem, classes, n_outputs, codes, weights):
+        self.n_classes = 1 if classes is None else len(classes)
+        self.balanced = problem.class_weight == "balanced"
+        self._counts_weights = int(problem.balance_counts_weights)
+        # One-vs-rest solvers weight the positive rows of each output, all others weight rows.
+        self.per_output = problem.multiclass == "one-vs-rest" and n_outputs > 1
+        self._given = np.ones(self.n_classes)
+        if problem.class_weight is not None and not self.balanced:
+            self._given = compute_class_weight(problem.class_weight, classes=classes, y=classes)
+        self._tally = self._count(codes, weights)
+
+    def _count(self, codes, weights):
+        """Return rows and weights per class, of shape (n_classes, 2)."""
+        n_classes = self.n_classes
+        return np.column_stack(
+            [np.bincount(codes, minlength=n_classes), np.bincount(codes, weights, n_classes)]
+        )
+
+    @property
+    def counts(self):
+        """Number of trained rows of each class, of shape (n_classes,)."""
+        return self._tally[:, 0]
+
+    @property
+    def n_rows(self):
+        """Number of trained rows."""
+        return int(self.counts.sum())
+
+    @property
+    def sample_weight(self):
+        """Sum of the sample weights."""
+        return float(self._tally[:, 1].sum())
+
+    @property
+    def weight(self):
+        """Sum of the row weights, class weights included where they go to rows."""
+        if self.per_output:
+            return self.sample_weight
+        return float(self._tally[:, 1] @ self.factors()[:, 0])
+
+    def factors(self):
+        """Return what each class is multiplied by, shape (n_classes, 1 or n_classes)."""
+        weight = self._given
+        if self.balanced:
+            count = np.maximum(self._tally[:, self._counts_weights], np.finfo(float).tiny)
+            weight = count.sum() / (self.n_classes * count)
+        if not self.per_output:
+            return weight[:, None]
+        factors = np.ones((self.n_classes, self.n_classes))
+        np.fill_diagonal(factors, weight)
+        return factors
+
+    def without(self, codes, weights):
+        """Return the class weights after some rows have left."""
+        return self.changed(self._count(codes, -weights) * [-1, 1])
+
+    def reweighted(self, codes, changes):
+        """Return the class weights after sample weights have changed."""
+        return self.changed(self._count(codes, changes) * [0, 1])
+
+    def changed(self, difference):
+        """Return a copy with a difference added to the tally."""
+        new = copy(self)
+        new._tally = self._tally + difference
+        return new

@@ -1,0 +1,611 @@
+"""The objective of a linear model at a parameter vector, in closed form.
+
+Parameters are held as an array ``theta`` of shape (n_outputs, n_features + 1), the
+intercept last; a model without intercept keeps a zero there. All sums are over rows, not
+means: the penalty of :class:`LinearProblem` is scaled to match.
+"""
+
+from copy import copy
+from dataclasses import replace
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import gen_batches
+
+from sklearn_unlearn._rows import CHUNK_VALUES
+from sklearn_unlearn.influence.class_weights import ClassWeights
+from sklearn_unlearn.influence.expansion import Expansion, pull_back, push_forward
+from sklearn_unlearn.influence.losses import softmax_loss
+from sklearn_unlearn.influence.solvers import SymmetricSolver, solve_cg
+
+# A dense Hessian of up to 4,000 parameters is kept; beyond, only its products are used.
+MAX_HESSIAN_VALUES = 4000**2
+
+# Share of the weight that may change before curvature at older parameters is made anew.
+MAX_DRIFT = 0.01
+# A constant curvature is only made anew for the sake of rounding errors.
+MAX_DRIFT_QUADRATIC = 0.5
+
+
+class LinearObjective:
+    """Weighted empirical risk of a linear model at a parameter vector.
+
+    Objects are not changed by their methods: ``without``, ``reweighted`` and ``moved``
+    return a new objective that shares the rows. Only ``erase`` writes to the shared rows.
+
+    Parameters
+    ----------
+    problem : LinearProblem
+        What the model minimises.
+
+    model : estimator
+        The fitted linear model.
+
+    rows : RowStore
+        All rows given to ``fit``.
+
+    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        Class numbers of a classifier, -1 and 1 of a multilabel one, else targets.
+
+    weights : ndarray of shape (n_rows,)
+        Sample weights.
+
+    trained : ndarray of bool of shape (n_rows,)
+        False for rows that were held out.
+
+    features : object
+        Maps rows to the model's features.
+    """
+
+    def __init__(self, problem, model, rows, y, weights, trained, features):
+        self.rows, self.features = rows, features
+        self.y, self.weights, self.trained = y, weights, trained
+        coef = np.atleast_2d(np.asarray(model.coef_, dtype=float))
+        intercept = np.asarray(model.intercept_, dtype=float).reshape(-1, 1)
+        self.theta = np.hstack([coef, np.broadcast_to(intercept, (len(coef), 1))])
+        self.fit_intercept = model.fit_intercept
+        if problem.multiclass == "softmax" and len(coef) > 1:
+            problem = replace(problem, loss=softmax_loss)
+        self.problem, self.loss = problem, problem.loss
+        classes = model.classes_ if y.ndim == 1 else None
+        self.class_weights = ClassWeights(
+            problem, classes, len(coef), self._codes(trained), weights[trained]
+        )
+        self.expansion = None
+        self.is_reweighted = False
+        self._solvers = None
+        self._excluded = np.empty(0, dtype=np.intp)
+
+    def _codes(self, rows):
+        """Return the class numbers of rows, zeros where there are no classes."""
+        y = self.y[rows]
+        return y if y.ndim == 1 else np.zeros(len(y), dtype=np.intp)
+
+    @property
+    def n_rows(self):
+        """Number of rows that the model is trained on."""
+        return self.class_weights.n_rows
+
+    @property
+    def _is_grouped(self):
+        """True if the expansion is kept per class, as balanced class weights need."""
+        return self.class_weights.balanced and self.keeps_hessian
+
+    @property
+    def _factors(self):
+        """Return what each group of the expansion is multiplied by."""
+        return self.class_weights.factors() if self._is_grouped else np.ones((1, 1))
+
+    @property
+    def _hessian_shape(self):
+        """Return the shape of the Hessian: blocks, parameters, parameters."""
+        n_outputs, q = self.theta.shape
+        if self.loss.coupled:
+            return 1, n_outputs * q, n_outputs * q
+        shared = self.loss.quadratic and not self.class_weights.per_output
+        return 1 if shared else n_outputs, q, q
+
+    @property
+    def keeps_hessian(self):
+        """True if the Hessian is small enough to be kept."""
+        groups = self.class_weights.n_classes if self.class_weights.balanced else 1
+        return groups * np.prod(self._hessian_shape) <= MAX_HESSIAN_VALUES
+
+    @property
+    def _penalty(self):
+        """Return the penalty of every parameter, of theta's shape."""
+        tally = self.class_weights
+        scale = {"one": 1.0, "rows": tally.n_rows, "weight": tally.sample_weight}
+        penalty = np.empty_like(self.theta)
+        penalty[:, :-1] = np.reshape(self.problem.l2, (-1, 1))
+        penalty[:, -1] = self.problem.intercept_l2
+        return penalty * scale[self.problem.scale]
+
+    def _live_weights(self):
+        """Return the weights, zero for rows that are held out or wait to be erased."""
+        weights = np.where(self.trained, self.weights, 0.0)
+        weights[self._excluded] = 0
+        return weights
+
+    def targets(self, rows):
+        """Return the targets of rows as the loss takes them, shape (n, n_outputs)."""
+        return self.encoded_targets(self.y[rows])
+
+    def encoded_targets(self, y):
+        """Return class numbers or values as the loss takes them, shape (n, n_outputs)."""
+        n_outputs = len(self.theta)
+        if y.ndim > 1:
+            return y
+        if n_outputs == 1:
+            return 2.0 * y[:, None] - 1
+        hot = y[:, None] == np.arange(n_outputs)
+        return hot.astype(float) if self.loss.coupled else 2.0 * hot - 1
+
+    def raw(self, Z):
+        """Return the raw predictions for features, shape (n, n_outputs)."""
+        return push_forward(Z, self.theta)
+
+    def _output_weights(self, rows, weights):
+        """Return the weights of rows in each output; a group's factor is added later."""
+        weights = weights[:, None]
+        if self.y.ndim > 1 or self._is_grouped:
+            return weights
+        return weights * self.class_weights.factors()[self.y[rows]]
+
+    def _row_terms(self, rows, weights, raw):
+        """Return weighted loss, slope and curvature by the raw predictions, per row."""
+        u, y = self._output_weights(rows, weights), self.targets(rows)
+        # Erased rows have no meaningful target: their zero weight must win over inf.
+        with np.errstate(all="ignore"):
+            value = np.where(u != 0, u * self.loss.value(raw, y), 0.0)
+            slope = np.where(u != 0, u * self.loss.gradient(raw, y), 0.0)
+            h = self.loss.curvature(raw, y)
+            if not self.loss.coupled:
+                h = np.where(u != 0, u * h, 0.0)[:, : self._hessian_shape[0]]
+        return value, slope, h
+
+    def _times_curvature(self, h, u, change):
+        """Return the change of the slopes for a change of the raw predictions."""
+        if not self.loss.coupled:
+            return h * change
+        return u * h * (change - (h * change).sum(axis=1, keepdims=True))
+
+    def _empty(self, hessian):
+        """Return an expansion of no rows."""
+        n_groups = self.class_weights.n_classes if self._is_grouped else 1
+        return Expansion.zeros(n_groups, self.theta.shape, self._hessian_shape if hessian else None)
+
+    def _add(self, expansion, rows, weights, Z, old_raw=None):
+        """Add rows to an expansion, at their raw predictions or at older ones."""
+        raw = self.raw(Z) if old_raw is None else old_raw
+        value, slope, h = self._row_terms(rows, weights, raw)
+        u = self._output_weights(rows, weights)
+        if old_raw is not None:
+            slope = slope + self._times_curvature(h, u, self.raw(Z) - old_raw)
+        coupled_weight = u[:, 0] if self.loss.coupled else None
+        if not self._is_grouped:
+            expansion.add(0, Z, value, slope, h, coupled_weight)
+            return
+        codes = self.y[rows]
+        for group in np.unique(codes):
+            of = codes == group
+            some = coupled_weight[of] if self.loss.coupled else None
+            expansion.add(group, Z[of], value[of], slope[of], h[of], some)
+
+    def measured(self, hessian=True, old=None):
+        """Return the objective with its expansion summed over all rows.
+
+        Parameters
+        ----------
+        hessian : bool, default=True
+            Whether to make the Hessian too; else the one at hand is kept, if there is one.
+
+        old : LinearObjective, default=None
+            Expand at the raw predictions of this objective, whose features may differ,
+            and continue from there to the parameters of this one.
+
+        Returns
+        -------
+        LinearObjective
+            The same objective, expanded. Costs one pass over the rows, n d^2 for the
+            Hessian and n d without.
+        """
+        hessian = self.keeps_hessian and hessian
+        total = self._empty(hessian)
+        weights = self._live_weights()
+        for rows, block in self.rows.chunks():
+            old_raw = None if old is None else old.raw(old.features(block))
+            self._add(total, rows, weights[rows], self.features(block), old_raw)
+        new = copy(self)
+        if hessian:
+            reference = np.diagonal(total.hessian, axis1=-2, axis2=-1).copy()
+            new.expansion = replace(total, reference=reference, weight=self.class_weights.sample_weight)
+            new._solvers = None
+        elif self.expansion is None:
+            new.expansion = total
+        else:
+            new.expansion = replace(
+                self.expansion, value=total.value, gradient=total.gradient, measured=True
+            )
+        return new
+
+    def _expanded(self):
+        """Return the expansion, made at the first call."""
+        if self.expansion is None:
+            self.expansion = self.measured().expansion
+        return self.expansion
+
+    def value(self):
+        """Return the objective's value, penalty included."""
+        data = (self._factors * self._expanded().value).sum()
+        return float(data + 0.5 * (self._penalty * self.theta**2).sum())
+
+    def gradient(self):
+        """Return the gradient at theta, of theta's shape, penalty included."""
+        data = (self._factors[:, :, None] * self._expanded().gradient).sum(axis=0)
+        gradient = data + self._penalty * self.theta
+        if not self.fit_intercept:
+            gradient[:, -1] = 0
+        return gradient
+
+    def gradient_norm(self):
+        """Return the largest absolute entry of the mean objective's gradient."""
+        return float(np.abs(self.gradient()).max() / self.class_weights.weight)
+
+    def directional(self, S, rows=None, weights=None):
+        """Return the derivative of weighted row losses along directions, in one pass.
+
+        Parameters
+        ----------
+        S : ndarray of shape (m, n_outputs, n_features + 1)
+            Directions in parameter space.
+
+        rows : ndarray of int, default=None
+            Rows; all rows of ``fit`` by default.
+
+        weights : ndarray of shape (n,), default=None
+            Weights of these rows; those they have by default.
+
+        Returns
+        -------
+        ndarray of shape (n, m)
+            Derivatives; zero for rows that are forgotten or were held out.
+        """
+        if rows is not None:
+            weights = self._live_weights()[rows] if weights is None else weights
+            return self._along(S, rows, weights, self.features(self.rows.take(rows)))
+        weights = self._live_weights()
+        result = np.zeros((len(self.rows), len(S)))
+        for some, block in self.rows.chunks():
+            result[some] = self._along(S, some, weights[some], self.features(block))
+        return result
+
+    def _along(self, S, rows, weights, Z):
+        """Return the directional derivatives of rows whose features are at hand."""
+        _, slope, _ = self._row_terms(rows, weights, self.raw(Z))
+        if self._is_grouped:
+            slope = slope * self.class_weights.factors()[self.y[rows]]
+        change = push_forward(Z, S.reshape(-1, S.shape[2])).reshape(-1, *S.shape[:2])
+        return np.einsum("nmk,nk->nm", change, slope)
+
+    def _terms_of(self, rows, weights, hessian):
+        """Return the expansion of some rows with given weights."""
+        total = self._empty(hessian)
+        for batch in gen_batches(len(rows), max(1, CHUNK_VALUES // self.theta.shape[1])):
+            Z = self.features(self.rows.take(rows[batch]))
+            self._add(total, rows[batch], weights[batch], Z)
+        return total
+
+    def without(self, rows):
+        """Return the objective on the rows that remain.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Rows to leave out; rows that were held out change nothing.
+
+        Returns
+        -------
+        LinearObjective
+            The same parameters, fewer rows. Costs k d^2 for k rows.
+        """
+        rows = rows[self.trained[rows]]
+        new = copy(self)
+        new._solvers = None
+        new._excluded = np.concatenate([self._excluded, rows])
+        new.class_weights = self.class_weights.without(self._codes(rows), self.weights[rows])
+        if self.expansion is None or self._is_stale():
+            new.expansion = None
+            return new
+        left, e = self._terms_of(rows, self.weights[rows], True), self.expansion
+        new.expansion = replace(
+            e,
+            value=e.value - left.value,
+            gradient=e.gradient - left.gradient,
+            hessian=e.hessian - left.hessian,
+            drift=e.drift + self._share(self.weights[rows].sum()),
+        )
+        return new
+
+    def _share(self, weight):
+        """Return a weight as a share of all weight when the Hessian was made."""
+        return float(weight / max(self.expansion.weight, np.finfo(float).tiny))
+
+    def _is_stale(self):
+        """True if the expansion should be made anew before the next step."""
+        e = self.expansion
+        if e.hessian is None:
+            return True
+        limit = MAX_DRIFT_QUADRATIC if self.loss.quadratic else MAX_DRIFT
+        diagonal = np.diagonal(e.hessian, axis1=-2, axis2=-1)
+        # A feature that nearly vanished is down to the rounding errors of what it was.
+        return e.drift > limit or bool((diagonal < 1e-6 * e.reference).any())
+
+    def weighted_gradient(self, rows, factors):
+        """Return the gradient of the loss of some rows, weights multiplied by factors.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Row numbers.
+
+        factors : ndarray of shape (n,)
+            Factors.
+
+        Returns
+        -------
+        ndarray of shape (n_groups, n_outputs, n_features + 1)
+            Gradient per group of rows.
+        """
+        return self._terms_of(rows, self.weights[rows] * factors, False).gradient
+
+    def reweighted(self, rows, changes, gradient):
+        """Return the objective with the weights of some rows multiplied by 1 + changes.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Row numbers.
+
+        changes : ndarray of shape (n,)
+            Relative changes.
+
+        gradient : ndarray
+            ``weighted_gradient(rows, changes)``.
+
+        Returns
+        -------
+        LinearObjective
+            The reweighted objective; its Hessian is the one before, and the change counts
+            as drift.
+        """
+        new = copy(self)
+        change = self.weights[rows] * changes
+        new.weights = self.weights.copy()
+        new.weights[rows] += change
+        new.is_reweighted = True
+        new.class_weights = self.class_weights.reweighted(self._codes(rows), change)
+        if self.expansion is not None:
+            new.expansion = replace(
+                self.expansion,
+                gradient=self.expansion.gradient + gradient,
+                drift=self.expansion.drift + self._share(np.abs(change).sum()),
+            )
+        return new
+
+    def moved(self, step):
+        """Return the objective at theta + step, its expansion carried along.
+
+        Parameters
+        ----------
+        step : ndarray of the shape of theta
+            Change of the parameters.
+
+        Returns
+        -------
+        LinearObjective
+            The objective there, at no cost in rows.
+        """
+        new = copy(self)
+        new.theta = self.theta + step
+        e = self._expanded()
+        if e.hessian is None:
+            new.expansion = None
+            return new
+        bent = e.bend(step)
+        new.expansion = replace(
+            e,
+            value=e.value + ((e.gradient + 0.5 * bent) * step).sum(axis=2),
+            gradient=e.gradient + bent,
+            measured=False,
+        )
+        return new
+
+    def at(self, theta):
+        """Return the objective at other parameters, without an expansion."""
+        new = copy(self)
+        new.theta, new.expansion, new._solvers = theta, None, None
+        return new
+
+    def with_features(self, features, change=None):
+        """Return the objective in changed features, at the same raw predictions.
+
+        Parameters
+        ----------
+        features : object
+            The new map from rows to features.
+
+        change : tuple of (ndarray, ndarray) or None, default=None
+            ``scale`` and ``shift`` if new features are ``old * scale + shift``; the
+            expansion is then converted. Else it is made anew in a pass over the rows.
+
+        Returns
+        -------
+        LinearObjective
+            The objective in the new features.
+        """
+        new = copy(self)
+        new.features, new._solvers = features, None
+        if change is None:
+            some = features(self.rows.take(np.flatnonzero(self._live_weights())[:1]))
+            if some.shape[1] != self.theta.shape[1] - 1:
+                new.theta = np.zeros((len(self.theta), some.shape[1] + 1))
+            new.expansion = None
+            return new.measured(old=self) if self.keeps_hessian else new
+        scale, shift = change
+        new.theta = self.theta.copy()
+        new.theta[:, :-1] /= scale
+        new.theta[:, -1] -= new.theta[:, :-1] @ shift
+        new.expansion = None
+        if self.expansion is not None and self.expansion.hessian is not None:
+            new.expansion = _rescaled(self.expansion, scale, shift, len(self.theta))
+        if self.fit_intercept:
+            return new
+        # Without an intercept the shift can't be taken up: predictions move instead.
+        back = np.zeros_like(new.theta)
+        back[:, -1] = -new.theta[:, -1]
+        return new.moved(back)
+
+    def solve(self, V):
+        """Return the product of the inverse Hessian and V.
+
+        Parameters
+        ----------
+        V : ndarray of shape (m, n_outputs, n_features + 1)
+            Vectors in parameter space.
+
+        Returns
+        -------
+        ndarray of shape (m, n_outputs, n_features + 1)
+            Products. Costs d^3 / 3 for the first after a change, then d^2; where no
+            Hessian is kept, some tens of passes over the rows.
+        """
+        return self._by_block(V, "solve") if self.keeps_hessian else self._solve_by_products(V)
+
+    def newton_step(self, gradient=None):
+        """Return the step to the minimum of the expansion.
+
+        Parameters
+        ----------
+        gradient : ndarray of the shape of theta, default=None
+            Used in place of the objective's own.
+
+        Returns
+        -------
+        ndarray of the shape of theta
+            Step. Where the remaining rows leave parameters open (collinear features
+            without penalty), it leads to those of minimum norm.
+        """
+        gradient = self.gradient() if gradient is None else gradient
+        step = -self.solve(gradient[None])[0]
+        if self.keeps_hessian:
+            step -= self._by_block(self.theta[None], "null_part")[0]
+        if not np.isfinite(step).all():
+            raise ValueError(
+                "The step is not finite: predictions overflow. Scale the features, or fit "
+                "the model to a tighter tolerance."
+            )
+        return step
+
+    def _by_block(self, V, method):
+        """Apply a solver's method to the free parameters of every block."""
+        if self._solvers is None:
+            self._solvers = self._make_solvers()
+        free = self._free()
+        blocks = V.reshape(len(V), -1, self._hessian_shape[1])
+        result = np.zeros_like(blocks)
+        for block in range(blocks.shape[1]):
+            solver = self._solvers[min(block, len(self._solvers) - 1)]
+            result[:, block, free] = getattr(solver, method)(blocks[:, block, free].T).T
+        return result.reshape(V.shape)
+
+    def _free(self):
+        """Return the positions of a block's parameters that may move."""
+        at, q = np.arange(self._hessian_shape[1]), self.theta.shape[1]
+        return at if self.fit_intercept else at[at % q != q - 1]
+
+    def _make_solvers(self):
+        """Return one solver per block; blocks share one where they are equal."""
+        if self._expanded().hessian is None:
+            self.expansion = self.measured().expansion
+        e, free, q = self.expansion, self._free(), self.theta.shape[1]
+        n_blocks, d, _ = self._hessian_shape
+        factors = self._factors[:, :n_blocks, None]
+        hessian = (factors[..., None] * e.hessian).sum(axis=0)
+        reference = (factors * e.reference).sum(axis=0)
+        penalty = self._penalty.reshape(-1, d)
+        if (penalty == penalty[0]).all():
+            penalty = penalty[:1]
+        intercepts = np.flatnonzero(free % q == q - 1)
+        if self.problem.intercept_l2:
+            intercepts = intercepts[:0]
+        solvers = []
+        for block in range(max(n_blocks, len(penalty))):
+            data, l2 = min(block, n_blocks - 1), penalty[min(block, len(penalty) - 1)]
+            matrix = hessian[data] + np.diag(l2)
+            if self.loss.coupled:
+                matrix += self._gauge(matrix)
+            scale = (reference[data] + l2)[free]
+            solvers.append(SymmetricSolver(matrix[np.ix_(free, free)], scale, intercepts))
+        return solvers
+
+    def _gauge(self, matrix):
+        """Return a term that pins what softmax leaves open: a shift of all outputs."""
+        open_ = (self._penalty == 0).all(axis=0)
+        if not self.fit_intercept:
+            open_[-1] = False
+        n_outputs = len(self.theta)
+        size = np.diag(matrix).reshape(self.theta.shape).mean(axis=0) * open_
+        return np.kron(np.full((n_outputs, n_outputs), 1 / n_outputs), np.diag(size))
+
+    def _solve_by_products(self, V):
+        """Solve by conjugate gradients; the curvatures of all rows are computed once."""
+        weights = self._live_weights()
+        curvatures, diagonal = [], self._penalty
+        for rows, block in self.rows.chunks():
+            Z = self.features(block)
+            _, _, h = self._row_terms(rows, weights[rows], self.raw(Z))
+            u = self._output_weights(rows, weights[rows])
+            curvatures.append((h, u))
+            squares = Z.power(2) if sparse.issparse(Z) else np.square(Z)
+            diagonal = diagonal + pull_back(squares, u * h * (1 - h) if self.loss.coupled else h)
+        free = np.ones_like(self.theta)
+        free[:, -1] = self.fit_intercept
+
+        def product(v):
+            v = v.reshape(self.theta.shape) * free
+            result = self._penalty * v
+            for (_, block), (h, u) in zip(self.rows.chunks(), curvatures, strict=True):
+                Z = self.features(block)
+                change = self._times_curvature(h, u, push_forward(Z, v))
+                result = result + pull_back(Z, change)
+            return (result * free).ravel()
+
+        solved = [solve_cg(product, diagonal.ravel(), (v * free).ravel()) for v in V]
+        return np.array(solved).reshape(V.shape)
+
+    def erase(self, rows):
+        """Remove the values of rows from the shared arrays; repeated calls change nothing."""
+        self.weights[rows] = 0
+        self.trained[rows] = False
+        self.y[rows] = 0
+        self.rows.erase(rows)
+        self._excluded = self._excluded[:0]
+        self._solvers = None
+
+
+def _rescaled(expansion, scale, shift, n_outputs):
+    """Return an expansion in features ``old * scale + shift``, at the same predictions."""
+    q = len(scale) + 1
+    change = np.diag(np.append(scale, 1.0))
+    change[:-1, -1] = shift
+    if expansion.hessian.shape[-1] > q:
+        whole = np.kron(np.eye(n_outputs), change)
+    else:
+        whole = change
+    return replace(
+        expansion,
+        gradient=expansion.gradient @ change.T,
+        hessian=whole @ expansion.hessian @ whole.T,
+        reference=expansion.reference * np.diag(whole) ** 2,
+    )

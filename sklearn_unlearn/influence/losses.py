@@ -1,0 +1,211 @@
+"""Pointwise losses of scikit-learn's linear models, with gradient and curvature.
+
+Every function takes raw predictions z and targets y, both of shape (n, n_outputs), and
+returns values per row and output. Targets of margin losses are -1 or 1.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Callable
+
+import numpy as np
+from scipy.special import expit, softmax, xlogy
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss per row as a function of the raw predictions.
+
+    Parameters
+    ----------
+    value : callable
+        ``value(z, y)`` of shape (n, n_outputs).
+
+    gradient : callable
+        First derivative with respect to z, of shape (n, n_outputs).
+
+    curvature : callable
+        Second derivative with respect to z, of shape (n, n_outputs); for a coupled loss
+        the class probabilities p, whose Hessian is ``diag(p) - p p^T``.
+
+    coupled : bool, default=False
+        True if the outputs of a row share one loss (softmax).
+
+    quadratic : bool, default=False
+        True if the curvature is one everywhere.
+    """
+
+    value: Callable
+    gradient: Callable
+    curvature: Callable
+    coupled: bool = False
+    quadratic: bool = False
+
+
+def _log_value(z, y):
+    return np.logaddexp(0, -y * z)
+
+
+def _log_gradient(z, y):
+    return -y * expit(-y * z)
+
+
+def _log_curvature(z, y):
+    p = expit(z)
+    return p * (1 - p)
+
+
+def _softmax_value(z, y):
+    top = z.max(axis=1, keepdims=True)
+    total = np.log(np.exp(z - top).sum(axis=1, keepdims=True)) + top
+    return y * (total - z)
+
+
+def _softmax_gradient(z, y):
+    return softmax(z, axis=1) - y
+
+
+def _softmax_curvature(z, y):
+    return softmax(z, axis=1)
+
+
+def _squared_value(z, y):
+    return 0.5 * (z - y) ** 2
+
+
+def _squared_gradient(z, y):
+    return z - y
+
+
+def _squared_curvature(z, y):
+    return np.ones_like(z)
+
+
+def _hinge_value(z, y):
+    return np.maximum(0, 1 - y * z) ** 2
+
+
+def _hinge_gradient(z, y):
+    return -2 * y * np.maximum(0, 1 - y * z)
+
+
+def _hinge_curvature(z, y):
+    return 2.0 * (y * z < 1)
+
+
+def _modified_huber_value(z, y):
+    return np.where(y * z >= -1, np.maximum(0, 1 - y * z) ** 2, -4 * y * z)
+
+
+def _modified_huber_gradient(z, y):
+    return np.where(y * z >= -1, -2 * y * np.maximum(0, 1 - y * z), -4 * y)
+
+
+def _modified_huber_curvature(z, y):
+    return 2.0 * ((y * z >= -1) & (y * z < 1))
+
+
+def _huber_value(z, y, epsilon):
+    gap = np.abs(z - y)
+    return np.where(gap <= epsilon, 0.5 * gap**2, epsilon * gap - 0.5 * epsilon**2)
+
+
+def _huber_gradient(z, y, epsilon):
+    return np.clip(z - y, -epsilon, epsilon)
+
+
+def _huber_curvature(z, y, epsilon):
+    return 1.0 * (np.abs(z - y) <= epsilon)
+
+
+def _insensitive_value(z, y, epsilon):
+    return np.maximum(0, np.abs(z - y) - epsilon) ** 2
+
+
+def _insensitive_gradient(z, y, epsilon):
+    return 2 * np.sign(z - y) * np.maximum(0, np.abs(z - y) - epsilon)
+
+
+def _insensitive_curvature(z, y, epsilon):
+    return 2.0 * (np.abs(z - y) > epsilon)
+
+
+def _tweedie_constant(y, power):
+    """Return the terms of half the deviance in y alone, which make the loss of y = mu zero."""
+    if power == 1:
+        return xlogy(y, y) - y
+    if power == 2:
+        return -np.log(y) - 1
+    base = y if power == 0 else np.maximum(y, 0)
+    return base ** (2 - power) / ((1 - power) * (2 - power))
+
+
+def _tweedie_log_value(z, y, power):
+    if power == 1:
+        value = np.exp(z) - y * z
+    elif power == 2:
+        value = z + y * np.exp(-z)
+    else:
+        value = np.exp((2 - power) * z) / (2 - power) - y * np.exp((1 - power) * z) / (1 - power)
+    return value + _tweedie_constant(y, power)
+
+
+def _tweedie_log_gradient(z, y, power):
+    return np.exp((2 - power) * z) - y * np.exp((1 - power) * z)
+
+
+def _tweedie_log_curvature(z, y, power):
+    return (2 - power) * np.exp((2 - power) * z) - (1 - power) * y * np.exp((1 - power) * z)
+
+
+def _tweedie_identity_value(z, y, power):
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if power == 1:
+            value = z - xlogy(y, z)
+        elif power == 2:
+            value = np.log(z) + y / z
+        else:
+            value = z ** (2 - power) / (2 - power) - y * z ** (1 - power) / (1 - power)
+    return np.where(z > 0, value + _tweedie_constant(y, power), np.inf)
+
+
+def _tweedie_identity_gradient(z, y, power):
+    return z ** (1 - power) - y * z**-power
+
+
+def _tweedie_identity_curvature(z, y, power):
+    return (1 - power) * z**-power + power * y * z ** (-power - 1)
+
+
+log_loss = Loss(_log_value, _log_gradient, _log_curvature)
+softmax_loss = Loss(_softmax_value, _softmax_gradient, _softmax_curvature, coupled=True)
+squared_error = Loss(_squared_value, _squared_gradient, _squared_curvature, quadratic=True)
+squared_hinge = Loss(_hinge_value, _hinge_gradient, _hinge_curvature)
+modified_huber = Loss(_modified_huber_value, _modified_huber_gradient, _modified_huber_curvature)
+
+
+def huber(epsilon):
+    """Return the Huber loss, quadratic within epsilon of the target."""
+    parts = (_huber_value, _huber_gradient, _huber_curvature)
+    return Loss(*(partial(part, epsilon=epsilon) for part in parts))
+
+
+def squared_epsilon_insensitive(epsilon):
+    """Return the squared distance by which a prediction misses the target's epsilon tube."""
+    parts = (_insensitive_value, _insensitive_gradient, _insensitive_curvature)
+    return Loss(*(partial(part, epsilon=epsilon) for part in parts))
+
+
+def tweedie(power, log_link):
+    """Return half the Tweedie deviance (1 Poisson, 2 gamma) for a log or identity link."""
+    if power == 0 and not log_link:
+        return squared_error
+    if log_link:
+        parts = (_tweedie_log_value, _tweedie_log_gradient, _tweedie_log_curvature)
+    else:
+        parts = (
+            _tweedie_identity_value,
+            _tweedie_identity_gradient,
+            _tweedie_identity_curvature,
+        )
+    return Loss(*(partial(part, power=power) for part in parts))

@@ -1,0 +1,125 @@
+"""Newton steps on an objective: one when it is short, more when it is long."""
+
+import numpy as np
+
+# A step is long if it promises to take more than this share off the objective: then its
+# quadratic model is no longer trusted without a look at the rows.
+LONG_STEP = 0.01
+MAX_PASSES = 100
+
+
+def descend(objective, curvature, eta, pass_begins):
+    """Move an objective by eta times its Newton step.
+
+    While the step is long, as from a model that stopped far from its optimum, the
+    objective moves by damped steps with a pass over the rows each.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+        Where to start.
+
+    curvature : LinearObjective
+        Whose Hessian the first step takes.
+
+    eta : float
+        Factor of every step.
+
+    pass_begins : callable
+        Called before every pass, for progress.
+
+    Returns
+    -------
+    step : ndarray
+        The last, short step; not taken yet.
+
+    objective : LinearObjective
+        Where the last step starts.
+    """
+    for _ in range(MAX_PASSES):
+        step = eta * curvature.newton_step(objective.gradient())
+        if not is_long(objective, step):
+            return step, objective
+        pass_begins()
+        objective = curvature = backtrack(objective, step)
+    return np.zeros_like(step), objective
+
+
+def is_long(objective, step):
+    """Tell whether the expansion should not be trusted over the length of a step."""
+    if objective.loss.quadratic:
+        return False
+    promised = -0.5 * (objective.gradient() * step).sum()
+    tiny = 1e-10 * objective.class_weights.weight
+    return not promised <= LONG_STEP * abs(objective.value()) + tiny
+
+
+def backtrack(objective, step):
+    """Return the objective after as much of a step as lowers its measured value.
+
+    Raises
+    ------
+    ValueError
+        If no part of the step does.
+    """
+    if not objective.expansion.measured:
+        objective = objective.measured(hessian=False)
+    value, slope = objective.value(), (objective.gradient() * step).sum()
+    t = 1.0
+    while t > 1e-10:
+        ahead = objective.at(objective.theta + t * step)
+        ahead = ahead.measured(hessian=False)
+        if ahead.value() <= value + 1e-4 * t * slope:
+            return ahead
+        t /= 2
+    raise ValueError(
+        "No step lowers the remaining objective: the model is too far from its optimum. "
+        "Scale the features, or fit it to a tighter tolerance."
+    )
+
+
+def refine(objective, n_refine, tol, pass_begins):
+    """Make up to n_refine Newton steps with a pass over the rows each.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+        Where to start.
+
+    n_refine : int
+        Largest number of steps.
+
+    tol : float
+        Gradient norm of the mean objective to stop at.
+
+    pass_begins : callable
+        Called before every pass, for progress.
+
+    Returns
+    -------
+    objective : LinearObjective
+        The last point that lowered the gradient norm, expanded there.
+
+    stopped_because : str
+        What ended the steps.
+    """
+    best, stalled = None, 0
+    for made in range(n_refine + 1):
+        pass_begins()
+        objective = objective.measured(hessian=made < n_refine)
+        norm = objective.gradient_norm()
+        if best is None or norm < best.gradient_norm():
+            best, stalled = objective, 0
+        else:
+            stalled += 1
+        if norm <= tol:
+            return objective, "gradient norm below tol"
+        if stalled == 3:
+            return best, "gradient norm no longer falls"
+        if made < n_refine:
+            step = objective.newton_step()
+            if is_long(objective, step):
+                objective = backtrack(objective, step)
+            else:
+                objective = objective.moved(step)
+    return best, "n_refine steps made"

@@ -1,0 +1,118 @@
+"""How much should the weights of remaining rows change, so that no performance is lost?
+
+The predicted loss of performance is ``b`` for m criteria, and a change ``lambda_j`` of row
+j's weight takes ``lambda_j psi_j`` off it. The weights minimise::
+
+    1/2 || max(0, b - Psi^T lambda) ||^2 + Omega(lambda),    |lambda_j| <= bound
+
+with ``Omega = alpha/2 ||lambda||_2^2`` or ``alpha ||lambda||_1``. The problem in n variables
+is solved by its dual, which has m: ``rho = max(0, b - Psi^T lambda)`` is the loss that
+remains.
+"""
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+from scipy.optimize import lsq_linear
+
+
+def solve_weights(psi, loss, *, penalty, alpha, bound):
+    """Return the weight changes that make up for a loss of performance.
+
+    Parameters
+    ----------
+    psi : ndarray of shape (n, m)
+        What the criteria lose if a row leaves.
+
+    loss : ndarray of shape (m,)
+        Predicted loss; criteria that gain (negative loss) are left as they are.
+
+    penalty : {"l1", "l2"}
+        Regulariser of the changes. "l1" changes few rows, "l2" many rows a little.
+
+    alpha : float
+        Its strength, relative to psi scaled to a largest absolute value of one.
+
+    bound : float
+        Largest absolute change.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Relative weight changes.
+    """
+    scale = np.abs(psi).max(initial=0.0)
+    if scale == 0 or bound == 0 or not (loss > 0).any():
+        return np.zeros(len(psi))
+    psi, loss = psi / scale, loss / scale
+    if penalty == "l2":
+        return _solve_dual(psi, loss, 0.0, alpha, bound)
+    if psi.shape[1] == 1:
+        return _fill(psi[:, 0], loss[0], alpha, bound)
+    # A vanishing L2 term makes the dual smooth; it moves the optimum by less than its size.
+    return _solve_dual(psi, loss, alpha, 1e-7 * max(alpha, 1e-3), bound)
+
+
+def _fill(psi, loss, alpha, bound):
+    """Solve the L1 problem of one criterion: the most effective rows first."""
+    size = np.abs(psi)
+    order = np.argsort(-size, kind="stable")
+    size = size[order]
+    before = loss - bound * np.concatenate([[0.0], np.cumsum(size)[:-1]])
+    # A row is worth its cost while what remains of the loss exceeds alpha / |psi|.
+    with np.errstate(divide="ignore"):
+        gain = np.where(size > 0, (before - alpha / size) / size, 0.0)
+    change = np.empty_like(psi)
+    change[order] = np.clip(gain, 0.0, bound)
+    return change * np.sign(psi)
+
+
+def _solve_dual(psi, loss, l1, l2, bound):
+    """Minimise the dual by projected Newton steps; it is piecewise quadratic in rho."""
+
+    def changes(rho):
+        pull = psi @ rho
+        return np.clip(np.sign(pull) * np.maximum(np.abs(pull) - l1, 0.0) / l2, -bound, bound)
+
+    def dual(rho, change):
+        pull = psi @ rho
+        return (
+            0.5 * rho @ rho
+            - loss @ rho
+            + pull @ change
+            - 0.5 * l2 * change @ change
+            - l1 * np.abs(change).sum()
+        )
+
+    rho = np.maximum(loss, 0.0)
+    change = changes(rho)
+    for _ in range(200):
+        slope = rho - loss + psi.T @ change
+        if np.abs(rho - np.maximum(rho - slope, 0.0)).max() <= 1e-12 * np.abs(loss).max():
+            break
+        moving = (np.abs(change) > 0) & (np.abs(change) < bound)
+        if l1 == 0:
+            moving = np.abs(change) < bound
+        curvature = np.eye(len(rho)) + psi[moving].T @ psi[moving] / l2
+        step = _bounded_newton(curvature, slope, rho)
+        now, t = dual(rho, change), 1.0
+        while t > 1e-12:
+            ahead = np.maximum(rho + t * step, 0.0)
+            new = changes(ahead)
+            if dual(ahead, new) <= now + 1e-4 * t * (slope @ step):
+                break
+            t /= 2
+        else:
+            break
+        rho, change = ahead, new
+    return change
+
+
+def _bounded_newton(curvature, slope, rho):
+    """Return the minimiser of the quadratic model that keeps rho from turning negative."""
+    factor = cho_factor(curvature, lower=True)
+    step = -cho_solve(factor, slope)
+    if (rho + step >= 0).all():
+        return step
+    root = np.tril(factor[0])
+    target = -np.linalg.solve(root, slope)
+    return lsq_linear(root.T, target, bounds=(-rho - 1e-300, np.inf), method="bvls").x

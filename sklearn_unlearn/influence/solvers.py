@@ -1,0 +1,174 @@
+"""Products with an inverse Hessian: a factor that is kept, or conjugate gradients."""
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve, eigh, qr
+from scipy.linalg.lapack import dpocon
+from scipy.sparse.linalg import LinearOperator, cg
+
+EPS = np.finfo(float).eps
+
+
+class SymmetricSolver:
+    """Solve systems with a symmetric positive semidefinite matrix.
+
+    A regular matrix is factorised by Cholesky. A singular one gets the solution whose
+    coefficients have minimum norm; its intercepts, which no model counts in that norm, are
+    eliminated first.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (d, d)
+        The Hessian.
+
+    reference : ndarray of shape (d,)
+        Diagonal of the Hessian when it was last made from the rows. Rounding errors of
+        the rows subtracted since are of its size times machine precision.
+
+    intercepts : ndarray of int
+        Positions of unpenalised intercepts.
+
+    Raises
+    ------
+    ValueError
+        If the matrix is indefinite or not finite.
+    """
+
+    def __init__(self, matrix, reference, intercepts):
+        if not np.isfinite(matrix).all():
+            raise ValueError(
+                "The Hessian of the remaining objective is not finite: predictions overflow. "
+                "Scale the features, or fit the model to a tighter tolerance."
+            )
+        self._scale = 1 / np.sqrt(np.where(reference > 0, reference, 1.0))
+        scaled = matrix * self._scale * self._scale[:, None]
+        self._factor = _regular_factor(scaled)
+        if self._factor is None:
+            self._decompose(matrix, intercepts)
+
+    def _decompose(self, matrix, intercepts):
+        """Eliminate the intercepts and split the coefficients into range and null space."""
+        d = len(matrix)
+        tiny = d * EPS * 10
+        curved = np.diag(matrix)[intercepts] * self._scale[intercepts] ** 2 > tiny
+        self._fixed = intercepts if curved.all() else intercepts[:0]
+        self._rest = np.setdiff1d(np.arange(d), self._fixed)
+        cross = matrix[np.ix_(self._fixed, self._rest)]
+        corner = matrix[np.ix_(self._fixed, self._fixed)]
+        self._corner = cho_factor(corner) if len(self._fixed) else None
+        self._cross = cross
+        schur = matrix[np.ix_(self._rest, self._rest)] - cross.T @ self._eliminate(cross)
+        scale = self._scale[self._rest]
+        values, vectors = eigh(schur * scale * scale[:, None])
+        largest = max(values[-1], tiny) if len(values) else 1.0
+        if len(values) and values[0] < -1e-8 * largest:
+            raise ValueError(
+                "The Hessian of the remaining objective is indefinite: the model is too far "
+                "from its optimum. Fit it to a tighter tolerance or with more iterations."
+            )
+        kept = values > tiny * largest
+        self._range = scale[:, None] * vectors[:, kept]
+        self._values = values[kept]
+        self._null = qr(scale[:, None] * vectors[:, ~kept], mode="economic")[0]
+
+    def _eliminate(self, rhs):
+        """Solve for the intercepts alone."""
+        return cho_solve(self._corner, rhs) if self._corner is not None else rhs[:0]
+
+    def solve(self, rhs):
+        """Return the (minimum-norm) solution for the columns of rhs.
+
+        Parameters
+        ----------
+        rhs : ndarray of shape (d, m)
+            Right-hand sides.
+
+        Returns
+        -------
+        ndarray of shape (d, m)
+            Solutions.
+        """
+        if self._factor is not None:
+            scale = self._scale[:, None]
+            return scale * cho_solve(self._factor, scale * rhs)
+        reduced = rhs[self._rest] - self._cross.T @ self._eliminate(rhs[self._fixed])
+        rest = self._range @ ((self._range.T @ reduced) / self._values[:, None])
+        rest -= self._null @ (self._null.T @ rest)
+        solution = np.empty_like(rhs)
+        solution[self._rest] = rest
+        solution[self._fixed] = self._eliminate(rhs[self._fixed] - self._cross @ rest)
+        return solution
+
+    def null_part(self, theta):
+        """Return the part of parameters that the matrix is blind to.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (d, m)
+            Parameters.
+
+        Returns
+        -------
+        ndarray of shape (d, m)
+            What can be taken off theta without a change of any prediction; only the rows
+            that were forgotten can have put it there.
+        """
+        blind = np.zeros_like(theta)
+        if self._factor is None and self._null.shape[1]:
+            rest = self._null @ (self._null.T @ theta[self._rest])
+            blind[self._rest] = rest
+            blind[self._fixed] = -self._eliminate(self._cross @ rest)
+        return blind
+
+
+def _regular_factor(matrix):
+    """Return the Cholesky factor of a matrix, None if it is singular to working precision."""
+    try:
+        factor = cho_factor(matrix, lower=True)
+    except np.linalg.LinAlgError:
+        return None
+    if not len(matrix):
+        return factor
+    rcond, _ = dpocon(factor[0], np.abs(matrix).sum(axis=0).max(), uplo="L")
+    return factor if rcond > len(matrix) * EPS * 10 else None
+
+
+def solve_cg(product, diagonal, rhs, rtol=1e-9):
+    """Solve a symmetric positive semidefinite system by conjugate gradients.
+
+    Parameters
+    ----------
+    product : callable
+        Product of the matrix and a vector.
+
+    diagonal : ndarray of shape (d,)
+        Its diagonal, the preconditioner.
+
+    rhs : ndarray of shape (d,)
+        Right-hand side.
+
+    rtol : float, default=1e-9
+        Relative residual to stop at.
+
+    Returns
+    -------
+    ndarray of shape (d,)
+        The solution; of minimum norm in the preconditioner's scale if the system is
+        singular.
+
+    Raises
+    ------
+    ValueError
+        If the residual stays above 1e-3 of the right-hand side.
+    """
+    inverse = np.where(diagonal > 0, 1 / np.where(diagonal > 0, diagonal, 1.0), 1.0)
+    d = len(rhs)
+    operator = LinearOperator((d, d), matvec=product, dtype=float)
+    preconditioner = LinearOperator((d, d), matvec=lambda v: inverse * v, dtype=float)
+    solution, _ = cg(operator, rhs, rtol=rtol, maxiter=1000, M=preconditioner)
+    residual = np.linalg.norm(rhs - product(solution))
+    if not residual <= 1e-3 * np.linalg.norm(rhs):
+        raise ValueError(
+            f"Conjugate gradients stopped at a residual of {residual:.3g}. Scale the features "
+            "or use a stronger L2 penalty."
+        )
+    return solution

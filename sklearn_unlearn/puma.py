@@ -1,0 +1,677 @@
+"""PUMAUnlearner: forgetting by influence, with the remaining rows reweighted."""
+
+from copy import copy
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import clone, is_classifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils import assert_all_finite, check_consistent_length, check_random_state
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_unlearn._callbacks import with_callbacks
+from sklearn_unlearn._rows import RowStore, count_rows, take_rows
+from sklearn_unlearn._subjects import SubjectIndex
+from sklearn_unlearn.base import BaseUnlearner, per_row
+from sklearn_unlearn.influence.criteria import CriterionRows, criterion_gradient, in_blocks
+from sklearn_unlearn.influence.linear import LinearObjective
+from sklearn_unlearn.influence.linear_models import linear_problem, write_parameters
+from sklearn_unlearn.influence.newton import descend, refine
+from sklearn_unlearn.influence.reweighting import solve_weights
+from sklearn_unlearn.pipeline import joined_pipeline, make_features, split_pipeline
+
+
+class PUMAUnlearner(BaseUnlearner):
+    """Forget training rows by moving a linear model's parameters by their influence.
+
+    ``partial_forget`` takes the rows' gradients and curvature off the objective and makes
+    one Newton step to the optimum of what remains. With ``reweight``, the weights of
+    remaining rows change as well, so that the performance that the removal would cost is
+    made up for (Performance Unchanged Model Augmentation, PUMA [1]_).
+
+    Supported inner models: LinearRegression, Ridge, RidgeClassifier, LogisticRegression,
+    LinearSVC and LinearSVR with squared losses, SGDClassifier and SGDRegressor with smooth
+    losses, PoissonRegressor, GammaRegressor and TweedieRegressor, all without an L1
+    penalty, alone or as the last step of a Pipeline, whose transformers forget as well.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The model that shall be able to forget. It is cloned; a
+        :class:`~sklearn.frozen.FrozenEstimator` is taken as already fitted on the rows
+        given to ``fit``.
+
+    eta : float, default=1.0
+        Factor of the step. 1 goes to the optimum of the expansion, 0 leaves the parameters
+        as they are.
+
+    reweight : {"l2", "l1"} or None, default="l2"
+        Regulariser of the weight changes: "l2" changes many rows a little, "l1" few rows.
+        None changes no weight (naive removal) and holds no rows out.
+
+    alpha : float, default=1.0
+        Strength of that regulariser, relative to influences scaled to a largest absolute
+        value of one. The default was chosen by ``examples/benchmarks/reweighting.py``.
+
+    max_weight_change : float, default=1.0
+        Largest relative change of a row's weight in one request, in [0, 1].
+
+    criterion : {"loss", "loss_per_class"} or callable, default="loss"
+        Performance that shall not drop: the mean loss on the criterion rows, the mean loss
+        of each class, or a function ``(y, raw) -> (value, gradient)`` of targets and raw
+        predictions (``decision_function``, or the linear prediction of a regressor). It
+        may return m values and m gradients. Lower is better. Only criteria that the
+        removal is predicted to raise are compensated.
+
+    n_compensators : int or None, default=None
+        Number of remaining rows, drawn at random for each request, whose weights may
+        change. None takes all; the cost of the reweighting grows with them.
+
+    validation_fraction : float, default=0.1
+        Share of the rows held out as criterion rows where ``fit`` gets no ``X_val``,
+        stratified for classifiers; a class of which the share is less than half a row
+        gives none.
+
+    hessian : {"downdated", "original"}, default="downdated"
+        Hessian of the step: of the objective without the rows, or of the objective before
+        the request as in [1]_.
+
+    n_refine : int, default=0
+        Largest number of further Newton steps on the remaining objective, one pass over
+        the rows each.
+
+    tol : float, default=1e-6
+        These steps stop when no entry of the gradient of the mean objective is larger; the
+        guarantee is then "optimum".
+
+    random_state : int, RandomState instance or None, default=None
+        Draws the hold-out, the compensators, and seeds for those parts of the inner
+        estimator whose own ``random_state`` is None.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The plain fitted model, the thing to deploy.
+
+    receipts_ : list of ForgetReceipt
+        What was done, one entry per request.
+
+    classes_ : ndarray of shape (n_classes,)
+        Class labels; only for classifiers.
+
+    n_features_in_ : int
+        Number of features seen in ``fit``.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features; only if they are strings.
+
+    See Also
+    --------
+    partial_forget : Forget with an unlearner inside a Pipeline or a search.
+
+    Notes
+    -----
+    With d parameters, the first request copies X and makes the Hessian in one pass over
+    the n rows, n d^2. Every later request of k rows costs k d^2 + d^3 / 3, whatever n; the
+    pass is made again once more than 1 % of the weight has changed since the last. A
+    reweighting reads the compensators and the criterion rows. Above 4,000 parameters no
+    Hessian is kept, and every request takes some tens of passes of conjugate gradients.
+
+    A step that promises to lower the objective by more than 1 % is checked in a pass over
+    the rows, and repeated: a model that stopped far from its optimum ends near it.
+
+    The rows are kept, since later requests need them: a pickle of the unlearner holds the
+    remaining rows. ``estimator_`` holds none. Do not change X between ``fit`` and the
+    first request; until then the unlearner refers to it.
+
+    References
+    ----------
+    .. [1] G. Wu, M. Hashemi, C. Srinivasa, "PUMA: Performance Unchanged Model Augmentation
+       for Training Data Removal", AAAI 2022, :arxiv:`2203.00846`.
+
+    .. [2] P. W. Koh, P. Liang, "Understanding Black-box Predictions via Influence
+       Functions", ICML 2017, :arxiv:`1703.04730`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_unlearn import PUMAUnlearner
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> ids = [f"patient-{i}" for i in range(len(y))]
+    >>> model = PUMAUnlearner(
+    ...     make_pipeline(StandardScaler(), LogisticRegression()), random_state=0
+    ... )
+    >>> model = model.fit(X, y, X_ids=ids)
+    >>> model = model.partial_forget(["patient-7", "patient-42"])
+    >>> receipt = model.receipts_[-1]
+    >>> receipt.guarantee, receipt.n_rows, receipt.n_rows_remaining
+    ('approximate', 2, 567)
+    """
+
+    def __init__(
+        self,
+        estimator,
+        *,
+        eta=1.0,
+        reweight="l2",
+        alpha=1.0,
+        max_weight_change=1.0,
+        criterion="loss",
+        n_compensators=None,
+        validation_fraction=0.1,
+        hessian="downdated",
+        n_refine=0,
+        tol=1e-6,
+        random_state=None,
+    ):
+        self.estimator = estimator
+        self.eta = eta
+        self.reweight = reweight
+        self.alpha = alpha
+        self.max_weight_change = max_weight_change
+        self.criterion = criterion
+        self.n_compensators = n_compensators
+        self.validation_fraction = validation_fraction
+        self.hessian = hessian
+        self.n_refine = n_refine
+        self.tol = tol
+        self.random_state = random_state
+
+    @with_callbacks
+    def fit(self, X, y, *, X_ids=None, X_val=None, y_val=None, **fit_params):
+        """Fit the inner estimator.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows, as the inner estimator takes them.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+
+        X_ids : array-like of shape (n_samples,), default=None
+            Id of the data subject that each row belongs to; a subject may own many rows.
+            Any hashable values. By default the index of X if it is pandas, else the index
+            of y if that is pandas, else the row positions.
+
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Criterion rows. Without them a share of the rows is held out.
+
+        y_val : array-like of shape (n_val,), default=None
+            Targets of the criterion rows.
+
+        **fit_params : dict
+            Parameters for ``fit`` of the inner estimator, such as ``sample_weight``.
+
+        Returns
+        -------
+        self : object
+            The fitted unlearner.
+
+        Raises
+        ------
+        TypeError
+            If the inner model has no gradients or an L1 penalty.
+
+        ValueError
+            If a parameter or the input is invalid.
+        """
+        self._check_params()
+        frozen = isinstance(self.estimator, FrozenEstimator)
+        inner = self.estimator.estimator if frozen else clone(self.estimator)
+        problem = linear_problem(_last_step(inner))
+        n_rows = count_rows(X)
+        subjects = SubjectIndex(n_rows, X, y, X_ids)
+        if (X_val is None) != (y_val is None):
+            missing = "X_val" if X_val is None else "y_val"
+            raise ValueError(f"Criterion rows need both X_val and y_val; {missing} is missing.")
+        seed = self._draw_seeds(inner, frozen)
+        held_out = np.zeros(n_rows, dtype=bool)
+        # What is no pair of rows and targets goes to the inner estimator, which says why.
+        if self.reweight is not None and X_val is None and y is not None:
+            check_consistent_length(X, y)
+            held_out = _hold_out(y, n_rows, self.validation_fraction, is_classifier(inner), seed)
+        # An estimator that was frozen has seen all rows: its criterion rows are not new to it.
+        trained = np.ones(n_rows, dtype=bool) if frozen else ~held_out
+        context = self._init_callback_context(max_subtasks=1)
+        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        self._fit_inner(inner, X, y, trained, fit_params, context)
+        objective = _make_objective(problem, inner, X, y, trained, fit_params)
+        validation = None
+        if X_val is not None:
+            validation = _given_criterion_rows(objective, inner, X_val, y_val)
+        elif held_out.any():
+            _check_rows(objective, np.flatnonzero(held_out))
+        self.estimator_ = inner
+        self.receipts_ = []
+        self._subjects = subjects
+        self._objective = objective
+        self._held_out = held_out
+        self._validation = validation
+        self._seed = seed
+        self._transformer_params = _transformer_params(inner, fit_params, n_rows)
+        context.call_on_fit_task_end(estimator=self, X=X, y=y)
+        return self
+
+    def _check_params(self):
+        """Raise for parameters that are invalid."""
+        _check_number(self, "eta", Real, 0, np.inf)
+        _check_number(self, "alpha", Real, 0, np.inf, closed=False)
+        _check_number(self, "max_weight_change", Real, 0, 1)
+        _check_number(self, "validation_fraction", Real, 0, 1, closed=False)
+        _check_number(self, "n_refine", Integral, 0, np.inf)
+        _check_number(self, "tol", Real, 0, np.inf)
+        if self.n_compensators is not None:
+            _check_number(self, "n_compensators", Integral, 1, np.inf)
+        _check_option(self, "reweight", ("l2", "l1", None))
+        _check_option(self, "hessian", ("downdated", "original"))
+        if not callable(self.criterion):
+            _check_option(self, "criterion", ("loss", "loss_per_class"), " or a callable")
+        if self.criterion == "loss_per_class" and not is_classifier(self.estimator):
+            raise ValueError(
+                'criterion="loss_per_class" needs a classifier; '
+                f'{type(self.estimator).__name__} is none. Use criterion="loss".'
+            )
+
+    def _draw_seeds(self, inner, frozen):
+        """Return a seed; give one as well to each unseeded part of the inner estimator."""
+        rng = check_random_state(self.random_state)
+        if self.random_state is not None and not frozen:
+            params = sorted(inner.get_params().items())
+            unseeded = [
+                name
+                for name, value in params
+                if value is None and name.split("__")[-1] == "random_state"
+            ]
+            inner.set_params(**{name: rng.randint(2**31 - 1) for name in unseeded})
+        return rng.randint(2**31 - 1)
+
+    def _fit_inner(self, inner, X, y, trained, fit_params, context):
+        """Fit the inner estimator on the rows that are not held out."""
+        if isinstance(self.estimator, FrozenEstimator):
+            check_is_fitted(inner)
+            inner.predict(take_rows(X, slice(0, 1)))
+            return
+        if not trained.all():
+            rows = np.flatnonzero(trained)
+            fit_params = per_row(fit_params, len(trained), rows)
+            X, y = take_rows(X, rows), take_rows(y, rows)
+        params = self._route(fit_params, "fit")
+        if not hasattr(inner, "set_callbacks"):
+            inner.fit(X, y, **params)
+            return
+        with context.subcontext("fit-inner").propagate_callback_context(inner):
+            inner.fit(X, y, **params)
+
+    def influence(self, X_ids=None):
+        """Return how much the criterion would lose without each row.
+
+        The influence psi_i = (1/n) grad C^T H^-1 grad l_i is the predicted rise of the
+        criterion C if row i were forgotten. Positive: a helpful row; negative: a harmful
+        one, such as a row with a wrong label.
+
+        Parameters
+        ----------
+        X_ids : array-like of shape (n_subjects,), default=None
+            Ids whose rows are asked for. By default all rows.
+
+        Returns
+        -------
+        psi : ndarray of shape (n_rows,) or (n_rows, m)
+            Influences: of all remaining rows in the order of ``fit``, or of the rows of
+            the first id, then the second, and so on. One column per criterion if there are
+            m of them. Zero for held-out rows, on which the parameters don't depend.
+
+        Raises
+        ------
+        ValueError
+            If there are no criterion rows.
+
+        Notes
+        -----
+        Costs one pass over the rows asked for, one over the criterion rows, and the
+        Hessian if no request has made it yet.
+        """
+        check_is_fitted(self)
+        self._settle()
+        objective = self._objective
+        objective.rows.own()
+        rows = None if X_ids is None else self._subjects.rows(X_ids)[1]
+        gradient = self._criterion_gradient(objective, np.empty(0, dtype=np.intp))
+        if gradient is None:
+            raise ValueError(
+                "There are no criterion rows: pass X_val and y_val to fit, or hold rows out "
+                'with reweight="l2" and more rows per class.'
+            )
+        psi = objective.directional(objective.solve(gradient), rows)
+        if rows is None:
+            psi = psi[objective.trained | self._held_out]
+        return psi[:, 0] if psi.shape[1] == 1 else psi
+
+    def _criterion_gradient(self, objective, removed):
+        """Return the gradient of the criterion without removed rows, None if none is left."""
+        rows = self._validation
+        if rows is None:
+            held_out = self._held_out.copy()
+            held_out[removed] = False
+            numbers = np.flatnonzero(held_out)
+            if not len(numbers):
+                return None
+            rows = _held_out_rows(objective, self.estimator_, numbers)
+        return criterion_gradient(objective, self.criterion, rows)[1]
+
+    def _forget(self, rows, context):
+        objective = self._objective
+        objective.rows.own()
+
+        def pass_begins():
+            task = context.subcontext("pass over the rows")
+            task.call_on_fit_task_begin(estimator=self)
+            task.call_on_fit_task_end(estimator=self)
+
+        removed = rows[objective.trained[rows]]
+        after, curvature = self._leave_out(removed)
+        if not len(removed):
+            attributes = {"estimator_": self.estimator_}
+            return attributes, self._outcome(after, rows, "exact", "no forgotten row was trained on")
+        after.gradient()
+        norm_before = after.gradient_norm() if after.expansion.measured else None
+        target = carried = after
+        if self.reweight is not None:
+            target, carried = self._reweighted(after, curvature, rows, removed)
+        step, start = descend(target, curvature, self.eta, pass_begins)
+        # A step that was long has moved on with the weights of the target.
+        carried = (carried if start is target else start).moved(step)
+        norm_after, reason = None, "closed form" if self.eta else "eta is zero"
+        if self.n_refine and self.eta:
+            carried, reason = refine(carried, self.n_refine, self.tol, pass_begins)
+            norm_after = carried.gradient_norm()
+        exact = (
+            carried.loss.quadratic
+            and carried.keeps_hessian
+            and not carried.is_reweighted
+            and self.eta == 1
+            and self.hessian == "downdated"
+        )
+        guarantee = "exact" if exact else "approximate"
+        if norm_after is not None and norm_after <= self.tol and not exact:
+            guarantee = "optimum"
+        attributes = {"estimator_": self._written(carried), "_objective": carried}
+        outcome = self._outcome(carried, rows, guarantee, reason)
+        outcome.update(gradient_norm_before=norm_before, gradient_norm_after=norm_after)
+        return attributes, outcome
+
+    def _leave_out(self, removed):
+        """Return the objective without rows and the one whose Hessian the step takes."""
+        objective = self._objective
+        if self.hessian == "original":
+            objective.gradient()
+        after = objective.without(removed)
+        _check_what_remains(after, self.estimator_)
+        if not len(removed):
+            return after, after
+
+        def remaining():
+            left = objective.trained.copy()
+            left[removed] = False
+            numbers = np.flatnonzero(left)
+            params = per_row(self._transformer_params, len(left), numbers)
+            y = _given_targets(objective, self.estimator_, numbers)
+            return objective.rows.take(numbers), y, params
+
+        features, change = objective.features.forget(objective.rows.take(removed), remaining)
+        if features is not objective.features:
+            after = after.with_features(features, change)
+        if self.hessian == "downdated" or features is objective.features:
+            return after, after if self.hessian == "downdated" else objective
+        # Transformers that were fitted anew leave no Hessian of the rows before.
+        return after, after if change is None else objective.with_features(features, change)
+
+    def _reweighted(self, after, curvature, rows, removed):
+        """Return the reweighted objective that the step aims at and the one that is kept."""
+        gradient = self._criterion_gradient(after, rows)
+        if gradient is None:
+            return after, after
+        S = curvature.solve(gradient)
+        weights = self._objective.weights[removed]
+        loss = after.directional(S, removed, weights).sum(axis=0)
+        left = after.trained.copy()
+        left[removed] = False
+        up = np.flatnonzero(left)
+        psi = None
+        if self.n_compensators is not None and self.n_compensators < len(up):
+            rng = np.random.RandomState((self._seed + len(self.receipts_)) % 2**32)
+            up = np.sort(rng.choice(up, self.n_compensators, replace=False))
+            psi = after.directional(S, up)
+        if not (loss > 0).any():
+            return after, after
+        if psi is None:
+            psi = after.directional(S)[up]
+        changes = solve_weights(
+            psi, loss, penalty=self.reweight, alpha=self.alpha, bound=self.max_weight_change
+        )
+        up, changes = up[changes != 0], changes[changes != 0]
+        shift = after.weighted_gradient(up, changes)
+        target = after.reweighted(up, changes, shift)
+        if self.eta == 1:
+            return target, target
+        return target, after.reweighted(up, self.eta * changes, self.eta * shift)
+
+    def _written(self, objective):
+        """Return the fitted estimator at an objective's parameters and transformers."""
+        transformers = objective.features.transformers
+        last = write_parameters(_last_step(self.estimator_), objective.theta)
+        if hasattr(last, "feature_names_in_") and transformers is not None:
+            last.feature_names_in_ = transformers.get_feature_names_out()
+        return joined_pipeline(self.estimator_, transformers, last)
+
+    def _outcome(self, objective, rows, guarantee, reason):
+        """Return the fields of the receipt that this method fills."""
+        held_out = self._held_out.copy()
+        held_out[rows] = False
+        refitted = objective.features is not self._objective.features
+        refitted = refitted and not objective.features.numeric
+        not_forgotten = []
+        if objective.rows.on_disk:
+            not_forgotten.append("the file of the memory-mapped X")
+        if isinstance(self.estimator_, Pipeline) and self.estimator_.memory is not None:
+            not_forgotten.append("the pipeline's cache (memory)")
+        if self._validation is not None:
+            not_forgotten.append("X_val, whose rows have no ids")
+        return {
+            "guarantee": guarantee,
+            "n_rows_remaining": objective.n_rows + int((held_out & ~objective.trained).sum()),
+            "n_rows_retrained": objective.n_rows if refitted else 0,
+            "gradient_norm_before": None,
+            "gradient_norm_after": None,
+            "stopped_because": reason,
+            "not_forgotten": tuple(not_forgotten),
+        }
+
+    def _erase(self, rows):
+        self._objective.erase(rows)
+        self._held_out[rows] = False
+        n_rows = len(self._held_out)
+        for value in per_row(self._transformer_params, n_rows, slice(None)).values():
+            if np.ndim(value) and len(value) == n_rows:
+                value[rows] = 0
+
+
+def _last_step(model):
+    """Return the last step of a pipeline, or the model itself."""
+    return model.steps[-1][1] if isinstance(model, Pipeline) else model
+
+
+def _check_number(unlearner, name, kind, low, high, closed=True):
+    """Raise unless a parameter is a number in its range."""
+    value = getattr(unlearner, name)
+    is_number = isinstance(value, kind) and not isinstance(value, bool)
+    if not is_number or not (low <= value <= high if closed else low < value < high):
+        left, right = "[]" if closed and high < np.inf else "[)" if closed else "()"
+        raise ValueError(
+            f"{name}={value!r} is invalid: it must be "
+            f"{'an integer' if kind is Integral else 'a number'} in {left}{low}, {high}{right}."
+        )
+
+
+def _check_option(unlearner, name, options, more=""):
+    """Raise unless a parameter is one of its options."""
+    value = getattr(unlearner, name)
+    if value not in options:
+        raise ValueError(f"{name}={value!r} is invalid: it must be one of {options}{more}.")
+
+
+def _hold_out(y, n_rows, fraction, classifier, seed):
+    """Return a mask of rows to hold out, stratified for classifiers."""
+    held_out = np.zeros(n_rows, dtype=bool)
+    groups = [np.arange(n_rows)]
+    if classifier:
+        try:
+            kind = type_of_target(y)
+        except (TypeError, ValueError):
+            kind = "invalid"
+        if kind in ("binary", "multiclass"):
+            codes = np.unique(np.asarray(y).ravel(), return_inverse=True)[1]
+            order = np.argsort(codes, kind="stable")
+            groups = np.split(order, np.cumsum(np.bincount(codes))[:-1])
+        elif kind != "multilabel-indicator":
+            # The inner estimator knows best what to say about such a y.
+            return held_out
+    rng = np.random.RandomState(seed)
+    for rows in groups:
+        n_held_out = min(int(fraction * len(rows) + 0.5), len(rows) - 1)
+        if n_held_out > 0:
+            held_out[rng.choice(rows, n_held_out, replace=False)] = True
+    return held_out
+
+
+def _encode(model, y):
+    """Return targets as an objective takes them, in an array of its own."""
+    y = np.asarray(y)
+    if not is_classifier(model):
+        return np.array(y, dtype=float).reshape(len(y), -1)
+    if y.ndim == 2 and y.shape[1] > 1:
+        return 2.0 * y - 1
+    y = y.ravel()
+    codes = np.searchsorted(model.classes_, y)
+    known = model.classes_[np.minimum(codes, len(model.classes_) - 1)] == y
+    if not known.all():
+        raise ValueError(
+            f"y has the label {y[~known][0]!r}, which the model was not trained on; its "
+            f"classes are {model.classes_.tolist()}."
+        )
+    return codes
+
+
+def _given_targets(objective, model, rows):
+    """Return the targets of rows as the user gave them."""
+    y = objective.y[rows]
+    if not is_classifier(model):
+        return y[:, 0] if y.shape[1] == 1 else y
+    return model.classes_[y] if y.ndim == 1 else (y > 0).astype(int)
+
+
+def _make_objective(problem, inner, X, y, trained, fit_params):
+    """Return the objective of a fitted model."""
+    transformers, last = split_pipeline(inner)
+    y = _encode(last, y)
+    if y.ndim == 2 and is_classifier(last) and problem.class_weight is not None:
+        raise TypeError(
+            f"{type(last).__name__} with class_weight and multilabel y cannot be unlearned; "
+            "use class_weight=None or one classifier per label."
+        )
+    weights = _sample_weight(inner, fit_params)
+    if weights is None:
+        weights = np.ones(len(trained))
+    weighted = bool(_transformer_params(inner, fit_params, len(trained)))
+    features = make_features(transformers, weighted)
+    rows = RowStore(X, numeric=features.numeric)
+    return LinearObjective(problem, last, rows, y, np.array(weights, float), trained, features)
+
+
+def _sample_weight(inner, fit_params):
+    """Return the sample weights that reach the last step, None if there are none."""
+    if not isinstance(inner, Pipeline):
+        return fit_params.get("sample_weight")
+    name, last = inner.steps[-1]
+    if not get_config()["enable_metadata_routing"]:
+        return fit_params.get(f"{name}__sample_weight")
+    if last.get_metadata_routing().consumes("fit", ["sample_weight"]):
+        return fit_params.get("sample_weight")
+    return None
+
+
+def _transformer_params(inner, fit_params, n_rows):
+    """Return the fit parameters of a pipeline's transformers, per-row ones copied."""
+    transformers, _ = split_pipeline(inner)
+    if transformers is None or not fit_params:
+        return {}
+    if get_config()["enable_metadata_routing"]:
+        router = transformers.get_metadata_routing()
+        names = router.consumes("fit", fit_params.keys())
+    else:
+        names = [name for name in fit_params if not name.startswith(f"{inner.steps[-1][0]}__")]
+    taken = {name: fit_params[name] for name in names}
+    return {
+        name: np.array(value) if np.ndim(value) and len(value) == n_rows else value
+        for name, value in taken.items()
+    }
+
+
+def _held_out_rows(objective, model, numbers):
+    """Return held-out rows as criterion rows."""
+
+    def blocks():
+        for batch in np.array_split(numbers, 1 + len(numbers) // 20_000):
+            yield objective.rows.take(batch)
+
+    y = _given_targets(objective, model, numbers)
+    targets, weights = objective.targets(numbers), objective.weights[numbers]
+    return CriterionRows(blocks, y, targets, weights)
+
+
+def _given_criterion_rows(objective, model, X_val, y_val):
+    """Return the user's X_val and y_val as criterion rows."""
+    if count_rows(X_val) != count_rows(y_val):
+        raise ValueError(
+            f"X_val has {count_rows(X_val)} rows, y_val has {count_rows(y_val)}; "
+            "they must be as many."
+        )
+    blocks = in_blocks(X_val)
+    for block in blocks():
+        features = objective.features(block)
+        assert_all_finite(features, input_name="X_val")
+        objective.raw(features)
+    codes = _encode(model, y_val)
+    if codes.dtype.kind == "f":
+        assert_all_finite(codes, input_name="y_val")
+    return CriterionRows(
+        blocks, np.asarray(y_val), objective.encoded_targets(codes), np.ones(len(codes))
+    )
+
+
+def _check_rows(objective, numbers):
+    """Raise for NaN or infinity in rows that the inner estimator has not seen."""
+    for batch in np.array_split(numbers, 1 + len(numbers) // 20_000):
+        features = objective.features(objective.rows.take(batch))
+        assert_all_finite(features, input_name="X")
+        assert_all_finite(objective.y[batch], input_name="y")
+
+
+def _check_what_remains(objective, model):
+    """Raise if too few rows are left to train on."""
+    counts = objective.class_weights.counts
+    if objective.n_rows == 0:
+        raise ValueError("The request would leave no row to train on; discard the model instead.")
+    if len(counts) > 1 and counts.min() == 0:
+        label = model.classes_[np.argmin(counts)]
+        raise ValueError(
+            f"The request would leave no training row of class {label!r}, which the model's "
+            "parameters can't express. Fit a new model without the class."
+        )
