@@ -2,7 +2,6 @@
 
 import logging
 from abc import ABCMeta, abstractmethod
-from copy import deepcopy
 from datetime import UTC, datetime
 from time import perf_counter
 
@@ -280,8 +279,8 @@ class BaseUnlearner(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator, met
         tags = super().__sklearn_tags__()
         inner = get_tags(self.estimator)
         for name in ("estimator_type", "classifier_tags", "regressor_tags", "target_tags"):
-            setattr(tags, name, deepcopy(getattr(inner, name)))
-        tags.input_tags = deepcopy(inner.input_tags)
+            setattr(tags, name, getattr(inner, name))
+        tags.input_tags = inner.input_tags
         tags.non_deterministic = inner.non_deterministic
         return tags
 

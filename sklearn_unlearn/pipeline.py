@@ -111,11 +111,10 @@ def joined_pipeline(model, transformers, last):
 
 
 def as_matrix(Z):
-    """Return features as a floating-point array or CSR matrix, not copied if they are."""
+    """Return features as a float64 array or CSR matrix, not copied if they are."""
     if sparse.issparse(Z):
-        return Z.tocsr()
-    Z = np.asarray(Z)
-    return Z if Z.dtype.kind == "f" else Z.astype(np.float64)
+        return Z.tocsr().astype(np.float64, copy=False)
+    return np.asarray(Z, dtype=np.float64)
 
 
 class RawFeatures:

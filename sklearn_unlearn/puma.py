@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._callbacks import with_callbacks
-from sklearn_unlearn._rows import RowStore, count_rows, take_rows
+from sklearn_unlearn._rows import RowStore, batches, count_rows, take_rows
 from sklearn_unlearn._subjects import SubjectIndex
 from sklearn_unlearn.base import BaseUnlearner, per_row
 from sklearn_unlearn.influence.criteria import CriterionRows, criterion_gradient, in_blocks
@@ -349,7 +349,7 @@ class PUMAUnlearner(BaseUnlearner):
                 "There are no criterion rows: pass X_val and y_val to fit, or hold rows out "
                 'with reweight="l2" and more rows per class.'
             )
-        psi = objective.directional(objective.solve(gradient), rows)
+        psi, _ = objective.directional(objective.solve(gradient), rows)
         if rows is None:
             psi = psi[objective.trained | self._held_out]
         return psi[:, 0] if psi.shape[1] == 1 else psi
@@ -440,24 +440,23 @@ class PUMAUnlearner(BaseUnlearner):
             return after, after
         S = curvature.solve(gradient)
         weights = self._objective.weights[removed]
-        loss = after.directional(S, removed, weights).sum(axis=0)
-        left = after.trained.copy()
-        left[removed] = False
-        up = np.flatnonzero(left)
-        psi = None
-        if self.n_compensators is not None and self.n_compensators < len(up):
-            rng = np.random.RandomState((self._seed + len(self.receipts_)) % 2**32)
-            up = np.sort(rng.choice(up, self.n_compensators, replace=False))
-            psi = after.directional(S, up)
+        loss = after.directional(S, removed, weights)[0].sum(axis=0)
         if not (loss > 0).any():
             return after, after
-        if psi is None:
-            psi = after.directional(S)[up]
+        left = after.trained.copy()
+        left[removed] = False
+        some = None
+        if self.n_compensators is not None and self.n_compensators < after.n_rows:
+            rng = np.random.RandomState((self._seed + len(self.receipts_)) % 2**32)
+            some = np.sort(rng.choice(np.flatnonzero(left), self.n_compensators, replace=False))
+        psi, slopes = after.directional(S, some)
         changes = solve_weights(
             psi, loss, penalty=self.reweight, alpha=self.alpha, bound=self.max_weight_change
         )
-        up, changes = up[changes != 0], changes[changes != 0]
-        shift = after.weighted_gradient(up, changes)
+        if not changes.any():
+            return after, after
+        shift = after.weighted_gradient(slopes * changes[:, None], some)
+        up = np.arange(len(left)) if some is None else some
         target = after.reweighted(up, changes, shift)
         if self.eta == 1:
             return target, target
@@ -628,8 +627,8 @@ def _held_out_rows(objective, model, numbers):
     """Return held-out rows as criterion rows."""
 
     def blocks():
-        for batch in np.array_split(numbers, 1 + len(numbers) // 20_000):
-            yield objective.rows.take(batch)
+        for batch in batches(len(numbers), objective.theta.shape[1]):
+            yield objective.rows.take(numbers[batch])
 
     y = _given_targets(objective, model, numbers)
     targets, weights = objective.targets(numbers), objective.weights[numbers]
@@ -658,10 +657,10 @@ def _given_criterion_rows(objective, model, X_val, y_val):
 
 def _check_rows(objective, numbers):
     """Raise for NaN or infinity in rows that the inner estimator has not seen."""
-    for batch in np.array_split(numbers, 1 + len(numbers) // 20_000):
-        features = objective.features(objective.rows.take(batch))
+    for batch in batches(len(numbers), objective.theta.shape[1]):
+        features = objective.features(objective.rows.take(numbers[batch]))
         assert_all_finite(features, input_name="X")
-        assert_all_finite(objective.y[batch], input_name="y")
+    assert_all_finite(objective.y[numbers], input_name="y")
 
 
 def _check_what_remains(objective, model):

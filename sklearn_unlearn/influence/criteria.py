@@ -5,9 +5,8 @@ the shape of ``raw``, or m values with m gradients.
 """
 
 import numpy as np
-from sklearn.utils import gen_batches
 
-from sklearn_unlearn._rows import CHUNK_VALUES, count_rows, take_rows, values_per_row
+from sklearn_unlearn._rows import batches, count_rows, take_rows, values_per_row
 from sklearn_unlearn.influence.expansion import pull_back
 
 
@@ -37,31 +36,10 @@ def in_blocks(X):
     """Return a function that yields X in blocks of bounded size."""
 
     def blocks():
-        n_rows = count_rows(X)
-        for batch in gen_batches(n_rows, max(1, CHUNK_VALUES // values_per_row(X))):
+        for batch in batches(count_rows(X), values_per_row(X)):
             yield take_rows(X, batch)
 
     return blocks
-
-
-def mean_loss(objective, rows, raw):
-    """Return the weighted mean loss over rows, shape (1,), and its gradient by raw."""
-    return _mean_losses(objective, rows, raw, np.ones((1, len(raw))))
-
-
-def mean_loss_per_class(objective, rows, raw):
-    """Return the weighted mean loss over each class's rows, and its gradient by raw."""
-    labels = np.unique(rows.y)
-    return _mean_losses(objective, rows, raw, labels[:, None] == rows.y)
-
-
-def _mean_losses(objective, rows, raw, members):
-    """Return the mean losses over m groups of rows and their gradients by raw."""
-    share = members * rows.weights
-    share = share / np.maximum(share.sum(axis=1, keepdims=True), np.finfo(float).tiny)
-    loss = objective.loss
-    values = share @ loss.value(raw, rows.targets).sum(axis=1)
-    return values, share[:, :, None] * loss.gradient(raw, rows.targets)
 
 
 def criterion_gradient(objective, criterion, rows):
@@ -92,23 +70,40 @@ def criterion_gradient(objective, criterion, rows):
     ValueError
         If a callable returns gradients of another shape than the raw predictions.
     """
-    raw = np.vstack([objective.raw(objective.features(block)) for block in rows.blocks()])
     if callable(criterion):
+        raw = np.vstack([objective.raw(objective.features(block)) for block in rows.blocks()])
         values, slopes = _call(criterion, rows.y, raw)
+        shares = None
     else:
-        measure = mean_loss if criterion == "loss" else mean_loss_per_class
-        values, slopes = measure(objective, rows, raw)
+        shares = _shares(criterion, rows)
+        values = np.zeros(len(shares))
     gradient = np.zeros((len(values), *objective.theta.shape))
     start = 0
     for block in rows.blocks():
         Z = objective.features(block)
-        stop = start + Z.shape[0]
-        for part, slope in zip(gradient, slopes, strict=True):
-            part += pull_back(Z, slope[start:stop])
-        start = stop
+        of = slice(start, start + Z.shape[0])
+        start = of.stop
+        if shares is not None:
+            raw, targets, share = objective.raw(Z), rows.targets[of], shares[:, of]
+            values += share @ objective.loss.value(raw, targets).sum(axis=1)
+            slope = share[:, :, None] * objective.loss.gradient(raw, targets)
+        else:
+            slope = slopes[:, of]
+        for part, one in zip(gradient, slope, strict=True):
+            part += pull_back(Z, one)
     if not objective.fit_intercept:
         gradient[:, :, -1] = 0
     return values, gradient
+
+
+def _shares(criterion, rows):
+    """Return each row's share in the mean losses, of shape (m, n)."""
+    weights = rows.weights
+    groups = np.ones((1, len(weights)))
+    if criterion == "loss_per_class":
+        groups = np.unique(rows.y)[:, None] == rows.y
+    shares = groups * weights
+    return shares / np.maximum(shares.sum(axis=1, keepdims=True), np.finfo(float).tiny)
 
 
 def _call(criterion, y, raw):

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import gen_batches
 from sklearn.utils.extmath import safe_sparse_dot
 
-from sklearn_unlearn._rows import CHUNK_VALUES
+from sklearn_unlearn._rows import batches
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ def coupled_gram(Z, P, u):
             for other in range(K):
                 out[k, :, other] -= gram(Z, u * P[:, k] * P[:, other])
         return flat
-    for batch in gen_batches(len(P), max(1, CHUNK_VALUES // (K * q))):
+    for batch in batches(len(P), K * q):
         ones = np.hstack([Z[batch], np.ones((batch.stop - batch.start, 1))])
         rooted = np.sqrt(u[batch])[:, None] * P[batch]
         outer = (rooted[:, :, None] * ones[:, None, :]).reshape(len(rooted), -1)
@@ -179,4 +178,7 @@ def push_forward(Z, V):
     ndarray of shape (n, m)
         Products.
     """
+    if len(V) <= 3 and not sparse.issparse(Z):
+        # A matrix product with so few columns costs more than one product for each.
+        return np.column_stack([Z @ v[:-1] + v[-1] for v in V])
     return safe_sparse_dot(Z, V[:, :-1].T, dense_output=True) + V[:, -1]

@@ -10,9 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import gen_batches
 
-from sklearn_unlearn._rows import CHUNK_VALUES
+from sklearn_unlearn._rows import batches
 from sklearn_unlearn.influence.class_weights import ClassWeights
 from sklearn_unlearn.influence.expansion import Expansion, pull_back, push_forward
 from sklearn_unlearn.influence.losses import softmax_loss
@@ -152,17 +151,17 @@ class LinearObjective:
             return weights
         return weights * self.class_weights.factors()[self.y[rows]]
 
-    def _row_terms(self, rows, weights, raw):
-        """Return weighted loss, slope and curvature by the raw predictions, per row."""
-        u, y = self._output_weights(rows, weights), self.targets(rows)
+    def _weighted(self, u, derivative, raw, y):
+        """Return weights times a derivative of the loss, per row and output."""
         # Erased rows have no meaningful target: their zero weight must win over inf.
         with np.errstate(all="ignore"):
-            value = np.where(u != 0, u * self.loss.value(raw, y), 0.0)
-            slope = np.where(u != 0, u * self.loss.gradient(raw, y), 0.0)
-            h = self.loss.curvature(raw, y)
-            if not self.loss.coupled:
-                h = np.where(u != 0, u * h, 0.0)[:, : self._hessian_shape[0]]
-        return value, slope, h
+            return np.where(u != 0, u * derivative(raw, y), 0.0)
+
+    def _curvature(self, u, raw, y):
+        """Return weighted curvatures per row and block; probabilities if coupled."""
+        if self.loss.coupled:
+            return self.loss.curvature(raw, y)
+        return self._weighted(u, self.loss.curvature, raw, y)[:, : self._hessian_shape[0]]
 
     def _times_curvature(self, h, u, change):
         """Return the change of the slopes for a change of the raw predictions."""
@@ -178,8 +177,12 @@ class LinearObjective:
     def _add(self, expansion, rows, weights, Z, old_raw=None):
         """Add rows to an expansion, at their raw predictions or at older ones."""
         raw = self.raw(Z) if old_raw is None else old_raw
-        value, slope, h = self._row_terms(rows, weights, raw)
-        u = self._output_weights(rows, weights)
+        u, y = self._output_weights(rows, weights), self.targets(rows)
+        value = self._weighted(u, self.loss.value, raw, y)
+        slope = self._weighted(u, self.loss.gradient, raw, y)
+        h = None
+        if expansion.hessian is not None or old_raw is not None:
+            h = self._curvature(u, raw, y)
         if old_raw is not None:
             slope = slope + self._times_curvature(h, u, self.raw(Z) - old_raw)
         coupled_weight = u[:, 0] if self.loss.coupled else None
@@ -190,7 +193,8 @@ class LinearObjective:
         for group in np.unique(codes):
             of = codes == group
             some = coupled_weight[of] if self.loss.coupled else None
-            expansion.add(group, Z[of], value[of], slope[of], h[of], some)
+            bend = None if h is None else h[of]
+            expansion.add(group, Z[of], value[of], slope[of], bend, some)
 
     def measured(self, hessian=True, old=None):
         """Return the objective with its expansion summed over all rows.
@@ -268,30 +272,67 @@ class LinearObjective:
 
         Returns
         -------
-        ndarray of shape (n, m)
+        derivatives : ndarray of shape (n, m)
             Derivatives; zero for rows that are forgotten or were held out.
+
+        slopes : ndarray of shape (n, n_outputs)
+            Derivatives by the raw predictions, for :meth:`weighted_gradient`.
         """
         if rows is not None:
             weights = self._live_weights()[rows] if weights is None else weights
             return self._along(S, rows, weights, self.features(self.rows.take(rows)))
         weights = self._live_weights()
-        result = np.zeros((len(self.rows), len(S)))
+        derivatives = np.zeros((len(self.rows), len(S)))
+        slopes = np.zeros((len(self.rows), len(self.theta)))
         for some, block in self.rows.chunks():
-            result[some] = self._along(S, some, weights[some], self.features(block))
-        return result
+            Z = self.features(block)
+            derivatives[some], slopes[some] = self._along(S, some, weights[some], Z)
+        return derivatives, slopes
 
     def _along(self, S, rows, weights, Z):
-        """Return the directional derivatives of rows whose features are at hand."""
-        _, slope, _ = self._row_terms(rows, weights, self.raw(Z))
-        if self._is_grouped:
-            slope = slope * self.class_weights.factors()[self.y[rows]]
-        change = push_forward(Z, S.reshape(-1, S.shape[2])).reshape(-1, *S.shape[:2])
-        return np.einsum("nmk,nk->nm", change, slope)
+        """Return the directional derivatives and slopes of rows whose features are at hand."""
+        m, n_outputs, q = S.shape
+        # One product for predictions and their changes: reading Z is what costs.
+        both = push_forward(Z, np.concatenate([self.theta, S.reshape(-1, q)]))
+        raw, change = both[:, :n_outputs], both[:, n_outputs:].reshape(-1, m, n_outputs)
+        u = self._output_weights(rows, weights)
+        slope = self._weighted(u, self.loss.gradient, raw, self.targets(rows))
+        full = slope * self.class_weights.factors()[self.y[rows]] if self._is_grouped else slope
+        return np.einsum("nmk,nk->nm", change, full), slope
+
+    def weighted_gradient(self, slopes, rows=None):
+        """Return the gradient of a sum over rows for given slopes.
+
+        Parameters
+        ----------
+        slopes : ndarray of shape (n, n_outputs)
+            Derivatives by the raw predictions.
+
+        rows : ndarray of int, default=None
+            Rows that the slopes belong to; all rows of ``fit`` by default.
+
+        Returns
+        -------
+        ndarray of shape (n_groups, n_outputs, n_features + 1)
+            Gradient per group of rows.
+        """
+        gradient = self._empty(False).gradient
+        blocks = self.rows.chunks() if rows is None else [(rows, self.rows.take(rows))]
+        for some, block in blocks:
+            Z = self.features(block)
+            slope = slopes[some] if rows is None else slopes
+            if not self._is_grouped:
+                gradient[0] += pull_back(Z, slope)
+                continue
+            for group in range(len(gradient)):
+                of = self.y[some] == group
+                gradient[group] += pull_back(Z[of], slope[of])
+        return gradient
 
     def _terms_of(self, rows, weights, hessian):
         """Return the expansion of some rows with given weights."""
         total = self._empty(hessian)
-        for batch in gen_batches(len(rows), max(1, CHUNK_VALUES // self.theta.shape[1])):
+        for batch in batches(len(rows), self.theta.shape[1]):
             Z = self.features(self.rows.take(rows[batch]))
             self._add(total, rows[batch], weights[batch], Z)
         return total
@@ -310,6 +351,8 @@ class LinearObjective:
             The same parameters, fewer rows. Costs k d^2 for k rows.
         """
         rows = rows[self.trained[rows]]
+        if not len(rows):
+            return self
         new = copy(self)
         new._solvers = None
         new._excluded = np.concatenate([self._excluded, rows])
@@ -341,24 +384,6 @@ class LinearObjective:
         # A feature that nearly vanished is down to the rounding errors of what it was.
         return e.drift > limit or bool((diagonal < 1e-6 * e.reference).any())
 
-    def weighted_gradient(self, rows, factors):
-        """Return the gradient of the loss of some rows, weights multiplied by factors.
-
-        Parameters
-        ----------
-        rows : ndarray of int
-            Row numbers.
-
-        factors : ndarray of shape (n,)
-            Factors.
-
-        Returns
-        -------
-        ndarray of shape (n_groups, n_outputs, n_features + 1)
-            Gradient per group of rows.
-        """
-        return self._terms_of(rows, self.weights[rows] * factors, False).gradient
-
     def reweighted(self, rows, changes, gradient):
         """Return the objective with the weights of some rows multiplied by 1 + changes.
 
@@ -371,7 +396,7 @@ class LinearObjective:
             Relative changes.
 
         gradient : ndarray
-            ``weighted_gradient(rows, changes)``.
+            Gradient of the changes, from :meth:`weighted_gradient`.
 
         Returns
         -------
@@ -564,8 +589,8 @@ class LinearObjective:
         curvatures, diagonal = [], self._penalty
         for rows, block in self.rows.chunks():
             Z = self.features(block)
-            _, _, h = self._row_terms(rows, weights[rows], self.raw(Z))
             u = self._output_weights(rows, weights[rows])
+            h = self._curvature(u, self.raw(Z), self.targets(rows))
             curvatures.append((h, u))
             squares = Z.power(2) if sparse.issparse(Z) else np.square(Z)
             diagonal = diagonal + pull_back(squares, u * h * (1 - h) if self.loss.coupled else h)
