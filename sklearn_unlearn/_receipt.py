@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from dataclasses import asdict, dataclass, replace
+from numbers import Number
 
 import numpy as np
 
@@ -192,5 +193,8 @@ def _feed(sha, value):
         _feed(sha, vars(value))
     elif callable(value):
         sha.update(getattr(value, "__qualname__", type(value).__qualname__).encode())
-    else:
+    elif value is None or isinstance(value, (str, bytes, Number, np.generic)):
         sha.update(f"{type(value).__name__}:{value!r}".encode())
+    else:
+        # Extension types have no attributes to look at, but say how they are rebuilt.
+        _feed(sha, value.__reduce_ex__(4)[:3])

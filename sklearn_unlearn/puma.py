@@ -367,6 +367,7 @@ class PUMAUnlearner(BaseUnlearner):
         return criterion_gradient(objective, self.criterion, rows)[1]
 
     def _forget(self, rows, context):
+        self._check_params()
         objective = self._objective
         objective.rows.own()
 
@@ -562,7 +563,7 @@ def _encode(model, y):
     known = model.classes_[np.minimum(codes, len(model.classes_) - 1)] == y
     if not known.all():
         raise ValueError(
-            f"y has the label {y[~known][0]!r}, which the model was not trained on; its "
+            f"y has the label {y[~known].tolist()[0]!r}, which the model was not trained on; its "
             f"classes are {model.classes_.tolist()}."
         )
     return codes
@@ -669,7 +670,7 @@ def _check_what_remains(objective, model):
     if objective.n_rows == 0:
         raise ValueError("The request would leave no row to train on; discard the model instead.")
     if len(counts) > 1 and counts.min() == 0:
-        label = model.classes_[np.argmin(counts)]
+        label = model.classes_.tolist()[np.argmin(counts)]
         raise ValueError(
             f"The request would leave no training row of class {label!r}, which the model's "
             "parameters can't express. Fit a new model without the class."

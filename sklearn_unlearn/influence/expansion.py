@@ -31,6 +31,9 @@ class Expansion:
     reference : ndarray of shape (n_groups, n_blocks, d) or None, default=None
         Diagonal of the Hessian when it was last made from the rows.
 
+    mass : ndarray of shape (2, n_features) or None, default=None
+        Weighted sum of squares of each feature: now, and when the Hessian was last made.
+
     weight : float, default=0.0
         Weight of the rows when the Hessian was last made.
 
@@ -45,6 +48,7 @@ class Expansion:
     gradient: np.ndarray
     hessian: np.ndarray | None
     reference: np.ndarray | None = None
+    mass: np.ndarray | None = None
     weight: float = 0.0
     drift: float = 0.0
     measured: bool = True
@@ -56,6 +60,7 @@ class Expansion:
             np.zeros((n_groups, theta_shape[0])),
             np.zeros((n_groups, *theta_shape)),
             np.zeros((n_groups, *hessian_shape)) if hessian_shape else None,
+            mass=np.zeros((2, theta_shape[1] - 1)),
         )
 
     def add(self, group, Z, value, slope, curvature, coupled_weight=None):
@@ -101,6 +106,13 @@ class Expansion:
         else:
             bent = np.einsum("gij,bj->gbi", self.hessian[:, 0], flat)
         return bent.reshape(self.gradient.shape)
+
+
+def sum_of_squares(Z, weights):
+    """Return the weighted sum of squares of each feature."""
+    if sparse.issparse(Z):
+        return Z.power(2).T @ weights
+    return np.einsum("np,np,n->p", Z, Z, weights)
 
 
 def gram(Z, d):

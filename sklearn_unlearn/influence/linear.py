@@ -13,7 +13,12 @@ from scipy import sparse
 
 from sklearn_unlearn._rows import batches
 from sklearn_unlearn.influence.class_weights import ClassWeights
-from sklearn_unlearn.influence.expansion import Expansion, pull_back, push_forward
+from sklearn_unlearn.influence.expansion import (
+    Expansion,
+    pull_back,
+    push_forward,
+    sum_of_squares,
+)
 from sklearn_unlearn.influence.losses import softmax_loss
 from sklearn_unlearn.influence.solvers import SymmetricSolver, solve_cg
 
@@ -174,17 +179,15 @@ class LinearObjective:
         n_groups = self.class_weights.n_classes if self._is_grouped else 1
         return Expansion.zeros(n_groups, self.theta.shape, self._hessian_shape if hessian else None)
 
-    def _add(self, expansion, rows, weights, Z, old_raw=None):
-        """Add rows to an expansion, at their raw predictions or at older ones."""
-        raw = self.raw(Z) if old_raw is None else old_raw
+    def _add(self, expansion, rows, weights, Z, raw):
+        """Add rows to an expansion at given raw predictions."""
         u, y = self._output_weights(rows, weights), self.targets(rows)
         value = self._weighted(u, self.loss.value, raw, y)
         slope = self._weighted(u, self.loss.gradient, raw, y)
         h = None
-        if expansion.hessian is not None or old_raw is not None:
+        if expansion.hessian is not None:
             h = self._curvature(u, raw, y)
-        if old_raw is not None:
-            slope = slope + self._times_curvature(h, u, self.raw(Z) - old_raw)
+            expansion.mass[:] += sum_of_squares(Z, weights)
         coupled_weight = u[:, 0] if self.loss.coupled else None
         if not self._is_grouped:
             expansion.add(0, Z, value, slope, h, coupled_weight)
@@ -196,17 +199,13 @@ class LinearObjective:
             bend = None if h is None else h[of]
             expansion.add(group, Z[of], value[of], slope[of], bend, some)
 
-    def measured(self, hessian=True, old=None):
+    def measured(self, hessian=True):
         """Return the objective with its expansion summed over all rows.
 
         Parameters
         ----------
         hessian : bool, default=True
             Whether to make the Hessian too; else the one at hand is kept, if there is one.
-
-        old : LinearObjective, default=None
-            Expand at the raw predictions of this objective, whose features may differ,
-            and continue from there to the parameters of this one.
 
         Returns
         -------
@@ -218,13 +217,11 @@ class LinearObjective:
         total = self._empty(hessian)
         weights = self._live_weights()
         for rows, block in self.rows.chunks():
-            old_raw = None if old is None else old.raw(old.features(block))
-            self._add(total, rows, weights[rows], self.features(block), old_raw)
+            Z = self.features(block)
+            self._add(total, rows, weights[rows], Z, self.raw(Z))
         new = copy(self)
         if hessian:
-            reference = np.diagonal(total.hessian, axis1=-2, axis2=-1).copy()
-            new.expansion = replace(total, reference=reference, weight=self.class_weights.sample_weight)
-            new._solvers = None
+            new.expansion, new._solvers = self._as_reference(total), None
         elif self.expansion is None:
             new.expansion = total
         else:
@@ -232,6 +229,11 @@ class LinearObjective:
                 self.expansion, value=total.value, gradient=total.gradient, measured=True
             )
         return new
+
+    def _as_reference(self, total):
+        """Return an expansion that was just made from the rows."""
+        reference = np.diagonal(total.hessian, axis1=-2, axis2=-1).copy()
+        return replace(total, reference=reference, weight=self.class_weights.sample_weight)
 
     def _expanded(self):
         """Return the expansion, made at the first call."""
@@ -320,21 +322,24 @@ class LinearObjective:
         blocks = self.rows.chunks() if rows is None else [(rows, self.rows.take(rows))]
         for some, block in blocks:
             Z = self.features(block)
-            slope = slopes[some] if rows is None else slopes
-            if not self._is_grouped:
-                gradient[0] += pull_back(Z, slope)
-                continue
-            for group in range(len(gradient)):
-                of = self.y[some] == group
-                gradient[group] += pull_back(Z[of], slope[of])
+            self._pull_groups(gradient, some, Z, slopes[some] if rows is None else slopes)
         return gradient
+
+    def _pull_groups(self, gradient, rows, Z, slopes):
+        """Add the gradient of rows to the gradients of their groups."""
+        if not self._is_grouped:
+            gradient[0] += pull_back(Z, slopes)
+            return
+        for group in range(len(gradient)):
+            of = self.y[rows] == group
+            gradient[group] += pull_back(Z[of], slopes[of])
 
     def _terms_of(self, rows, weights, hessian):
         """Return the expansion of some rows with given weights."""
         total = self._empty(hessian)
         for batch in batches(len(rows), self.theta.shape[1]):
             Z = self.features(self.rows.take(rows[batch]))
-            self._add(total, rows[batch], weights[batch], Z)
+            self._add(total, rows[batch], weights[batch], Z, self.raw(Z))
         return total
 
     def without(self, rows):
@@ -361,13 +366,19 @@ class LinearObjective:
             new.expansion = None
             return new
         left, e = self._terms_of(rows, self.weights[rows], True), self.expansion
-        new.expansion = replace(
-            e,
-            value=e.value - left.value,
-            gradient=e.gradient - left.gradient,
-            hessian=e.hessian - left.hessian,
-            drift=e.drift + self._share(self.weights[rows].sum()),
-        )
+        mass = np.array([e.mass[0] - left.mass[0], e.mass[1]])
+        # A feature that has all but vanished is known from its rows alone.
+        vanished = mass[0] < 1e-6 * mass[1]
+        new.expansion = None
+        if not vanished.any():
+            new.expansion = replace(
+                e,
+                value=e.value - left.value,
+                gradient=e.gradient - left.gradient,
+                hessian=e.hessian - left.hessian,
+                mass=mass,
+                drift=e.drift + self._share(self.weights[rows].sum()),
+            )
         return new
 
     def _share(self, weight):
@@ -379,10 +390,7 @@ class LinearObjective:
         e = self.expansion
         if e.hessian is None:
             return True
-        limit = MAX_DRIFT_QUADRATIC if self.loss.quadratic else MAX_DRIFT
-        diagonal = np.diagonal(e.hessian, axis1=-2, axis2=-1)
-        # A feature that nearly vanished is down to the rounding errors of what it was.
-        return e.drift > limit or bool((diagonal < 1e-6 * e.reference).any())
+        return e.drift > (MAX_DRIFT_QUADRATIC if self.loss.quadratic else MAX_DRIFT)
 
     def reweighted(self, rows, changes, gradient):
         """Return the objective with the weights of some rows multiplied by 1 + changes.
@@ -410,11 +418,13 @@ class LinearObjective:
         new.weights[rows] += change
         new.is_reweighted = True
         new.class_weights = self.class_weights.reweighted(self._codes(rows), change)
-        if self.expansion is not None:
+        e, new.expansion = self.expansion, None
+        if e is not None and e.hessian is not None:
             new.expansion = replace(
-                self.expansion,
-                gradient=self.expansion.gradient + gradient,
-                drift=self.expansion.drift + self._share(np.abs(change).sum()),
+                e,
+                gradient=e.gradient + gradient,
+                drift=e.drift + self._share(np.abs(change).sum()),
+                measured=False,
             )
         return new
 
@@ -462,7 +472,7 @@ class LinearObjective:
 
         change : tuple of (ndarray, ndarray) or None, default=None
             ``scale`` and ``shift`` if new features are ``old * scale + shift``; the
-            expansion is then converted. Else it is made anew in a pass over the rows.
+            expansion is then converted. Else it is made anew, in two passes over the rows.
 
         Returns
         -------
@@ -470,18 +480,13 @@ class LinearObjective:
             The objective in the new features.
         """
         new = copy(self)
-        new.features, new._solvers = features, None
+        new.features, new._solvers, new.expansion = features, None, None
         if change is None:
-            some = features(self.rows.take(np.flatnonzero(self._live_weights())[:1]))
-            if some.shape[1] != self.theta.shape[1] - 1:
-                new.theta = np.zeros((len(self.theta), some.shape[1] + 1))
-            new.expansion = None
-            return new.measured(old=self) if self.keeps_hessian else new
+            return new._projected(self)
         scale, shift = change
         new.theta = self.theta.copy()
         new.theta[:, :-1] /= scale
         new.theta[:, -1] -= new.theta[:, :-1] @ shift
-        new.expansion = None
         if self.expansion is not None and self.expansion.hessian is not None:
             new.expansion = _rescaled(self.expansion, scale, shift, len(self.theta))
         if self.fit_intercept:
@@ -490,6 +495,30 @@ class LinearObjective:
         back = np.zeros_like(new.theta)
         back[:, -1] = -new.theta[:, -1]
         return new.moved(back)
+
+    def _projected(self, old):
+        """Return the objective at the parameters whose raw predictions are closest to old ones.
+
+        Closest by the curvature of the loss there.
+        """
+        new = copy(self)
+        some = self.features(self.rows.take(np.flatnonzero(self._live_weights())[:1]))
+        new.theta = np.zeros((len(self.theta), some.shape[1] + 1))
+        if not new.keeps_hessian:
+            same = new.theta.shape == old.theta.shape
+            return self if same else new
+        near, pull = copy(new), new._empty(False).gradient
+        near.problem = replace(self.problem, l2=0.0, intercept_l2=0.0)
+        total, weights = new._empty(True), self._live_weights()
+        for rows, block in self.rows.chunks():
+            Z, raw = self.features(block), old.raw(old.features(block))
+            new._add(total, rows, weights[rows], Z, raw)
+            u = new._output_weights(rows, weights[rows])
+            h = new._curvature(u, raw, new.targets(rows))
+            new._pull_groups(pull, rows, Z, new._times_curvature(h, u, raw))
+        near.expansion = new._as_reference(total)
+        new.theta = near.solve((self._factors[:, :, None] * pull).sum(axis=0)[None])[0]
+        return new
 
     def solve(self, V):
         """Return the product of the inverse Hessian and V.
@@ -574,13 +603,16 @@ class LinearObjective:
             solvers.append(SymmetricSolver(matrix[np.ix_(free, free)], scale, intercepts))
         return solvers
 
-    def _gauge(self, matrix):
-        """Return a term that pins what softmax leaves open: a shift of all outputs."""
+    def _open(self):
+        """Return which parameters softmax leaves open up to a shift of all outputs."""
         open_ = (self._penalty == 0).all(axis=0)
-        if not self.fit_intercept:
-            open_[-1] = False
+        open_[-1] &= self.fit_intercept
+        return open_
+
+    def _gauge(self, matrix):
+        """Return a term that pins the shifts that softmax leaves open."""
         n_outputs = len(self.theta)
-        size = np.diag(matrix).reshape(self.theta.shape).mean(axis=0) * open_
+        size = np.diag(matrix).reshape(self.theta.shape).mean(axis=0) * self._open()
         return np.kron(np.full((n_outputs, n_outputs), 1 / n_outputs), np.diag(size))
 
     def _solve_by_products(self, V):
@@ -607,7 +639,10 @@ class LinearObjective:
             return (result * free).ravel()
 
         solved = [solve_cg(product, diagonal.ravel(), (v * free).ravel()) for v in V]
-        return np.array(solved).reshape(V.shape)
+        solved = np.array(solved).reshape(V.shape)
+        if self.loss.coupled:
+            solved[:, :, self._open()] -= solved[:, :, self._open()].mean(axis=1, keepdims=True)
+        return solved
 
     def erase(self, rows):
         """Remove the values of rows from the shared arrays; repeated calls change nothing."""
@@ -633,4 +668,5 @@ def _rescaled(expansion, scale, shift, n_outputs):
         gradient=expansion.gradient @ change.T,
         hessian=whole @ expansion.hessian @ whole.T,
         reference=expansion.reference * np.diag(whole) ** 2,
+        mass=expansion.mass * scale**2,
     )

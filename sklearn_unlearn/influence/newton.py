@@ -36,11 +36,18 @@ def descend(objective, curvature, eta, pass_begins):
     objective : LinearObjective
         Where the last step starts.
     """
-    for _ in range(MAX_PASSES):
+    for made in range(MAX_PASSES):
         step = eta * curvature.newton_step(objective.gradient())
         if not is_long(objective, step):
             return step, objective
         pass_begins()
+        if made == 0:
+            zero = objective.at(np.zeros_like(objective.theta)).measured(hessian=False)
+            if zero.value() < objective.value():
+                # Worse than no model at all, as SGD on unscaled features can be: where
+                # every prediction is saturated there is no curvature to go by.
+                objective = curvature = zero
+                continue
         objective = curvature = backtrack(objective, step)
     return np.zeros_like(step), objective
 
@@ -66,12 +73,13 @@ def backtrack(objective, step):
         objective = objective.measured(hessian=False)
     value, slope = objective.value(), (objective.gradient() * step).sum()
     t = 1.0
-    while t > 1e-10:
-        ahead = objective.at(objective.theta + t * step)
-        ahead = ahead.measured(hessian=False)
-        if ahead.value() <= value + 1e-4 * t * slope:
-            return ahead
-        t /= 2
+    # A step that overflows is one that is too long.
+    with np.errstate(all="ignore"):
+        while t > 1e-10:
+            ahead = objective.at(objective.theta + t * step).measured(hessian=False)
+            if ahead.value() <= value + 1e-4 * t * slope:
+                return ahead
+            t /= 2
     raise ValueError(
         "No step lowers the remaining objective: the model is too far from its optimum. "
         "Scale the features, or fit it to a tighter tolerance."
@@ -103,12 +111,16 @@ def refine(objective, n_refine, tol, pass_begins):
     stopped_because : str
         What ended the steps.
     """
-    best, stalled = None, 0
+    best, step, stalled = None, None, 0
     for made in range(n_refine + 1):
         pass_begins()
         objective = objective.measured(hessian=made < n_refine)
+        rounding = 1e-13 * abs(objective.value())
+        if step is not None and objective.value() > start.value() + rounding:
+            objective = backtrack(start, 0.5 * step).measured(hessian=made < n_refine)
         norm = objective.gradient_norm()
-        if best is None or norm < best.gradient_norm():
+        lower = best is None or objective.value() < best.value() - rounding
+        if lower or norm < best.gradient_norm():
             best, stalled = objective, 0
         else:
             stalled += 1
@@ -117,9 +129,9 @@ def refine(objective, n_refine, tol, pass_begins):
         if stalled == 3:
             return best, "gradient norm no longer falls"
         if made < n_refine:
-            step = objective.newton_step()
+            start, step = objective, objective.newton_step()
             if is_long(objective, step):
-                objective = backtrack(objective, step)
+                objective, step = backtrack(objective, step), None
             else:
                 objective = objective.moved(step)
     return best, "n_refine steps made"

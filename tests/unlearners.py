@@ -1,0 +1,82 @@
+"""The unlearners that must keep the contract, one row each."""
+
+from dataclasses import dataclass, field
+from typing import Callable
+
+import numpy as np
+from sklearn.linear_model import (
+    LogisticRegression,
+    PoissonRegressor,
+    Ridge,
+    SGDClassifier,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.svm import LinearSVC
+
+from sklearn_unlearn import PUMAUnlearner
+
+
+def classification(seed=0, n_rows=120, n_features=4, n_classes=2):
+    """Return noisy seeded rows and class labels."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n_rows, n_features))
+    scores = X @ rng.standard_normal((n_features, n_classes)) + rng.gumbel(size=(n_rows, n_classes))
+    return X, np.array(["ham", "spam", "void", "zen"])[scores.argmax(axis=1)]
+
+
+def regression(seed=0, n_rows=120, n_features=4):
+    """Return noisy seeded rows and positive targets."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n_rows, n_features))
+    z = 0.4 * X @ rng.standard_normal(n_features) + 0.3 * rng.standard_normal(n_rows)
+    return X, np.exp(z)
+
+
+@dataclass(frozen=True)
+class Case:
+    """An unlearner and data for it."""
+
+    name: str
+    make: Callable
+    data: Callable
+    fit_params: dict = field(default_factory=dict)
+
+    def fitted(self, X_ids=None, **params):
+        """Return the unlearner fitted on its data."""
+        X, y = self.data()
+        return self.make().set_params(**params).fit(X, y, X_ids=X_ids, **self.fit_params)
+
+
+CASES = [
+    Case(
+        "puma-logistic",
+        lambda: PUMAUnlearner(LogisticRegression(), random_state=0),
+        classification,
+    ),
+    Case(
+        "puma-softmax",
+        lambda: PUMAUnlearner(LogisticRegression(class_weight="balanced"), random_state=0),
+        lambda: classification(n_classes=3),
+    ),
+    Case("puma-ridge", lambda: PUMAUnlearner(Ridge(), reweight=None), regression),
+    Case("puma-poisson", lambda: PUMAUnlearner(PoissonRegressor(), random_state=0), regression),
+    Case("puma-svc", lambda: PUMAUnlearner(LinearSVC(), random_state=0), classification),
+    Case(
+        "puma-sgd",
+        lambda: PUMAUnlearner(
+            SGDClassifier(loss="log_loss"), reweight=None, n_refine=3, random_state=0
+        ),
+        classification,
+    ),
+    Case(
+        "puma-scaled",
+        lambda: PUMAUnlearner(make_pipeline(StandardScaler(), LogisticRegression()), random_state=0),
+        classification,
+    ),
+    Case(
+        "puma-refitted-transformer",
+        lambda: PUMAUnlearner(make_pipeline(MinMaxScaler(), Ridge()), random_state=0),
+        regression,
+    ),
+]
