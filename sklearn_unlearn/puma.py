@@ -1,6 +1,5 @@
 """PUMAUnlearner: forgetting by influence, with the remaining rows reweighted."""
 
-from copy import copy
 from numbers import Integral, Real
 
 import numpy as np
@@ -380,7 +379,9 @@ class PUMAUnlearner(BaseUnlearner):
         after, curvature = self._leave_out(removed)
         if not len(removed):
             attributes = {"estimator_": self.estimator_}
-            return attributes, self._outcome(after, rows, "exact", "no forgotten row was trained on")
+            return attributes, self._outcome(
+                after, rows, "exact", "no forgotten row was trained on"
+            )
         after.gradient()
         norm_before = after.gradient_norm() if after.expansion.measured else None
         target = carried = after

@@ -336,7 +336,9 @@ def test_forms_of_rows(case, ids, form):
     usual = case.fitted(ids, **params).partial_forget(ids[:6])
     other = case.make().set_params(**params).fit(forms[form], y, X_ids=ids).partial_forget(ids[:6])
     tolerance = 1e-3 if form == "float32" else 1e-6
-    np.testing.assert_allclose(_outputs(other, X), _outputs(usual, X), rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(
+        _outputs(other, X), _outputs(usual, X), rtol=tolerance, atol=tolerance
+    )
 
 
 def test_receipts(case, ids):
@@ -379,7 +381,9 @@ def test_html_repr_shows_no_row_and_no_id(case, ids):
 def test_model_selection(case, ids, routing):
     X, y = case.data()
     with sklearn.config_context(enable_metadata_routing=routing):
-        grid = GridSearchCV(case.make(), {"eta": [0.5, 1.0]} if "eta" in case.make().get_params() else {}, cv=3)
+        grid = GridSearchCV(
+            case.make(), {"eta": [0.5, 1.0]} if "eta" in case.make().get_params() else {}, cv=3
+        )
         grid.fit(X, y, X_ids=ids)
         partial_forget(grid, ids[:4])
         assert grid.best_estimator_.receipts_[-1].n_rows == 4

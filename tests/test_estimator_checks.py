@@ -21,7 +21,6 @@ from sklearn_unlearn import PUMAUnlearner
 
 INNER = [
     LogisticRegression(),
-    LogisticRegression(class_weight="balanced"),
     Ridge(),
     PoissonRegressor(),
     LinearSVC(),

@@ -138,7 +138,9 @@ def test_equals_a_refit(name, seed, share, fit_intercept, weighted, class_weight
     given_X = {"C": X, "F": np.asfortranarray(X), "csr": sparse.csr_matrix(X)}[form]
     model = PUMAUnlearner(inner, reweight=None, n_refine=60, tol=0.0)
     model.fit(given_X, y, sample_weight=weights).partial_forget(gone)
-    reference = tight.fit(X[left], y[left], sample_weight=None if weights is None else weights[left])
+    reference = tight.fit(
+        X[left], y[left], sample_weight=None if weights is None else weights[left]
+    )
     bound = 1e-6
     if "unpenalised" in name and np.abs(parameters(reference)).max() > 50:
         # Nearly separable classes: the refit itself stops far from infinity.
@@ -154,9 +156,7 @@ def test_equals_a_refit(name, seed, share, fit_intercept, weighted, class_weight
 LOSSES = {
     "log_loss": lambda z, y: np.logaddexp(0, -y * z),
     "squared_hinge": lambda z, y: np.maximum(0, 1 - y * z) ** 2,
-    "modified_huber": lambda z, y: np.where(
-        y * z >= -1, np.maximum(0, 1 - y * z) ** 2, -4 * y * z
-    ),
+    "modified_huber": lambda z, y: np.where(y * z >= -1, np.maximum(0, 1 - y * z) ** 2, -4 * y * z),
     "squared_error": lambda z, y: 0.5 * (z - y) ** 2,
     "huber": lambda z, y: np.where(
         np.abs(z - y) < 0.1, 0.5 * (z - y) ** 2, 0.1 * np.abs(z - y) - 0.005
@@ -242,7 +242,10 @@ def test_eta_scales_the_step():
     start = parameters(Ridge().fit(X, y))
     steps = [
         parameters(
-            PUMAUnlearner(Ridge(), eta=eta, reweight=None).fit(X, y).partial_forget([0, 1]).estimator_
+            PUMAUnlearner(Ridge(), eta=eta, reweight=None)
+            .fit(X, y)
+            .partial_forget([0, 1])
+            .estimator_
         )
         - start
         for eta in (1.0, 0.25)
@@ -397,7 +400,9 @@ def test_guarantees():
     assert receipt.guarantee == "optimum"
     assert receipt.gradient_norm_after <= 1e-6 < receipt.gradient_norm_before
     assert receipt.stopped_because == "gradient norm below tol"
-    one_step = PUMAUnlearner(logistic(), reweight=None).fit(X, y).partial_forget([1]).partial_forget([2])
+    one_step = (
+        PUMAUnlearner(logistic(), reweight=None).fit(X, y).partial_forget([1]).partial_forget([2])
+    )
     assert one_step.receipts_[-1].guarantee == "approximate"
     assert one_step.receipts_[-1].gradient_norm_after is None
     X, y = rows_for("values", 0)
@@ -427,7 +432,9 @@ def test_wide_and_dense_agree(monkeypatch):
     for limit in (4000**2, 0):
         monkeypatch.setattr("sklearn_unlearn.influence.linear.MAX_HESSIAN_VALUES", limit)
         for weight in (None, "balanced"):
-            model = PUMAUnlearner(logistic(class_weight=weight), alpha=0.1, random_state=0).fit(X, y)
+            model = PUMAUnlearner(logistic(class_weight=weight), alpha=0.1, random_state=0).fit(
+                X, y
+            )
             rows = np.flatnonzero(model.influence() > 0)[:20]
             ends.append(parameters(model.partial_forget(rows).estimator_))
     np.testing.assert_allclose(ends[0], ends[2], rtol=1e-6, atol=1e-8)
@@ -467,7 +474,9 @@ def test_a_model_far_from_its_optimum_ends_near_it():
     inner = SGDClassifier(loss="log_loss", max_iter=2, tol=None, random_state=0)
     far = clone(inner).fit(X[5:], y[5:])
     near = PUMAUnlearner(inner, reweight=None).fit(X, y).partial_forget(range(5))
-    best = PUMAUnlearner(inner, reweight=None, n_refine=60, tol=0).fit(X, y).partial_forget(range(5))
+    best = (
+        PUMAUnlearner(inner, reweight=None, n_refine=60, tol=0).fit(X, y).partial_forget(range(5))
+    )
     target = log_loss(y[5:], best.predict_proba(X[5:]))
     assert log_loss(y[5:], near.predict_proba(X[5:])) < target + 1e-3
     assert log_loss(y[5:], far.predict_proba(X[5:])) > target + 0.1

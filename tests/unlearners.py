@@ -1,7 +1,7 @@
 """The unlearners that must keep the contract, one row each."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Callable
 
 import numpy as np
 from sklearn.linear_model import (
@@ -71,7 +71,9 @@ CASES = [
     ),
     Case(
         "puma-scaled",
-        lambda: PUMAUnlearner(make_pipeline(StandardScaler(), LogisticRegression()), random_state=0),
+        lambda: PUMAUnlearner(
+            make_pipeline(StandardScaler(), LogisticRegression()), random_state=0
+        ),
         classification,
     ),
     Case(

@@ -66,7 +66,9 @@ def after_forgetting(base, X, y, gone, reweight, repeats):
     that is measured forgets ``gone`` in the state after it.
     """
     rng = np.random.default_rng(2)
-    others = np.setdiff1d(rng.choice(len(X), min(3 * repeats + len(gone), len(X)), replace=False), gone)
+    others = np.setdiff1d(
+        rng.choice(len(X), min(3 * repeats + len(gone), len(X)), replace=False), gone
+    )
     unlearner = PUMAUnlearner(base, reweight=reweight, random_state=0)
     fit = seconds(lambda: unlearner.fit(X, y))
     first = seconds(lambda: unlearner.partial_forget(others[:1]))
@@ -76,7 +78,13 @@ def after_forgetting(base, X, y, gone, reweight, repeats):
         if len(gone) == 1
     ]
     later.append(seconds(lambda: unlearner.partial_forget(gone)))
-    return fit, first, float(np.median(later)), unlearner, others[: repeats if len(gone) == 1 else 1]
+    return (
+        fit,
+        first,
+        float(np.median(later)),
+        unlearner,
+        others[: repeats if len(gone) == 1 else 1],
+    )
 
 
 def one_case(kind, X, y, k, repeats):
@@ -85,7 +93,9 @@ def one_case(kind, X, y, k, repeats):
     n_rows = len(X)
     gone = np.random.default_rng(1).choice(n_rows, k, replace=False)
     bare_fit = min(seconds(lambda: clone(base).fit(X, y)) for _ in range(repeats))
-    naive_fit, naive_first, naive, unlearner, others = after_forgetting(base, X, y, gone, None, repeats)
+    naive_fit, naive_first, naive, unlearner, others = after_forgetting(
+        base, X, y, gone, None, repeats
+    )
     left = np.ones(n_rows, dtype=bool)
     left[gone] = False
     left[others] = False
@@ -203,7 +213,9 @@ def main():
         for kind in MODELS:
             n_rows = min(args.max_rows, 1_000_000)
             bare, ours = (peak_memory(kind, n_rows, unlearner) for unlearner in (False, True))
-            memory.append({"model": kind, "n_rows": n_rows, "bare_mib": bare, "unlearner_mib": ours})
+            memory.append(
+                {"model": kind, "n_rows": n_rows, "bare_mib": bare, "unlearner_mib": ours}
+            )
     if args.json:
         print(json.dumps({"cases": cases, "memory": memory}, indent=1))
         return

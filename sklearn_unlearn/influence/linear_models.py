@@ -111,7 +111,9 @@ def _advice(model):
 
 def _refuse(model, setting, why, instead):
     """Raise for a supported model with an unsupported setting."""
-    raise TypeError(f"{type(model).__name__}({setting}) cannot be unlearned by influence: {why}. {instead}")
+    raise TypeError(
+        f"{type(model).__name__}({setting}) cannot be unlearned by influence: {why}. {instead}"
+    )
 
 
 def _refuse_positive(model):

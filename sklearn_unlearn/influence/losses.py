@@ -4,9 +4,9 @@ Every function takes raw predictions z and targets y, both of shape (n, n_output
 returns values per row and output. Targets of margin losses are -1 or 1.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Callable
 
 import numpy as np
 from scipy.special import expit, softmax, xlogy

@@ -164,7 +164,9 @@ def solve_cg(product, diagonal, rhs, rtol=1e-9):
     d = len(rhs)
     operator = LinearOperator((d, d), matvec=product, dtype=float)
     preconditioner = LinearOperator((d, d), matvec=lambda v: inverse * v, dtype=float)
-    solution, _ = cg(operator, rhs, rtol=rtol, maxiter=1000, M=preconditioner)
+    # A breakdown shows in the residual.
+    with np.errstate(all="ignore"):
+        solution, _ = cg(operator, rhs, rtol=rtol, maxiter=1000, M=preconditioner)
     residual = np.linalg.norm(rhs - product(solution))
     if not residual <= 1e-3 * np.linalg.norm(rhs):
         raise ValueError(

@@ -1,0 +1,205 @@
+"""Transformers forget, and partial_forget finds the unlearner."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+from sklearn.decomposition import PCA
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_selection import SelectKBest
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import (
+    MinMaxScaler,
+    Normalizer,
+    PolynomialFeatures,
+    RobustScaler,
+    StandardScaler,
+)
+
+from sklearn_unlearn import PUMAUnlearner, partial_forget
+from sklearn_unlearn.pipeline import FittedFeatures, ScaledFeatures
+from tests.test_puma import gap, rows_for
+
+
+def scaler_of(model):
+    return model.estimator_[0]
+
+
+@given(
+    seed=st.integers(0, 2**16),
+    share=st.floats(0.01, 0.7),
+    offset=st.sampled_from([0.0, 1.0, 1e4]),
+    with_mean=st.booleans(),
+    with_std=st.booleans(),
+)
+def test_standard_scaler_forgets_exactly(seed, share, offset, with_mean, with_std):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((60, 5)) * [1, 10, 1e-3, 1e3, 0] + offset
+    y = rng.standard_normal(60)
+    gone = rng.choice(60, max(1, int(share * 60)), replace=False)
+    left = np.setdiff1d(np.arange(60), gone)
+    scaler = StandardScaler(with_mean=with_mean, with_std=with_std)
+    model = PUMAUnlearner(make_pipeline(scaler, Ridge()), reweight=None).fit(X, y)
+    for part in np.array_split(gone, min(3, len(gone))):
+        model.partial_forget(part)
+    expected = StandardScaler(with_mean=with_mean, with_std=with_std).fit(X[left])
+    forgot = scaler_of(model)
+    assert forgot.n_samples_seen_ == expected.n_samples_seen_
+    for name in ("mean_", "var_", "scale_"):
+        ours, theirs = getattr(forgot, name), getattr(expected, name)
+        if theirs is None:
+            assert ours is None
+        else:
+            np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9 * (1 + offset * 1e-4))
+    if with_mean or offset <= 1:
+        # Else a feature's mean is 1e7 times its deviation, beyond what normal equations bear.
+        reference = make_pipeline(scaler, Ridge()).fit(X[left], y[left])
+        np.testing.assert_allclose(model.predict(X), reference.predict(X), rtol=1e-6, atol=1e-6)
+
+
+def test_a_scaler_that_would_lose_digits_is_fitted_anew():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((50, 2))
+    X[7] = 1e9
+    y = rng.standard_normal(50)
+    model = PUMAUnlearner(make_pipeline(StandardScaler(), Ridge()), reweight=None).fit(X, y)
+    model.partial_forget([7])
+    left = np.delete(np.arange(50), 7)
+    expected = make_pipeline(StandardScaler(), Ridge()).fit(X[left], y[left])
+    np.testing.assert_allclose(scaler_of(model).scale_, expected[0].scale_, rtol=1e-12)
+    assert gap(model.estimator_, expected) < 1e-6
+
+
+def test_a_feature_that_becomes_constant():
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.standard_normal((50, 2)), np.zeros(50)])
+    X[7, 2] = 1.0
+    y = rng.standard_normal(50)
+    model = PUMAUnlearner(make_pipeline(StandardScaler(), Ridge()), reweight=None).fit(X, y)
+    model.partial_forget([7])
+    assert scaler_of(model).scale_[2] == 1.0
+    left = np.delete(np.arange(50), 7)
+    assert (
+        gap(model.estimator_, make_pipeline(StandardScaler(), Ridge()).fit(X[left], y[left])) < 1e-9
+    )
+
+
+TRANSFORMERS = {
+    "min-max": MinMaxScaler(),
+    "robust": RobustScaler(),
+    "polynomial": PolynomialFeatures(2),
+    "normalizer": Normalizer(),
+    "pca": PCA(3),
+    "select": SelectKBest(k=2),
+    "scaled pca": make_pipeline(StandardScaler(), PCA(3)),
+    "passthrough": "passthrough",
+}
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_transformers_forget(name, fit_intercept):
+    X, y = rows_for("classes3", 1, n_rows=200)
+    X = X * [1, 5, 0.2, 3] + [0, 1, 2, 3]
+    pipe = make_pipeline(
+        TRANSFORMERS[name],
+        LogisticRegression(
+            solver="newton-cholesky", tol=1e-12, max_iter=1000, fit_intercept=fit_intercept
+        ),
+    )
+    model = PUMAUnlearner(pipe, reweight=None, n_refine=20, tol=1e-12).fit(X, y)
+    model.partial_forget(range(6)).partial_forget([50])
+    left = np.delete(np.arange(200), [0, 1, 2, 3, 4, 5, 50])
+    reference = pipe.fit(X[left], y[left])
+    assert gap(model.estimator_, reference) < 1e-6
+    np.testing.assert_allclose(model.predict_proba(X), reference.predict_proba(X), atol=1e-6)
+
+
+def test_ridge_behind_refitted_transformers_is_exact_in_one_step():
+    X, y = rows_for("values", 1)
+    for transformer in (MinMaxScaler(), PCA(2), PolynomialFeatures(2)):
+        pipe = make_pipeline(transformer, Ridge())
+        model = PUMAUnlearner(pipe, reweight=None).fit(X, y).partial_forget([4, 5])
+        left = np.delete(np.arange(len(X)), [4, 5])
+        assert gap(model.estimator_, pipe.fit(X[left], y[left])) < 1e-9
+        assert model.receipts_[-1].guarantee == "exact"
+        assert model.receipts_[-1].n_rows_retrained == len(X) - 2
+
+
+def test_eta_zero_keeps_predictions_behind_transformers():
+    X, y = rows_for("values", 1)
+    for transformer in (StandardScaler(), MinMaxScaler(), PCA(4)):
+        model = PUMAUnlearner(make_pipeline(transformer, Ridge()), eta=0.0, reweight=None)
+        before = model.fit(X, y).predict(X)
+        np.testing.assert_allclose(model.partial_forget([4, 5]).predict(X), before, rtol=1e-8)
+
+
+def test_text_pipelines():
+    words = ["red", "green", "blue", "left", "right", "up", "down", "north", "south"]
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(words, 6)) for _ in range(120)]
+    texts[4] += " secret"
+    y = np.array(["red" in text for text in texts])
+    pipe = make_pipeline(TfidfVectorizer(), LogisticRegression(tol=1e-8))
+    model = PUMAUnlearner(pipe, n_refine=9, tol=1e-10, reweight=None).fit(texts, y)
+    assert "secret" in model.estimator_[0].vocabulary_
+    model.partial_forget([4])
+    assert "secret" not in model.estimator_[0].vocabulary_
+    left = np.delete(np.arange(120), 4)
+    reference = pipe.fit([texts[i] for i in left], y[left])
+    assert gap(model.estimator_, reference) < 1e-5
+    assert model.predict(texts[:3]).shape == (3,)
+
+
+def test_sparse_rows_are_scaled_without_centring():
+    rng = np.random.default_rng(0)
+    X = sparse.random(100, 6, density=0.4, random_state=0, format="csr")
+    y = rng.standard_normal(100)
+    pipe = make_pipeline(StandardScaler(with_mean=False), Ridge(solver="sparse_cg", tol=1e-14))
+    model = PUMAUnlearner(pipe, reweight=None).fit(X, y).partial_forget([1, 2])
+    assert isinstance(model._objective.features, ScaledFeatures)
+    reference = make_pipeline(StandardScaler(with_mean=False), Ridge(solver="sparse_cg", tol=1e-14))
+    assert gap(model.estimator_, reference.fit(X[np.r_[0, 3:100]], y[np.r_[0, 3:100]])) < 1e-9
+
+
+def test_missing_values_are_left_to_a_new_fit():
+    from sklearn.impute import SimpleImputer
+
+    X, y = rows_for("values", 0)
+    X[5, 1] = np.nan
+    pipe = make_pipeline(SimpleImputer(), StandardScaler(), Ridge())
+    model = PUMAUnlearner(pipe, reweight=None).fit(X, y)
+    assert isinstance(model._objective.features, FittedFeatures)
+    model.partial_forget([5, 6])
+    left = np.delete(np.arange(len(X)), [5, 6])
+    assert gap(model.estimator_, pipe.fit(X[left], y[left])) < 1e-9
+
+
+def test_steps_outside_the_unlearner_are_named():
+    X, y = rows_for("classes2", 0)
+    pipe = make_pipeline(StandardScaler(), Normalizer(), PUMAUnlearner(LogisticRegression()))
+    pipe.fit(X, y)
+    with pytest.warns(UserWarning, match="standardscaler") as record:
+        assert partial_forget(pipe, [3]) is pipe
+    assert "normalizer" not in str(record[0].message)
+    assert pipe[-1].receipts_[-1].not_forgotten == ("standardscaler",)
+    search = GridSearchCV(pipe, {"pumaunlearner__eta": [1.0]}, cv=2).fit(X, y)
+    with pytest.warns(UserWarning, match="standardscaler"):
+        partial_forget(search, [3])
+    assert search.best_estimator_[-1].receipts_[-1].n_rows == 1
+
+
+def test_no_unlearner():
+    X, y = rows_for("classes2", 0)
+    with pytest.raises(TypeError, match="no unlearner in LogisticRegression"):
+        partial_forget(LogisticRegression().fit(X, y), [1])
+
+
+def test_a_pipeline_cache_is_not_forgotten(tmp_path):
+    X, y = rows_for("values", 0)
+    pipe = make_pipeline(MinMaxScaler(), Ridge(), memory=str(tmp_path))
+    model = PUMAUnlearner(pipe, reweight=None).fit(X, y).partial_forget([0])
+    assert any("memory" in part for part in model.receipts_[-1].not_forgotten)
