@@ -182,7 +182,7 @@ def _feed(sha, value):
         for key in sorted(value, key=repr):
             sha.update(repr(key).encode())
             _feed(sha, value[key])
-    elif isinstance(value, (list, tuple)) or isinstance(value, np.ndarray):
+    elif isinstance(value, (list, tuple, np.ndarray)):
         sha.update(f"{type(value).__name__}{len(value)}".encode())
         for item in value:
             _feed(sha, item)

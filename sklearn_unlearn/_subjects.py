@@ -1,6 +1,6 @@
 """Which rows belong to which data subject."""
 
-import datetime
+from datetime import date
 
 import numpy as np
 
@@ -29,7 +29,7 @@ def _plain(key):
     if isinstance(key, np.datetime64):
         moment = key.astype("datetime64[us]").item()
         # NaT has no time of day
-        return moment if isinstance(moment, datetime.date) else None
+        return moment if isinstance(moment, date) else None
     return key.item() if isinstance(key, np.generic) else key
 
 

@@ -244,10 +244,10 @@ def make_features(transformers, weighted):
     if transformers is None:
         return RawFeatures()
     steps = [step for _, step in transformers.steps if step not in (None, "passthrough")]
-    if len(steps) == 1 and type(steps[0]) is StandardScaler and not weighted:
-        # Missing values make the counts differ by feature; those are left to a new fit.
-        if np.ndim(steps[0].n_samples_seen_) == 0:
-            return ScaledFeatures(transformers)
+    is_scaler = len(steps) == 1 and type(steps[0]) is StandardScaler
+    # Missing values make the counts differ by feature; those are left to a new fit.
+    if is_scaler and not weighted and np.ndim(steps[0].n_samples_seen_) == 0:
+        return ScaledFeatures(transformers)
     return FittedFeatures(transformers)
 
 

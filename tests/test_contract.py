@@ -101,10 +101,10 @@ def test_ids_come_from_the_index_of_frames(case):
     frame = pd.DataFrame(X, index=index, columns=list("abcd"))
     model = case.make().fit(frame, y).partial_forget(["row-5"])
     assert list(model.feature_names_in_) == list("abcd")
-    with pytest.raises(KeyError, match="X.index"):
+    with pytest.raises(KeyError, match=r"X\.index"):
         model.partial_forget(["row-5"])
     model = case.make().fit(X, pd.Series(y, index=index)).partial_forget(["row-5"])
-    with pytest.raises(KeyError, match="y.index"):
+    with pytest.raises(KeyError, match=r"y\.index"):
         model.partial_forget(["row-5"])
     model = case.make().fit(X, y).partial_forget([5])
     with pytest.raises(KeyError, match="row positions"):

@@ -352,7 +352,7 @@ def test_compensators_are_few_and_seeded():
     def weights(seed, **params):
         model = PUMAUnlearner(logistic(), random_state=seed, **params).fit(X, y)
         helpful = np.argsort(-model.influence())[:10]
-        model.partial_forget([int(np.flatnonzero(model._objective.trained)[0]), *helpful][1:])
+        model.partial_forget(helpful)
         return model._objective.weights
 
     few = weights(0, n_compensators=7)
@@ -381,7 +381,6 @@ def test_original_hessian_is_the_papers():
     X, y = rows_for("values", 0)
     gone = [3, 8, 21]
     model = PUMAUnlearner(Ridge(), hessian="original", reweight=None).fit(X, y).partial_forget(gone)
-    centred = X - X.mean(axis=0)
     ones = np.column_stack([X, np.ones(len(X))])
     hessian = ones.T @ ones + np.diag([1.0] * X.shape[1] + [0.0])
     full = Ridge().fit(X, y)
@@ -390,7 +389,6 @@ def test_original_hessian_is_the_papers():
     expected = theta + np.linalg.solve(hessian, ones[gone].T @ residual)
     np.testing.assert_allclose(parameters(model.estimator_), expected, rtol=1e-9)
     assert model.receipts_[-1].guarantee == "approximate"
-    assert centred.shape == X.shape
 
 
 def test_guarantees():

@@ -99,7 +99,7 @@ class Expansion:
 
     def bend(self, step):
         """Return the change of the gradient along a step, of the gradient's shape."""
-        n_groups, n_blocks, d = self.hessian.shape[:3]
+        n_blocks, d = self.hessian.shape[1:3]
         flat = step.reshape(-1, d)
         if n_blocks == len(flat):
             bent = np.einsum("gbij,bj->gbi", self.hessian, flat)

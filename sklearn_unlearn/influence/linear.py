@@ -659,10 +659,8 @@ def _rescaled(expansion, scale, shift, n_outputs):
     q = len(scale) + 1
     change = np.diag(np.append(scale, 1.0))
     change[:-1, -1] = shift
-    if expansion.hessian.shape[-1] > q:
-        whole = np.kron(np.eye(n_outputs), change)
-    else:
-        whole = change
+    is_coupled = expansion.hessian.shape[-1] > q
+    whole = np.kron(np.eye(n_outputs), change) if is_coupled else change
     return replace(
         expansion,
         gradient=expansion.gradient @ change.T,

@@ -302,7 +302,7 @@ def write_parameters(model, theta):
         if np.ndim(old) == 0:
             setattr(new, name, type(old)(value[0]))
             continue
-        shape = old.shape[:-1] + (-1,) if value.ndim == 2 else old.shape
+        shape = (*old.shape[:-1], -1) if value.ndim == 2 else old.shape
         setattr(new, name, value.reshape(shape).astype(old.dtype))
     new.n_features_in_ = theta.shape[1] - 1
     return new

@@ -111,7 +111,7 @@ def refine(objective, n_refine, tol, pass_begins):
     stopped_because : str
         What ended the steps.
     """
-    best, step, stalled = None, None, 0
+    best, start, step, stalled = None, None, None, 0
     for made in range(n_refine + 1):
         pass_begins()
         objective = objective.measured(hessian=made < n_refine)

@@ -1,0 +1,45 @@
+"""The docstrings of everything public are complete."""
+
+import inspect
+
+import pytest
+from numpydoc.validate import validate
+
+import sklearn_unlearn
+
+# GL01: summaries stand on the line of the quotes. ES01, SA01, EX01: where there is something
+# to add. RT02: scikit-learn names return values. RT03: where the type says it all. SS06: a
+# summary may run over two lines. GL08 for names that scikit-learn documents itself.
+IGNORED = {"GL01", "ES01", "SA01", "EX01", "RT02", "RT03", "SS06", "YD01"}
+SCIKIT_LEARNS_OWN = {"set_fit_request", "set_score_request", "set_callbacks", "set_params"}
+
+
+def public_names():
+    """Yield the full name of every public object and of its public members."""
+    for name in sklearn_unlearn.__all__:
+        thing = getattr(sklearn_unlearn, name)
+        if not callable(thing):
+            continue
+        yield f"sklearn_unlearn.{name}"
+        if not inspect.isclass(thing):
+            continue
+        for member in dir(thing):
+            found = inspect.getattr_static(thing, member)
+            home = getattr(getattr(thing, member), "__module__", None) or ""
+            if isinstance(found, property):
+                home = found.fget.__module__
+            is_ours = home.startswith("sklearn_unlearn")
+            if not member.startswith("_") and is_ours and member not in SCIKIT_LEARNS_OWN:
+                yield f"sklearn_unlearn.{name}.{member}"
+
+
+@pytest.mark.parametrize("name", sorted(public_names()))
+def test_docstring(name):
+    found = validate(name)
+    errors = [(code, text) for code, text in found["errors"] if code not in IGNORED]
+    assert not errors, f"{found['file']}:{found['file_line']}"
+
+
+def test_public_classes_have_examples():
+    for name in ("PUMAUnlearner", "partial_forget", "model_digest"):
+        assert ">>>" in getattr(sklearn_unlearn, name).__doc__
