@@ -148,8 +148,10 @@ class BaseUnlearner(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator, met
     @with_callbacks
     def _request(self, X_ids, not_forgotten=()):
         """Carry out a request; not_forgotten names parts outside this object."""
-        check_is_fitted(self)
         started = perf_counter()
+        if not self.__sklearn_is_fitted__():
+            # Only to raise: what else it looks at costs more than a small request.
+            check_is_fitted(self)
         self._settle()
         keys, rows = self._subjects.rows(X_ids)
         context = self._init_callback_context(task_name="partial_forget", max_subtasks=None)

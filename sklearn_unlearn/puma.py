@@ -458,7 +458,7 @@ class PUMAUnlearner(BaseUnlearner):
         if not changes.any():
             return after, after
         shift = after.weighted_gradient(slopes * changes[:, None], some)
-        up = np.arange(len(left)) if some is None else some
+        up = slice(None) if some is None else some
         target = after.reweighted(up, changes, shift)
         if self.eta == 1:
             return target, target

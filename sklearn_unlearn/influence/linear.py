@@ -397,7 +397,7 @@ class LinearObjective:
 
         Parameters
         ----------
-        rows : ndarray of int
+        rows : ndarray of int or slice
             Row numbers.
 
         changes : ndarray of shape (n,)
