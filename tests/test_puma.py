@@ -98,7 +98,11 @@ EQUIVALENT = {
     "linear-regression-2": (LinearRegression(), LinearRegression(), "targets"),
     "ridge": (Ridge(), Ridge(), "values"),
     "ridge-lsqr": (Ridge(solver="lsqr"), Ridge(), "values"),
-    "ridge-alphas": (Ridge(alpha=[1.0, 7.0]), Ridge(alpha=[1.0, 7.0]), "targets"),
+    "ridge-alphas": (
+        Ridge(alpha=np.array([1.0, 7.0])),
+        Ridge(alpha=np.array([1.0, 7.0])),
+        "targets",
+    ),
     "poisson": (PoissonRegressor(), PoissonRegressor(**NEWTON), "values"),
     "gamma": (GammaRegressor(), GammaRegressor(**NEWTON), "values"),
     **{
@@ -113,6 +117,8 @@ EQUIVALENT = {
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+# Trial steps of scikit-learn's own solvers overflow in some releases.
+@pytest.mark.filterwarnings("ignore::RuntimeWarning:sklearn.linear_model._linear_loss")
 @pytest.mark.parametrize("name", EQUIVALENT)
 @given(
     seed=st.integers(0, 2**16),
@@ -190,8 +196,9 @@ def test_sgd_reaches_the_optimum_of_what_remains(loss, seed, average):
     assert objective(ours) <= best + 1e-10
     assert model.receipts_[-1].gradient_norm_after < 1e-9
     # What partial_fit goes on from has moved with the coefficients.
+    model.estimator_.set_params(learning_rate="constant", eta0=1e-9)
     again = model.estimator_.partial_fit(X[left][:1], y[left][:1])
-    assert np.linalg.norm(parameters(again) - ours) < 1.0
+    np.testing.assert_allclose(parameters(again), ours, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["logistic-lbfgs-classes2", "softmax", "poisson", "svc", "ridge"])

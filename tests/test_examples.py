@@ -1,0 +1,45 @@
+"""The examples run, and print what they promise."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def run(folder, script, *args):
+    """Run an example in a folder of its own and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error::FutureWarning", str(EXAMPLES / script), *args],
+        cwd=folder,
+        env={**os.environ, "MPLBACKEND": "agg"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def test_forget_requests(tmp_path):
+    printed = run(tmp_path, "plot_forget_requests.py")
+    assert "distance of coefficients to the refit" in printed
+    assert '"n_subjects": 6' in printed
+    assert (tmp_path / "forget_requests.png").stat().st_size > 10_000
+
+
+def test_linear_forgetting(tmp_path):
+    figures = json.loads(
+        run(tmp_path, "benchmarks/linear_forgetting.py", "--json", "--max-rows", "1000")
+    )
+    assert {case["model"] for case in figures["cases"]} == {"logistic", "ridge"}
+    assert all(case["naive_distance"] < 0.01 for case in figures["cases"])
+    assert "refit/naive" in run(tmp_path, "benchmarks/linear_forgetting.py", "--max-rows", "1000")
+
+
+def test_reweighting(tmp_path):
+    figures = json.loads(run(tmp_path, "benchmarks/reweighting.py", "--json", "--seeds", "1"))
+    helpful = [ways for case, ways in figures.items() if case.startswith("helpful")]
+    mean = {way: sum(ways[way][0] for ways in helpful) for way in ("naive", "l2 1", "l1 1")}
+    assert max(mean["l2 1"], mean["l1 1"]) < mean["naive"]
