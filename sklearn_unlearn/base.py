@@ -5,7 +5,6 @@ from abc import ABCMeta, abstractmethod
 from datetime import UTC, datetime
 from time import perf_counter
 
-import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.utils import get_tags
@@ -15,7 +14,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._callbacks import CallbackSupportMixin, with_callbacks
 from sklearn_unlearn._receipt import ForgetReceipt, model_digest, new_salt, request_digest
-from sklearn_unlearn._rows import count_rows, take_rows
 
 logger = logging.getLogger(__name__)
 
@@ -309,17 +307,3 @@ class BaseUnlearner(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator, met
         if "estimator_" not in vars(self):
             raise AttributeError(f"{type(self).__name__} has no {name} before it is fitted")
         return getattr(self.estimator_, name)
-
-
-def per_row(params, n_rows, rows):
-    """Restrict those fit parameters that have one value per row to some rows."""
-    return {
-        name: take_rows(value, rows) if _has_rows(value, n_rows) else value
-        for name, value in params.items()
-    }
-
-
-def _has_rows(value, n_rows):
-    """Tell whether a fit parameter has one entry per row."""
-    sized = hasattr(value, "shape") or isinstance(value, (list, tuple))
-    return sized and np.ndim(value) > 0 and count_rows(value) == n_rows

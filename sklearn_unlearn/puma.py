@@ -3,19 +3,20 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn import get_config
 from sklearn.base import clone, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
-from sklearn.utils import assert_all_finite, check_consistent_length, check_random_state
-from sklearn.utils.multiclass import type_of_target
+from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._callbacks import with_callbacks
-from sklearn_unlearn._rows import RowStore, batches, count_rows, take_rows
+from sklearn_unlearn._fit_params import per_row, sample_weight, transformer_params
+from sklearn_unlearn._params import check_number, check_option
+from sklearn_unlearn._rows import RowStore, count_rows, take_rows
 from sklearn_unlearn._subjects import SubjectIndex
-from sklearn_unlearn.base import BaseUnlearner, per_row
-from sklearn_unlearn.influence.criteria import CriterionRows, criterion_gradient, in_blocks
+from sklearn_unlearn._targets import encode, given_targets, hold_out
+from sklearn_unlearn.base import BaseUnlearner
+from sklearn_unlearn.influence.criteria import criterion_gradient, given_rows, held_out_rows
 from sklearn_unlearn.influence.linear import LinearObjective
 from sklearn_unlearn.influence.linear_models import linear_problem, write_parameters
 from sklearn_unlearn.influence.newton import descend, refine
@@ -118,6 +119,9 @@ class PUMAUnlearner(BaseUnlearner):
     pass is made again once more than 1 % of the weight has changed since the last. A
     reweighting reads the compensators and the criterion rows. Above 4,000 parameters no
     Hessian is kept, and every request takes some tens of passes of conjugate gradients.
+
+    TweedieRegressor with a log link is convex for powers from 1 to 2 only; else steps lead
+    to the nearest optimum, which a refit may miss.
 
     A step that promises to lower the objective by more than 1 % is checked in a pass over
     the rows, and repeated: a model that stopped far from its optimum ends near it.
@@ -235,7 +239,7 @@ class PUMAUnlearner(BaseUnlearner):
         # What is no pair of rows and targets goes to the inner estimator, which says why.
         if self.reweight is not None and X_val is None and y is not None:
             check_consistent_length(X, y)
-            held_out = _hold_out(y, n_rows, self.validation_fraction, is_classifier(inner), seed)
+            held_out = hold_out(y, n_rows, self.validation_fraction, is_classifier(inner), seed)
         # An estimator that was frozen has seen all rows: its criterion rows are not new to it.
         trained = np.ones(n_rows, dtype=bool) if frozen else ~held_out
         context = self._init_callback_context(max_subtasks=1)
@@ -244,9 +248,9 @@ class PUMAUnlearner(BaseUnlearner):
         objective = _make_objective(problem, inner, X, y, trained, fit_params)
         validation = None
         if X_val is not None:
-            validation = _given_criterion_rows(objective, inner, X_val, y_val)
+            validation = given_rows(objective, inner, X_val, y_val)
         elif held_out.any():
-            _check_rows(objective, np.flatnonzero(held_out))
+            held_out_rows(objective, inner, np.flatnonzero(held_out)).check(objective, "X", "y")
         self.estimator_ = inner
         self.receipts_ = []
         self._subjects = subjects
@@ -254,24 +258,24 @@ class PUMAUnlearner(BaseUnlearner):
         self._held_out = held_out
         self._validation = validation
         self._seed = seed
-        self._transformer_params = _transformer_params(inner, fit_params, n_rows)
+        self._transformer_params = transformer_params(inner, fit_params, n_rows)
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
     def _check_params(self):
         """Raise for parameters that are invalid."""
-        _check_number(self, "eta", Real, 0, np.inf)
-        _check_number(self, "alpha", Real, 0, np.inf, closed=False)
-        _check_number(self, "max_weight_change", Real, 0, 1)
-        _check_number(self, "validation_fraction", Real, 0, 1, closed=False)
-        _check_number(self, "n_refine", Integral, 0, np.inf)
-        _check_number(self, "tol", Real, 0, np.inf)
+        check_number(self, "eta", Real, 0)
+        check_number(self, "alpha", Real, 0, closed=False)
+        check_number(self, "max_weight_change", Real, 0, 1)
+        check_number(self, "validation_fraction", Real, 0, 1, closed=False)
+        check_number(self, "n_refine", Integral, 0)
+        check_number(self, "tol", Real, 0)
         if self.n_compensators is not None:
-            _check_number(self, "n_compensators", Integral, 1, np.inf)
-        _check_option(self, "reweight", ("l2", "l1", None))
-        _check_option(self, "hessian", ("downdated", "original"))
+            check_number(self, "n_compensators", Integral, 1)
+        check_option(self, "reweight", ("l2", "l1", None))
+        check_option(self, "hessian", ("downdated", "original"))
         if not callable(self.criterion):
-            _check_option(self, "criterion", ("loss", "loss_per_class"), " or a callable")
+            check_option(self, "criterion", ("loss", "loss_per_class"), " or a callable")
         if self.criterion == "loss_per_class" and not is_classifier(self.estimator):
             raise ValueError(
                 'criterion="loss_per_class" needs a classifier; '
@@ -362,7 +366,7 @@ class PUMAUnlearner(BaseUnlearner):
             numbers = np.flatnonzero(held_out)
             if not len(numbers):
                 return None
-            rows = _held_out_rows(objective, self.estimator_, numbers)
+            rows = held_out_rows(objective, self.estimator_, numbers)
         return criterion_gradient(objective, self.criterion, rows)[1]
 
     def _forget(self, rows, context):
@@ -424,7 +428,7 @@ class PUMAUnlearner(BaseUnlearner):
             left[removed] = False
             numbers = np.flatnonzero(left)
             params = per_row(self._transformer_params, len(left), numbers)
-            y = _given_targets(objective, self.estimator_, numbers)
+            y = given_targets(objective.y[numbers], self.estimator_)
             return objective.rows.take(numbers), y, params
 
         features, change = objective.features.forget(objective.rows.take(removed), remaining)
@@ -509,160 +513,22 @@ def _last_step(model):
     return model.steps[-1][1] if isinstance(model, Pipeline) else model
 
 
-def _check_number(unlearner, name, kind, low, high, closed=True):
-    """Raise unless a parameter is a number in its range."""
-    value = getattr(unlearner, name)
-    is_number = isinstance(value, kind) and not isinstance(value, bool)
-    if not is_number or not (low <= value <= high if closed else low < value < high):
-        left, right = "[]" if closed and high < np.inf else "[)" if closed else "()"
-        raise ValueError(
-            f"{name}={value!r} is invalid: it must be "
-            f"{'an integer' if kind is Integral else 'a number'} in {left}{low}, {high}{right}."
-        )
-
-
-def _check_option(unlearner, name, options, more=""):
-    """Raise unless a parameter is one of its options."""
-    value = getattr(unlearner, name)
-    if value not in options:
-        raise ValueError(f"{name}={value!r} is invalid: it must be one of {options}{more}.")
-
-
-def _hold_out(y, n_rows, fraction, classifier, seed):
-    """Return a mask of rows to hold out, stratified for classifiers."""
-    held_out = np.zeros(n_rows, dtype=bool)
-    groups = [np.arange(n_rows)]
-    if classifier:
-        try:
-            kind = type_of_target(y)
-        except (TypeError, ValueError):
-            kind = "invalid"
-        if kind in ("binary", "multiclass"):
-            codes = np.unique(np.asarray(y).ravel(), return_inverse=True)[1]
-            order = np.argsort(codes, kind="stable")
-            groups = np.split(order, np.cumsum(np.bincount(codes))[:-1])
-        elif kind != "multilabel-indicator":
-            # The inner estimator knows best what to say about such a y.
-            return held_out
-    rng = np.random.RandomState(seed)
-    for rows in groups:
-        n_held_out = min(int(fraction * len(rows) + 0.5), len(rows) - 1)
-        if n_held_out > 0:
-            held_out[rng.choice(rows, n_held_out, replace=False)] = True
-    return held_out
-
-
-def _encode(model, y):
-    """Return targets as an objective takes them, in an array of its own."""
-    y = np.asarray(y)
-    if not is_classifier(model):
-        return np.array(y, dtype=float).reshape(len(y), -1)
-    if y.ndim == 2 and y.shape[1] > 1:
-        return 2.0 * y - 1
-    y = y.ravel()
-    codes = np.searchsorted(model.classes_, y)
-    known = model.classes_[np.minimum(codes, len(model.classes_) - 1)] == y
-    if not known.all():
-        raise ValueError(
-            f"y has the label {y[~known].tolist()[0]!r}, which the model was not trained on; its "
-            f"classes are {model.classes_.tolist()}."
-        )
-    return codes
-
-
-def _given_targets(objective, model, rows):
-    """Return the targets of rows as the user gave them."""
-    y = objective.y[rows]
-    if not is_classifier(model):
-        return y[:, 0] if y.shape[1] == 1 else y
-    return model.classes_[y] if y.ndim == 1 else (y > 0).astype(int)
-
-
 def _make_objective(problem, inner, X, y, trained, fit_params):
     """Return the objective of a fitted model."""
     transformers, last = split_pipeline(inner)
-    y = _encode(last, y)
+    y = encode(last, y)
     if y.ndim == 2 and is_classifier(last) and problem.class_weight is not None:
         raise TypeError(
             f"{type(last).__name__} with class_weight and multilabel y cannot be unlearned; "
             "use class_weight=None or one classifier per label."
         )
-    weights = _sample_weight(inner, fit_params)
+    weights = sample_weight(inner, fit_params)
     if weights is None:
         weights = np.ones(len(trained))
-    weighted = bool(_transformer_params(inner, fit_params, len(trained)))
+    weighted = bool(transformer_params(inner, fit_params, len(trained)))
     features = make_features(transformers, weighted)
     rows = RowStore(X, numeric=features.numeric)
     return LinearObjective(problem, last, rows, y, np.array(weights, float), trained, features)
-
-
-def _sample_weight(inner, fit_params):
-    """Return the sample weights that reach the last step, None if there are none."""
-    if not isinstance(inner, Pipeline):
-        return fit_params.get("sample_weight")
-    name, last = inner.steps[-1]
-    if not get_config()["enable_metadata_routing"]:
-        return fit_params.get(f"{name}__sample_weight")
-    if last.get_metadata_routing().consumes("fit", ["sample_weight"]):
-        return fit_params.get("sample_weight")
-    return None
-
-
-def _transformer_params(inner, fit_params, n_rows):
-    """Return the fit parameters of a pipeline's transformers, per-row ones copied."""
-    transformers, _ = split_pipeline(inner)
-    if transformers is None or not fit_params:
-        return {}
-    if get_config()["enable_metadata_routing"]:
-        router = transformers.get_metadata_routing()
-        names = router.consumes("fit", fit_params.keys())
-    else:
-        names = [name for name in fit_params if not name.startswith(f"{inner.steps[-1][0]}__")]
-    taken = {name: fit_params[name] for name in names}
-    return {
-        name: np.array(value) if np.ndim(value) and len(value) == n_rows else value
-        for name, value in taken.items()
-    }
-
-
-def _held_out_rows(objective, model, numbers):
-    """Return held-out rows as criterion rows."""
-
-    def blocks():
-        for batch in batches(len(numbers), objective.theta.shape[1]):
-            yield objective.rows.take(numbers[batch])
-
-    y = _given_targets(objective, model, numbers)
-    targets, weights = objective.targets(numbers), objective.weights[numbers]
-    return CriterionRows(blocks, y, targets, weights)
-
-
-def _given_criterion_rows(objective, model, X_val, y_val):
-    """Return the user's X_val and y_val as criterion rows."""
-    if count_rows(X_val) != count_rows(y_val):
-        raise ValueError(
-            f"X_val has {count_rows(X_val)} rows, y_val has {count_rows(y_val)}; "
-            "they must be as many."
-        )
-    blocks = in_blocks(X_val)
-    for block in blocks():
-        features = objective.features(block)
-        assert_all_finite(features, input_name="X_val")
-        objective.raw(features)
-    codes = _encode(model, y_val)
-    if codes.dtype.kind == "f":
-        assert_all_finite(codes, input_name="y_val")
-    return CriterionRows(
-        blocks, np.asarray(y_val), objective.encoded_targets(codes), np.ones(len(codes))
-    )
-
-
-def _check_rows(objective, numbers):
-    """Raise for NaN or infinity in rows that the inner estimator has not seen."""
-    for batch in batches(len(numbers), objective.theta.shape[1]):
-        features = objective.features(objective.rows.take(numbers[batch]))
-        assert_all_finite(features, input_name="X")
-    assert_all_finite(objective.y[numbers], input_name="y")
 
 
 def _check_what_remains(objective, model):

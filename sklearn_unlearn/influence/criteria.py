@@ -5,8 +5,10 @@ the shape of ``raw``, or m values with m gradients.
 """
 
 import numpy as np
+from sklearn.utils import assert_all_finite
 
-from sklearn_unlearn._rows import batches, count_rows, take_rows, values_per_row
+from sklearn_unlearn._rows import RowStore, batches, count_rows
+from sklearn_unlearn._targets import encode, given_targets
 from sklearn_unlearn.influence.expansion import pull_back
 
 
@@ -15,10 +17,13 @@ class CriterionRows:
 
     Parameters
     ----------
-    blocks : callable
-        Yields blocks of rows in the container that the objective's features take.
+    rows : RowStore
+        Where the rows are.
 
-    y : ndarray of shape (n,)
+    numbers : ndarray of int of shape (n,)
+        Their numbers.
+
+    y : ndarray of shape (n,) or (n, n_outputs)
         Targets as the user gave them.
 
     targets : ndarray of shape (n, n_outputs)
@@ -28,18 +33,51 @@ class CriterionRows:
         Sample weights.
     """
 
-    def __init__(self, blocks, y, targets, weights):
-        self.blocks, self.y, self.targets, self.weights = blocks, y, targets, weights
+    def __init__(self, rows, numbers, y, targets, weights):
+        self.rows, self.numbers = rows, numbers
+        self.y, self.targets, self.weights = y, targets, weights
+
+    def blocks(self, objective):
+        """Yield the objective's features of the rows in blocks of bounded size."""
+        for batch in batches(len(self.numbers), objective.theta.shape[1]):
+            yield objective.features(self.rows.take(self.numbers[batch]))
+
+    def check(self, objective, X_name, y_name):
+        """Raise for rows that the model can't predict, NaN and infinity among them."""
+        for Z in self.blocks(objective):
+            assert_all_finite(Z, input_name=X_name)
+            objective.raw(Z)
+        assert_all_finite(self.targets, input_name=y_name)
 
 
-def in_blocks(X):
-    """Return a function that yields X in blocks of bounded size."""
+def held_out_rows(objective, model, numbers):
+    """Return held-out rows of an objective as criterion rows."""
+    return CriterionRows(
+        objective.rows,
+        numbers,
+        given_targets(objective.y[numbers], model),
+        objective.targets(numbers),
+        objective.weights[numbers],
+    )
 
-    def blocks():
-        for batch in batches(count_rows(X), values_per_row(X)):
-            yield take_rows(X, batch)
 
-    return blocks
+def given_rows(objective, model, X_val, y_val):
+    """Return the user's rows as criterion rows, checked."""
+    n_rows = count_rows(X_val)
+    if n_rows != count_rows(y_val):
+        raise ValueError(
+            f"X_val has {n_rows} rows, y_val has {count_rows(y_val)}; they must be as many."
+        )
+    y = encode(model, y_val)
+    rows = CriterionRows(
+        RowStore(X_val, numeric=False),
+        np.arange(n_rows),
+        given_targets(y, model),
+        objective.encoded_targets(y),
+        np.ones(n_rows),
+    )
+    rows.check(objective, "X_val", "y_val")
+    return rows
 
 
 def criterion_gradient(objective, criterion, rows):
@@ -71,7 +109,7 @@ def criterion_gradient(objective, criterion, rows):
         If a callable returns gradients of another shape than the raw predictions.
     """
     if callable(criterion):
-        raw = np.vstack([objective.raw(objective.features(block)) for block in rows.blocks()])
+        raw = np.vstack([objective.raw(Z) for Z in rows.blocks(objective)])
         values, slopes = _call(criterion, rows.y, raw)
         shares = None
     else:
@@ -79,8 +117,7 @@ def criterion_gradient(objective, criterion, rows):
         values = np.zeros(len(shares))
     gradient = np.zeros((len(values), *objective.theta.shape))
     start = 0
-    for block in rows.blocks():
-        Z = objective.features(block)
+    for Z in rows.blocks(objective):
         of = slice(start, start + Z.shape[0])
         start = of.stop
         if shares is not None:

@@ -1,0 +1,24 @@
+"""Checks of an estimator's parameters."""
+
+from numbers import Integral
+
+import numpy as np
+
+
+def check_number(estimator, name, kind, low, high=np.inf, closed=True):
+    """Raise unless a parameter is a number in its range."""
+    value = getattr(estimator, name)
+    is_number = isinstance(value, kind) and not isinstance(value, bool)
+    if not is_number or not (low <= value <= high if closed else low < value < high):
+        left, right = ("[", "]") if closed else ("(", ")")
+        raise ValueError(
+            f"{name}={value!r} is invalid: it must be "
+            f"{'an integer' if kind is Integral else 'a number'} in {left}{low}, {high}{right}."
+        )
+
+
+def check_option(estimator, name, options, more=""):
+    """Raise unless a parameter is one of its options."""
+    value = getattr(estimator, name)
+    if value not in options:
+        raise ValueError(f"{name}={value!r} is invalid: it must be one of {options}{more}.")
