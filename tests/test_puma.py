@@ -1,5 +1,6 @@
 """PUMAUnlearner ends where a refit ends, and predicts what it does."""
 
+import pickle
 import warnings
 
 import numpy as np
@@ -644,3 +645,15 @@ def test_stopped_early_models_start_from_their_own_gradient():
     before = gap(model.estimator_, best)
     model.partial_forget([0, 1, 2])
     assert gap(model.estimator_, best) < 0.1 * before
+
+
+@pytest.mark.parametrize("as_frame", [False, True])
+def test_given_criterion_rows_survive_a_pickle(as_frame):
+    X, y = rows_for("classes3", 0, n_rows=200)
+    X_val, y_val = X[150:], y[150:]
+    if as_frame:
+        X_val, y_val = pd.DataFrame(X_val), pd.Series(y_val)
+    model = PUMAUnlearner(logistic()).fit(X[:150], y[:150], X_val=X_val, y_val=y_val)
+    loaded = pickle.loads(pickle.dumps(model))
+    np.testing.assert_allclose(loaded.influence(), model.influence(), rtol=1e-9)
+    assert "X_val" in loaded.partial_forget([3]).receipts_[-1].not_forgotten[0]

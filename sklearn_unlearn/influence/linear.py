@@ -9,7 +9,6 @@ from copy import copy
 from dataclasses import replace
 
 import numpy as np
-from scipy import sparse
 
 from sklearn_unlearn._rows import batches
 from sklearn_unlearn.influence.class_weights import ClassWeights
@@ -19,8 +18,8 @@ from sklearn_unlearn.influence.expansion import (
     push_forward,
     sum_of_squares,
 )
+from sklearn_unlearn.influence.inverse import block_solvers, by_block, solve_by_products
 from sklearn_unlearn.influence.losses import softmax_loss
-from sklearn_unlearn.influence.solvers import SymmetricSolver, solve_cg
 
 # A dense Hessian of up to 4,000 parameters is kept; beyond, only its products are used.
 MAX_HESSIAN_VALUES = 4000**2
@@ -95,13 +94,12 @@ class LinearObjective:
         """True if the expansion is kept per class, as balanced class weights need."""
         return self.class_weights.balanced and self.keeps_hessian
 
-    @property
-    def _factors(self):
+    def factors(self):
         """Return what each group of the expansion is multiplied by."""
         return self.class_weights.factors() if self._is_grouped else np.ones((1, 1))
 
     @property
-    def _hessian_shape(self):
+    def hessian_shape(self):
         """Return the shape of the Hessian: blocks, parameters, parameters."""
         n_outputs, q = self.theta.shape
         if self.loss.coupled:
@@ -113,10 +111,9 @@ class LinearObjective:
     def keeps_hessian(self):
         """True if the Hessian is small enough to be kept."""
         groups = self.class_weights.n_classes if self.class_weights.balanced else 1
-        return groups * np.prod(self._hessian_shape) <= MAX_HESSIAN_VALUES
+        return groups * np.prod(self.hessian_shape) <= MAX_HESSIAN_VALUES
 
-    @property
-    def _penalty(self):
+    def penalty(self):
         """Return the penalty of every parameter, of theta's shape."""
         tally = self.class_weights
         scale = {"one": 1.0, "rows": tally.n_rows, "weight": tally.sample_weight}
@@ -125,7 +122,7 @@ class LinearObjective:
         penalty[:, -1] = self.problem.intercept_l2
         return penalty * scale[self.problem.scale]
 
-    def _live_weights(self):
+    def live_weights(self):
         """Return the weights, zero for rows that are held out or wait to be erased."""
         weights = np.where(self.trained, self.weights, 0.0)
         weights[self._excluded] = 0
@@ -149,7 +146,7 @@ class LinearObjective:
         """Return the raw predictions for features, shape (n, n_outputs)."""
         return push_forward(Z, self.theta)
 
-    def _output_weights(self, rows, weights):
+    def output_weights(self, rows, weights):
         """Return the weights of rows in each output; a group's factor is added later."""
         weights = weights[:, None]
         if self.y.ndim > 1 or self._is_grouped:
@@ -162,13 +159,13 @@ class LinearObjective:
         with np.errstate(all="ignore"):
             return np.where(u != 0, u * derivative(raw, y), 0.0)
 
-    def _curvature(self, u, raw, y):
+    def curvature(self, u, raw, y):
         """Return weighted curvatures per row and block; probabilities if coupled."""
         if self.loss.coupled:
             return self.loss.curvature(raw, y)
-        return self._weighted(u, self.loss.curvature, raw, y)[:, : self._hessian_shape[0]]
+        return self._weighted(u, self.loss.curvature, raw, y)[:, : self.hessian_shape[0]]
 
-    def _times_curvature(self, h, u, change):
+    def times_curvature(self, h, u, change):
         """Return the change of the slopes for a change of the raw predictions."""
         if not self.loss.coupled:
             return h * change
@@ -177,16 +174,16 @@ class LinearObjective:
     def _empty(self, hessian):
         """Return an expansion of no rows."""
         n_groups = self.class_weights.n_classes if self._is_grouped else 1
-        return Expansion.zeros(n_groups, self.theta.shape, self._hessian_shape if hessian else None)
+        return Expansion.zeros(n_groups, self.theta.shape, self.hessian_shape if hessian else None)
 
     def _add(self, expansion, rows, weights, Z, raw):
         """Add rows to an expansion at given raw predictions."""
-        u, y = self._output_weights(rows, weights), self.targets(rows)
+        u, y = self.output_weights(rows, weights), self.targets(rows)
         value = self._weighted(u, self.loss.value, raw, y)
         slope = self._weighted(u, self.loss.gradient, raw, y)
         h = None
         if expansion.hessian is not None:
-            h = self._curvature(u, raw, y)
+            h = self.curvature(u, raw, y)
             expansion.mass[:] += sum_of_squares(Z, weights)
         coupled_weight = u[:, 0] if self.loss.coupled else None
         if not self._is_grouped:
@@ -215,7 +212,7 @@ class LinearObjective:
         """
         hessian = self.keeps_hessian and hessian
         total = self._empty(hessian)
-        weights = self._live_weights()
+        weights = self.live_weights()
         for rows, block in self.rows.chunks():
             Z = self.features(block)
             self._add(total, rows, weights[rows], Z, self.raw(Z))
@@ -235,7 +232,7 @@ class LinearObjective:
         reference = np.diagonal(total.hessian, axis1=-2, axis2=-1).copy()
         return replace(total, reference=reference, weight=self.class_weights.sample_weight)
 
-    def _expanded(self):
+    def expanded(self):
         """Return the expansion, made at the first call."""
         if self.expansion is None:
             self.expansion = self.measured().expansion
@@ -243,13 +240,13 @@ class LinearObjective:
 
     def value(self):
         """Return the objective's value, penalty included."""
-        data = (self._factors * self._expanded().value).sum()
-        return float(data + 0.5 * (self._penalty * self.theta**2).sum())
+        data = (self.factors() * self.expanded().value).sum()
+        return float(data + 0.5 * (self.penalty() * self.theta**2).sum())
 
     def gradient(self):
         """Return the gradient at theta, of theta's shape, penalty included."""
-        data = (self._factors[:, :, None] * self._expanded().gradient).sum(axis=0)
-        gradient = data + self._penalty * self.theta
+        data = (self.factors()[:, :, None] * self.expanded().gradient).sum(axis=0)
+        gradient = data + self.penalty() * self.theta
         if not self.fit_intercept:
             gradient[:, -1] = 0
         return gradient
@@ -281,9 +278,9 @@ class LinearObjective:
             Derivatives by the raw predictions, for :meth:`weighted_gradient`.
         """
         if rows is not None:
-            weights = self._live_weights()[rows] if weights is None else weights
+            weights = self.live_weights()[rows] if weights is None else weights
             return self._along(S, rows, weights, self.features(self.rows.take(rows)))
-        weights = self._live_weights()
+        weights = self.live_weights()
         derivatives = np.zeros((len(self.rows), len(S)))
         slopes = np.zeros((len(self.rows), len(self.theta)))
         for some, block in self.rows.chunks():
@@ -297,7 +294,7 @@ class LinearObjective:
         # One product for predictions and their changes: reading Z is what costs.
         both = push_forward(Z, np.concatenate([self.theta, S.reshape(-1, q)]))
         raw, change = both[:, :n_outputs], both[:, n_outputs:].reshape(-1, m, n_outputs)
-        u = self._output_weights(rows, weights)
+        u = self.output_weights(rows, weights)
         slope = self._weighted(u, self.loss.gradient, raw, self.targets(rows))
         full = slope * self.class_weights.factors()[self.y[rows]] if self._is_grouped else slope
         return np.einsum("nmk,nk->nm", change, full), slope
@@ -443,7 +440,7 @@ class LinearObjective:
         """
         new = copy(self)
         new.theta = self.theta + step
-        e = self._expanded()
+        e = self.expanded()
         if e.hessian is None:
             new.expansion = None
             return new
@@ -502,22 +499,22 @@ class LinearObjective:
         Closest by the curvature of the loss there.
         """
         new = copy(self)
-        some = self.features(self.rows.take(np.flatnonzero(self._live_weights())[:1]))
+        some = self.features(self.rows.take(np.flatnonzero(self.live_weights())[:1]))
         new.theta = np.zeros((len(self.theta), some.shape[1] + 1))
         if not new.keeps_hessian:
             same = new.theta.shape == old.theta.shape
             return self if same else new
         near, pull = copy(new), new._empty(False).gradient
         near.problem = replace(self.problem, l2=0.0, intercept_l2=0.0)
-        total, weights = new._empty(True), self._live_weights()
+        total, weights = new._empty(True), self.live_weights()
         for rows, block in self.rows.chunks():
             Z, raw = self.features(block), old.raw(old.features(block))
             new._add(total, rows, weights[rows], Z, raw)
-            u = new._output_weights(rows, weights[rows])
-            h = new._curvature(u, raw, new.targets(rows))
-            new._pull_groups(pull, rows, Z, new._times_curvature(h, u, raw))
+            u = new.output_weights(rows, weights[rows])
+            h = new.curvature(u, raw, new.targets(rows))
+            new._pull_groups(pull, rows, Z, new.times_curvature(h, u, raw))
         near.expansion = new._as_reference(total)
-        new.theta = near.solve((self._factors[:, :, None] * pull).sum(axis=0)[None])[0]
+        new.theta = near.solve((self.factors()[:, :, None] * pull).sum(axis=0)[None])[0]
         return new
 
     def solve(self, V):
@@ -534,7 +531,17 @@ class LinearObjective:
             Products. Costs d^3 / 3 for the first after a change, then d^2; where no
             Hessian is kept, some tens of passes over the rows.
         """
-        return self._by_block(V, "solve") if self.keeps_hessian else self._solve_by_products(V)
+        if not self.keeps_hessian:
+            return solve_by_products(self, V)
+        return by_block(self, self.solvers(), V, "solve")
+
+    def solvers(self):
+        """Return the solvers of the Hessian's blocks, made at the first call."""
+        if self._solvers is None:
+            if self.expanded().hessian is None:
+                self.expansion = self.measured().expansion
+            self._solvers = block_solvers(self)
+        return self._solvers
 
     def newton_step(self, gradient=None):
         """Return the step to the minimum of the expansion.
@@ -553,96 +560,13 @@ class LinearObjective:
         gradient = self.gradient() if gradient is None else gradient
         step = -self.solve(gradient[None])[0]
         if self.keeps_hessian:
-            step -= self._by_block(self.theta[None], "null_part")[0]
+            step -= by_block(self, self.solvers(), self.theta[None], "null_part")[0]
         if not np.isfinite(step).all():
             raise ValueError(
                 "The step is not finite: predictions overflow. Scale the features, or fit "
                 "the model to a tighter tolerance."
             )
         return step
-
-    def _by_block(self, V, method):
-        """Apply a solver's method to the free parameters of every block."""
-        if self._solvers is None:
-            self._solvers = self._make_solvers()
-        free = self._free()
-        blocks = V.reshape(len(V), -1, self._hessian_shape[1])
-        result = np.zeros_like(blocks)
-        for block in range(blocks.shape[1]):
-            solver = self._solvers[min(block, len(self._solvers) - 1)]
-            result[:, block, free] = getattr(solver, method)(blocks[:, block, free].T).T
-        return result.reshape(V.shape)
-
-    def _free(self):
-        """Return the positions of a block's parameters that may move."""
-        at, q = np.arange(self._hessian_shape[1]), self.theta.shape[1]
-        return at if self.fit_intercept else at[at % q != q - 1]
-
-    def _make_solvers(self):
-        """Return one solver per block; blocks share one where they are equal."""
-        if self._expanded().hessian is None:
-            self.expansion = self.measured().expansion
-        e, free, q = self.expansion, self._free(), self.theta.shape[1]
-        n_blocks, d, _ = self._hessian_shape
-        factors = self._factors[:, :n_blocks, None]
-        hessian = (factors[..., None] * e.hessian).sum(axis=0)
-        reference = (factors * e.reference).sum(axis=0)
-        penalty = self._penalty.reshape(-1, d)
-        if (penalty == penalty[0]).all():
-            penalty = penalty[:1]
-        intercepts = np.flatnonzero(free % q == q - 1)
-        if self.problem.intercept_l2:
-            intercepts = intercepts[:0]
-        solvers = []
-        for block in range(max(n_blocks, len(penalty))):
-            data, l2 = min(block, n_blocks - 1), penalty[min(block, len(penalty) - 1)]
-            matrix = hessian[data] + np.diag(l2)
-            if self.loss.coupled:
-                matrix += self._gauge(matrix)
-            scale = (reference[data] + l2)[free]
-            solvers.append(SymmetricSolver(matrix[np.ix_(free, free)], scale, intercepts))
-        return solvers
-
-    def _open(self):
-        """Return which parameters softmax leaves open up to a shift of all outputs."""
-        open_ = (self._penalty == 0).all(axis=0)
-        open_[-1] &= self.fit_intercept
-        return open_
-
-    def _gauge(self, matrix):
-        """Return a term that pins the shifts that softmax leaves open."""
-        n_outputs = len(self.theta)
-        size = np.diag(matrix).reshape(self.theta.shape).mean(axis=0) * self._open()
-        return np.kron(np.full((n_outputs, n_outputs), 1 / n_outputs), np.diag(size))
-
-    def _solve_by_products(self, V):
-        """Solve by conjugate gradients; the curvatures of all rows are computed once."""
-        weights = self._live_weights()
-        curvatures, diagonal = [], self._penalty
-        for rows, block in self.rows.chunks():
-            Z = self.features(block)
-            u = self._output_weights(rows, weights[rows])
-            h = self._curvature(u, self.raw(Z), self.targets(rows))
-            curvatures.append((h, u))
-            squares = Z.power(2) if sparse.issparse(Z) else np.square(Z)
-            diagonal = diagonal + pull_back(squares, u * h * (1 - h) if self.loss.coupled else h)
-        free = np.ones_like(self.theta)
-        free[:, -1] = self.fit_intercept
-
-        def product(v):
-            v = v.reshape(self.theta.shape) * free
-            result = self._penalty * v
-            for (_, block), (h, u) in zip(self.rows.chunks(), curvatures, strict=True):
-                Z = self.features(block)
-                change = self._times_curvature(h, u, push_forward(Z, v))
-                result = result + pull_back(Z, change)
-            return (result * free).ravel()
-
-        solved = [solve_cg(product, diagonal.ravel(), (v * free).ravel()) for v in V]
-        solved = np.array(solved).reshape(V.shape)
-        if self.loss.coupled:
-            solved[:, :, self._open()] -= solved[:, :, self._open()].mean(axis=1, keepdims=True)
-        return solved
 
     def erase(self, rows):
         """Remove the values of rows from the shared arrays; repeated calls change nothing."""
