@@ -10,7 +10,7 @@ def check_number(estimator, name, kind, low, high=np.inf, closed=True):
     value = getattr(estimator, name)
     is_number = isinstance(value, kind) and not isinstance(value, bool)
     if not is_number or not (low <= value <= high if closed else low < value < high):
-        left, right = ("[", "]") if closed else ("(", ")")
+        left, right = "[" if closed else "(", "]" if closed and high < np.inf else ")"
         raise ValueError(
             f"{name}={value!r} is invalid: it must be "
             f"{'an integer' if kind is Integral else 'a number'} in {left}{low}, {high}{right}."

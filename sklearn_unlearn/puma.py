@@ -105,7 +105,7 @@ class PUMAUnlearner(BaseUnlearner):
     n_features_in_ : int
         Number of features seen in ``fit``.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features; only if they are strings.
 
     See Also

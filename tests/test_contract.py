@@ -414,9 +414,32 @@ def test_logs_hold_no_id(case, ids, caplog):
     assert "customer-" not in caplog.text
 
 
+class Recorder:
+    """A callback that notes the tasks that begin and end."""
+
+    def __init__(self):
+        self.begun, self.ended = [], []
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        self.begun.append(context.task_name)
+
+    def on_fit_task_end(self, estimator, context):
+        self.ended.append(context.task_name)
+
+
 def test_callbacks(case, ids):
     callback = pytest.importorskip("sklearn.callback")
-    model = case.make().set_callbacks(callback.ProgressBar())
     X, y = case.data()
+    recorder = Recorder()
+    model = case.make().set_callbacks(callback.ProgressBar(), recorder)
     model.fit(X, y, X_ids=ids).partial_forget(ids[:3])
     assert model.receipts_[-1].n_rows == 3
+    assert recorder.begun[0] == "fit"
+    assert "partial_forget" in recorder.begun
+    assert sorted(recorder.begun) == sorted(recorder.ended)
