@@ -461,6 +461,11 @@ class PUMAUnlearner(BaseUnlearner):
         )
         if not changes.any():
             return after, after
+        up = np.flatnonzero(changes)
+        if len(up) < len(changes) // 10:
+            # Few rows, as with "l1": theirs are the only ones to look at.
+            slopes, changes = slopes[up], changes[up]
+            some = up if some is None else some[up]
         shift = after.weighted_gradient(slopes * changes[:, None], some)
         up = slice(None) if some is None else some
         target = after.reweighted(up, changes, shift)
