@@ -4,10 +4,15 @@ import hashlib
 import secrets
 from dataclasses import asdict, dataclass, replace
 from numbers import Number
+from types import BuiltinFunctionType, FunctionType
 
 import numpy as np
 
 from sklearn_unlearn._subjects import as_keys
+
+# How an estimator is called and watched, not what it computes.
+_NOT_THE_MODEL = {"_metadata_request", "_skl_callbacks"}
+_NAMED = (type, FunctionType, BuiltinFunctionType, np.ufunc)
 
 
 @dataclass(frozen=True)
@@ -169,32 +174,36 @@ def model_digest(model):
     True
     """
     sha = hashlib.sha256()
-    _feed(sha, model)
+    _feed(sha, model, ())
     return sha.hexdigest()
 
 
-def _feed(sha, value):
+def _feed(sha, value, parents):
     """Feed a value into a hash, by content and without regard to object identity."""
+    if id(value) in parents:
+        sha.update(b"cycle")
+        return
+    inside = (*parents, id(value))
     if isinstance(value, np.ndarray) and value.dtype != object:
         sha.update(f"{value.dtype.str}{value.shape}".encode())
         sha.update(np.ascontiguousarray(value).data)
     elif isinstance(value, dict):
-        for key in sorted(value, key=repr):
+        for key in sorted(value.keys() - _NOT_THE_MODEL, key=repr):
             sha.update(repr(key).encode())
-            _feed(sha, value[key])
+            _feed(sha, value[key], inside)
     elif isinstance(value, (list, tuple, np.ndarray)):
         sha.update(f"{type(value).__name__}{len(value)}".encode())
         for item in value:
-            _feed(sha, item)
+            _feed(sha, item, inside)
     elif hasattr(value, "indptr"):
-        _feed(sha, (value.shape, value.indptr, value.indices, value.data))
-    elif hasattr(value, "__dict__") and not isinstance(value, type) and not callable(value):
-        sha.update(type(value).__qualname__.encode())
-        _feed(sha, vars(value))
-    elif callable(value):
-        sha.update(getattr(value, "__qualname__", type(value).__qualname__).encode())
+        _feed(sha, (value.shape, value.indptr, value.indices, value.data), inside)
+    elif isinstance(value, _NAMED):
+        sha.update(value.__name__.encode())
+    elif hasattr(value, "get_params"):
+        sha.update(type(value).__name__.encode())
+        _feed(sha, vars(value), inside)
     elif value is None or isinstance(value, (str, bytes, Number, np.generic)):
         sha.update(f"{type(value).__name__}:{value!r}".encode())
     else:
-        # Extension types have no attributes to look at, but say how they are rebuilt.
-        _feed(sha, value.__reduce_ex__(4)[:3])
+        # Other objects say how they are rebuilt.
+        _feed(sha, value.__reduce_ex__(4)[:3], inside)

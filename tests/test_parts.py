@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
+from sklearn import config_context
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
 
@@ -132,3 +133,14 @@ def test_model_digests_are_by_content(model):
     name = "coef_" if hasattr(model, "coef_") else "n_features_in_"
     setattr(model, name, getattr(model, name) + 1)
     assert model_digest(model) != digest
+
+
+def test_model_digests_end_where_objects_refer_to_themselves():
+    model = Ridge().fit([[0.0], [1.0]], [0, 1])
+    plain = model_digest(model)
+    assert model_digest(pickle.loads(pickle.dumps(model))) == plain
+    with config_context(enable_metadata_routing=True):
+        model.set_fit_request(sample_weight=True)
+    assert model_digest(model) == plain
+    model.note_ = [model]
+    assert model_digest(model) != plain

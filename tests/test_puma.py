@@ -6,13 +6,14 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 from scipy.optimize import minimize
 from sklearn.base import clone, is_classifier
 from sklearn.compose import make_column_transformer
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, UnsetMetadataPassedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import (
     ElasticNet,
@@ -522,6 +523,27 @@ def test_sample_weights_reach_a_pipeline():
     model.fit(X, y, **both).partial_forget([0, 1])
     reference = clone(pipe).fit(X[2:], y[2:], **{key: value[2:] for key, value in both.items()})
     assert gap(model.estimator_, reference) < 1e-6
+
+
+def test_sample_weights_are_routed():
+    X, y = rows_for("classes2", 0)
+    weights = np.random.default_rng(0).uniform(0.1, 3.0, len(X))
+    with sklearn.config_context(enable_metadata_routing=True):
+        inner = logistic(tol=1e-10).set_fit_request(sample_weight=True)
+        inner.set_score_request(sample_weight=True)
+        for weighted_scaler in (None, True, False):
+            pipe = inner
+            if weighted_scaler is not None:
+                scaler = StandardScaler().set_fit_request(sample_weight=weighted_scaler)
+                pipe = make_pipeline(scaler, inner)
+            model = PUMAUnlearner(pipe, reweight=None, n_refine=9, tol=1e-12)
+            model.fit(X, y, sample_weight=weights).partial_forget([0, 1])
+            reference = clone(pipe).fit(X[2:], y[2:], sample_weight=weights[2:])
+            assert gap(model.estimator_, reference) < 1e-6
+            scores = [m.score(X, y, sample_weight=weights) for m in (model, reference)]
+            assert scores[0] == pytest.approx(scores[1])
+        with pytest.raises(UnsetMetadataPassedError, match="sample_weight"):
+            PUMAUnlearner(logistic()).fit(X, y, sample_weight=weights)
 
 
 def test_data_frames_with_string_ids_and_column_transformers():
