@@ -587,6 +587,10 @@ UNSUPPORTED = {
     "sgd l1": (SGDClassifier(loss="log_loss", penalty="l1"), "L1 penalty"),
     "positive": (Ridge(positive=True), "positive"),
     "search": (LogisticRegressionCV(), "Use LogisticRegression with"),
+    "nested": (
+        make_pipeline(StandardScaler(), make_pipeline(Ridge())),
+        "Pipeline.*into the outer one",
+    ),
     "in a pipeline": (make_pipeline(StandardScaler(), Lasso()), "Lasso"),
 }
 

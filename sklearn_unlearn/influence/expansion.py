@@ -1,6 +1,6 @@
 """Second-order expansions of a sum of losses of linear predictions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -106,6 +106,20 @@ class Expansion:
         else:
             bent = np.einsum("gij,bj->gbi", self.hessian[:, 0], flat)
         return bent.reshape(self.gradient.shape)
+
+    def rescaled(self, scale, shift):
+        """Return the expansion in features ``old * scale + shift``, at the same predictions."""
+        change = np.diag(np.append(scale, 1.0))
+        change[:-1, -1] = shift
+        n_copies = self.hessian.shape[-1] // len(change)
+        whole = np.kron(np.eye(n_copies), change)
+        return replace(
+            self,
+            gradient=self.gradient @ change.T,
+            hessian=whole @ self.hessian @ whole.T,
+            reference=self.reference * np.diag(whole) ** 2,
+            mass=self.mass * scale**2,
+        )
 
 
 def sum_of_squares(Z, weights):

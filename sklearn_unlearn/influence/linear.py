@@ -485,7 +485,7 @@ class LinearObjective:
         new.theta[:, :-1] /= scale
         new.theta[:, -1] -= new.theta[:, :-1] @ shift
         if self.expansion is not None and self.expansion.hessian is not None:
-            new.expansion = _rescaled(self.expansion, scale, shift, len(self.theta))
+            new.expansion = self.expansion.rescaled(scale, shift)
         if self.fit_intercept:
             return new
         # Without an intercept the shift can't be taken up: predictions move instead.
@@ -576,19 +576,3 @@ class LinearObjective:
         self.rows.erase(rows)
         self._excluded = self._excluded[:0]
         self._solvers = None
-
-
-def _rescaled(expansion, scale, shift, n_outputs):
-    """Return an expansion in features ``old * scale + shift``, at the same predictions."""
-    q = len(scale) + 1
-    change = np.diag(np.append(scale, 1.0))
-    change[:-1, -1] = shift
-    is_coupled = expansion.hessian.shape[-1] > q
-    whole = np.kron(np.eye(n_outputs), change) if is_coupled else change
-    return replace(
-        expansion,
-        gradient=expansion.gradient @ change.T,
-        hessian=whole @ expansion.hessian @ whole.T,
-        reference=expansion.reference * np.diag(whole) ** 2,
-        mass=expansion.mass * scale**2,
-    )

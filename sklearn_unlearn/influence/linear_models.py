@@ -101,6 +101,8 @@ def linear_problem(model):
 def _advice(model):
     """Say what to use instead of an unsupported model."""
     name = type(model).__name__
+    if name == "Pipeline":
+        return "Put the steps of the inner pipeline into the outer one."
     if name.endswith("CV"):
         return f"Use {name[:-2]} with the parameters that {name} chose."
     if name in ("Lasso", "ElasticNet", "MultiTaskLasso", "MultiTaskElasticNet", "Lars"):
