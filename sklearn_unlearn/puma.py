@@ -449,29 +449,45 @@ class PUMAUnlearner(BaseUnlearner):
         loss = after.directional(S, removed, weights)[0].sum(axis=0)
         if not (loss > 0).any():
             return after, after
-        left = after.trained.copy()
-        left[removed] = False
-        some = None
-        if self.n_compensators is not None and self.n_compensators < after.n_rows:
-            rng = np.random.RandomState((self._seed + len(self.receipts_)) % 2**32)
-            some = np.sort(rng.choice(np.flatnonzero(left), self.n_compensators, replace=False))
-        psi, slopes = after.directional(S, some)
+        some, own = self._compensators(after, removed), None
+        if some is None and len(S) == 1:
+            psi, slopes, own = after.self_weighted(S[0])
+        else:
+            psi, slopes = after.directional(S, some)
         changes = solve_weights(
             psi, loss, penalty=self.reweight, alpha=self.alpha, bound=self.max_weight_change
         )
-        if not changes.any():
+        largest = np.argmax(np.abs(changes))
+        if changes[largest] == 0:
             return after, after
-        up = np.flatnonzero(changes)
-        if len(up) < len(changes) // 10:
-            # Few rows, as with "l1": theirs are the only ones to look at.
-            slopes, changes = slopes[up], changes[up]
-            some = up if some is None else some[up]
-        shift = after.weighted_gradient(slopes * changes[:, None], some)
-        up = slice(None) if some is None else some
+        if (
+            own is not None
+            and self.reweight == "l2"
+            and abs(changes[largest]) < self.max_weight_change
+        ):
+            # Inside the box all changes are one multiple of psi, and so is their gradient.
+            up, shift = slice(None), own * (changes[largest] / psi[largest, 0])
+        else:
+            moved = np.flatnonzero(changes)
+            if len(moved) < len(changes) // 10:
+                # Few rows, as with "l1": theirs are the only ones to look at.
+                some = moved if some is None else some[moved]
+                slopes, changes = slopes[moved], changes[moved]
+            up = slice(None) if some is None else some
+            shift = after.weighted_gradient(slopes * changes[:, None], some)
         target = after.reweighted(up, changes, shift)
         if self.eta == 1:
             return target, target
         return target, after.reweighted(up, self.eta * changes, self.eta * shift)
+
+    def _compensators(self, after, removed):
+        """Return the rows drawn to change their weights, None if all may."""
+        if self.n_compensators is None or self.n_compensators >= after.n_rows:
+            return None
+        left = after.trained.copy()
+        left[removed] = False
+        rng = np.random.RandomState((self._seed + len(self.receipts_)) % 2**32)
+        return np.sort(rng.choice(np.flatnonzero(left), self.n_compensators, replace=False))
 
     def _written(self, objective):
         """Return the fitted estimator at an objective's parameters and transformers."""

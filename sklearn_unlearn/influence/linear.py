@@ -213,8 +213,7 @@ class LinearObjective:
         hessian = self.keeps_hessian and hessian
         total = self._empty(hessian)
         weights = self.live_weights()
-        for rows, block in self.rows.chunks():
-            Z = self.features(block)
+        for _, rows, Z in self._walk():
             self._add(total, rows, weights[rows], Z, self.raw(Z))
         new = copy(self)
         if hessian:
@@ -256,7 +255,7 @@ class LinearObjective:
         return float(np.abs(self.gradient()).max() / self.class_weights.weight)
 
     def directional(self, S, rows=None, weights=None):
-        """Return the derivative of weighted row losses along directions, in one pass.
+        """Return the derivative of weighted row losses along directions.
 
         Parameters
         ----------
@@ -277,16 +276,52 @@ class LinearObjective:
         slopes : ndarray of shape (n, n_outputs)
             Derivatives by the raw predictions, for :meth:`weighted_gradient`.
         """
-        if rows is not None:
-            weights = self.live_weights()[rows] if weights is None else weights
-            return self._along(S, rows, weights, self.features(self.rows.take(rows)))
-        weights = self.live_weights()
-        derivatives = np.zeros((len(self.rows), len(S)))
-        slopes = np.zeros((len(self.rows), len(self.theta)))
-        for some, block in self.rows.chunks():
-            Z = self.features(block)
-            derivatives[some], slopes[some] = self._along(S, some, weights[some], Z)
+        if weights is None:
+            weights = self.live_weights()
+            weights = weights if rows is None else weights[rows]
+        derivatives = np.zeros((len(weights), len(S)))
+        slopes = np.zeros((len(weights), len(self.theta)))
+        for at, some, Z in self._walk(rows):
+            derivatives[at], slopes[at] = self._along(S, some, weights[at], Z)
         return derivatives, slopes
+
+    def self_weighted(self, s):
+        """Return :meth:`directional` along s, and the gradient weighted by it, in one pass.
+
+        Parameters
+        ----------
+        s : ndarray of shape (n_outputs, n_features + 1)
+            Direction in parameter space.
+
+        Returns
+        -------
+        derivatives : ndarray of shape (n, 1)
+            Derivatives of all rows of ``fit``.
+
+        slopes : ndarray of shape (n, n_outputs)
+            Derivatives by the raw predictions.
+
+        gradient : ndarray of shape (n_groups, n_outputs, n_features + 1)
+            :meth:`weighted_gradient` of slopes times derivatives: how the gradient changes
+            if every row's weight changes by the row's own derivative.
+        """
+        weights, gradient = self.live_weights(), self._empty(False).gradient
+        derivatives = np.zeros((len(self.rows), 1))
+        slopes = np.zeros((len(self.rows), len(self.theta)))
+        for _, some, Z in self._walk():
+            derivative, slope = self._along(s[None], some, weights[some], Z)
+            self._pull_groups(gradient, some, Z, slope * derivative)
+            derivatives[some], slopes[some] = derivative, slope
+        return derivatives, slopes, gradient
+
+    def _walk(self, rows=None):
+        """Yield places, row numbers and features of some rows or all, chunk by chunk."""
+        if rows is None:
+            for some, block in self.rows.chunks():
+                yield some, some, self.features(block)
+            return
+        for batch in batches(len(rows), self.theta.shape[1]):
+            yield batch, rows[batch], self.features(self.rows.take(rows[batch]))
 
     def _along(self, S, rows, weights, Z):
         """Return the directional derivatives and slopes of rows whose features are at hand."""
@@ -316,10 +351,8 @@ class LinearObjective:
             Gradient per group of rows.
         """
         gradient = self._empty(False).gradient
-        blocks = self.rows.chunks() if rows is None else [(rows, self.rows.take(rows))]
-        for some, block in blocks:
-            Z = self.features(block)
-            self._pull_groups(gradient, some, Z, slopes[some] if rows is None else slopes)
+        for at, some, Z in self._walk(rows):
+            self._pull_groups(gradient, some, Z, slopes[at])
         return gradient
 
     def _pull_groups(self, gradient, rows, Z, slopes):
@@ -334,9 +367,8 @@ class LinearObjective:
     def _terms_of(self, rows, weights, hessian):
         """Return the expansion of some rows with given weights."""
         total = self._empty(hessian)
-        for batch in batches(len(rows), self.theta.shape[1]):
-            Z = self.features(self.rows.take(rows[batch]))
-            self._add(total, rows[batch], weights[batch], Z, self.raw(Z))
+        for at, some, Z in self._walk(rows):
+            self._add(total, some, weights[at], Z, self.raw(Z))
         return total
 
     def without(self, rows):
