@@ -32,7 +32,8 @@ class ForgetReceipt:
         Class of the unlearner.
 
     guarantee : {"exact", "optimum", "approximate"}
-        "exact": the parameters are those of training without the rows, up to rounding;
+        "exact": the parameters are the optimum that training without the rows aims at, up
+        to rounding;
         "optimum": the gradient norm of the remaining objective is at most the tolerance;
         "approximate": neither is promised.
 
