@@ -81,6 +81,7 @@ class SubjectIndex:
             self.source, ids = "row positions", range(n_rows)
         self._keys = ids if isinstance(ids, range) else as_keys(ids)
         self._rows_of = None
+        self.n_rows = n_rows
         if len(self._keys) != n_rows:
             raise ValueError(
                 f"X_ids has {len(self._keys)} ids for {n_rows} rows. "

@@ -108,7 +108,7 @@ class BaseUnlearner(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator, met
 
         outcome : dict
             Fields of the receipt that only the method knows: ``guarantee``,
-            ``n_rows_remaining``, ``n_rows_retrained``, ``gradient_norm_before``,
+            ``n_rows_retrained``, ``gradient_norm_before``,
             ``gradient_norm_after``, ``stopped_because``, ``not_forgotten``.
         """
 
@@ -162,6 +162,7 @@ class BaseUnlearner(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator, met
             method=type(self).__name__,
             n_subjects=len(keys),
             n_rows=len(rows),
+            n_rows_remaining=self._n_rows - len(rows),
             request_digest=request_digest(keys, salt),
             salt=salt,
             model_digest_before=self._digest,
@@ -183,6 +184,11 @@ class BaseUnlearner(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator, met
             receipt.seconds,
         )
         return self
+
+    @property
+    def _n_rows(self):
+        """Number of rows given to ``fit`` and not forgotten."""
+        return self.receipts_[-1].n_rows_remaining if self.receipts_ else self._subjects.n_rows
 
     @property
     def _digest(self):
