@@ -11,12 +11,12 @@ from sklearn_unlearn.pipeline import split_pipeline
 def per_row(params, n_rows, rows):
     """Restrict those fit parameters that have one value per row to some rows."""
     return {
-        name: take_rows(value, rows) if _has_rows(value, n_rows) else value
+        name: take_rows(value, rows) if has_rows(value, n_rows) else value
         for name, value in params.items()
     }
 
 
-def _has_rows(value, n_rows):
+def has_rows(value, n_rows):
     """Tell whether a fit parameter has one entry per row."""
     sized = hasattr(value, "shape") or isinstance(value, (list, tuple))
     return sized and np.ndim(value) > 0 and count_rows(value) == n_rows
@@ -46,6 +46,5 @@ def transformer_params(inner, fit_params, n_rows):
         names = [name for name in fit_params if not name.startswith(f"{inner.steps[-1][0]}__")]
     taken = {name: fit_params[name] for name in names}
     return {
-        name: np.array(value) if np.ndim(value) and len(value) == n_rows else value
-        for name, value in taken.items()
+        name: np.array(value) if has_rows(value, n_rows) else value for name, value in taken.items()
     }

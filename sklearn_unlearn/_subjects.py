@@ -100,11 +100,6 @@ class SubjectIndex:
                 rows_of.setdefault(key, []).append(row)
         self._rows_of = rows_of
 
-    def __contains__(self, key):
-        if self._rows_of is None:
-            self._build()
-        return key in self._rows_of
-
     def rows(self, X_ids):
         """Return the ids of a request and the rows that they own.
 

@@ -193,10 +193,8 @@ class BaseUnlearner(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator, met
     @property
     def _digest(self):
         """Digest of the model as it stands."""
-        return self.receipts_[-1].model_digest_after if self.receipts_ else self._fit_digest()
-
-    def _fit_digest(self):
-        """Digest of a model that has forgotten nothing yet."""
+        if self.receipts_:
+            return self.receipts_[-1].model_digest_after
         return model_digest(self.estimator_)
 
     def _settle(self):

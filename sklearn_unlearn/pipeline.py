@@ -90,14 +90,19 @@ def _find_unlearner(model, stale):
     )
 
 
+def _active_steps(pipeline):
+    """Return the steps of a pipeline that are not passed through."""
+    return [step for _, step in pipeline.steps if step not in (None, "passthrough")]
+
+
 def split_pipeline(model):
     """Return the fitted transformers of a model, None if it has none, and its last step."""
     if not isinstance(model, Pipeline):
         return None, model
-    steps = [step for _, step in model.steps[:-1]]
-    if all(step in (None, "passthrough") for step in steps):
-        return None, model[-1]
-    return model[:-1], model[-1]
+    last = model.steps[-1][1]
+    if len(model.steps) == 1 or not _active_steps(model[:-1]):
+        return None, last
+    return model[:-1], last
 
 
 def joined_pipeline(model, transformers, last):
@@ -127,7 +132,7 @@ class RawFeatures:
 
     def forget(self, removed, remaining):
         """Return the same features: there is nothing to forget."""
-        return self, "same"
+        return self, None
 
     @property
     def transformers(self):
@@ -148,9 +153,7 @@ class ScaledFeatures:
 
     def __init__(self, transformers):
         self.transformers = transformers
-        self._scaler = next(
-            step for _, step in transformers.steps if step not in (None, "passthrough")
-        )
+        (self._scaler,) = _active_steps(transformers)
 
     def __call__(self, X):
         Z = as_matrix(X)
@@ -166,8 +169,8 @@ class ScaledFeatures:
 
         Parameters
         ----------
-        removed : array-like of shape (k, n_features)
-            Rows that leave.
+        removed : callable
+            Returns the rows that leave.
 
         remaining : callable
             Returns rows, targets and fit parameters that remain; called only if the
@@ -182,7 +185,7 @@ class ScaledFeatures:
             Scale and shift that lead from the old features to the new.
         """
         old = self._scaler
-        new = _downdated_scaler(old, as_matrix(removed))
+        new = _downdated_scaler(old, as_matrix(removed()))
         if new is None:
             X, y, _ = remaining()
             new = clone(old).fit(X, y)
@@ -215,10 +218,9 @@ class FittedFeatures:
         return as_matrix(self.transformers.transform(X))
 
     def forget(self, removed, remaining):
-        """Return features fitted on the rows that remain; "same" if they learn nothing."""
-        steps = [step for _, step in self.transformers.steps]
-        if all(step in (None, "passthrough") or not get_tags(step).requires_fit for step in steps):
-            return self, "same"
+        """Return features fitted on the rows that remain, the same if they learn nothing."""
+        if not any(get_tags(step).requires_fit for step in _active_steps(self.transformers)):
+            return self, None
         # A cache on disk would keep what is forgotten next.
         fresh = clone(self.transformers).set_params(memory=None)
         X, y, params = remaining()
@@ -243,7 +245,7 @@ def make_features(transformers, weighted):
     """
     if transformers is None:
         return RawFeatures()
-    steps = [step for _, step in transformers.steps if step not in (None, "passthrough")]
+    steps = _active_steps(transformers)
     is_scaler = len(steps) == 1 and type(steps[0]) is StandardScaler
     # Missing values make the counts differ by feature; those are left to a new fit.
     if is_scaler and not weighted and np.ndim(steps[0].n_samples_seen_) == 0:

@@ -10,7 +10,7 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._callbacks import with_callbacks
-from sklearn_unlearn._fit_params import per_row, sample_weight, transformer_params
+from sklearn_unlearn._fit_params import has_rows, per_row, sample_weight, transformer_params
 from sklearn_unlearn._params import check_number, check_option
 from sklearn_unlearn._rows import RowStore, count_rows, take_rows
 from sklearn_unlearn._subjects import SubjectIndex
@@ -371,7 +371,7 @@ class PUMAUnlearner(BaseUnlearner):
             if not len(numbers):
                 return None
             rows = held_out_rows(objective, self.estimator_, numbers)
-        return criterion_gradient(objective, self.criterion, rows)[1]
+        return criterion_gradient(objective, self.criterion, rows)
 
     def _forget(self, rows, context):
         self._check_params()
@@ -384,10 +384,10 @@ class PUMAUnlearner(BaseUnlearner):
             task.call_on_fit_task_end(estimator=self)
 
         removed = rows[objective.trained[rows]]
-        after, curvature = self._leave_out(removed)
         if not len(removed):
             attributes = {"estimator_": self.estimator_}
-            return attributes, self._outcome(after, "exact", "no forgotten row was trained on")
+            return attributes, self._outcome(objective, "exact", "no forgotten row was trained on")
+        after, curvature = self._leave_out(removed)
         after.gradient()
         norm_before = after.gradient_norm() if after.expansion.measured else None
         target = carried = after
@@ -422,24 +422,25 @@ class PUMAUnlearner(BaseUnlearner):
             objective.gradient()
         after = objective.without(removed)
         _check_what_remains(after, self.estimator_)
-        if not len(removed):
-            return after, after
+
+        def leaving():
+            return objective.rows.take(removed)
 
         def remaining():
-            left = objective.trained.copy()
-            left[removed] = False
-            numbers = np.flatnonzero(left)
-            params = per_row(self._transformer_params, len(left), numbers)
+            numbers = after.remaining_rows()
+            params = per_row(self._transformer_params, len(objective.rows), numbers)
             y = given_targets(objective.y[numbers], self.estimator_)
             return objective.rows.take(numbers), y, params
 
-        features, change = objective.features.forget(objective.rows.take(removed), remaining)
-        if features is not objective.features:
-            after = after.with_features(features, change)
-        if self.hessian == "downdated" or features is objective.features:
-            return after, after if self.hessian == "downdated" else objective
+        features, change = objective.features.forget(leaving, remaining)
+        changed = features is not objective.features
+        target = after.with_features(features, change) if changed else after
+        if self.hessian == "downdated":
+            return target, target
+        if not changed:
+            return target, objective
         # Transformers that were fitted anew leave no Hessian of the rows before.
-        return after, after if change is None else objective.with_features(features, change)
+        return target, target if change is None else objective.with_features(features, change)
 
     def _reweighted(self, after, curvature, rows, removed):
         """Return the reweighted objective that the step aims at and the one that is kept."""
@@ -451,7 +452,7 @@ class PUMAUnlearner(BaseUnlearner):
         loss = after.directional(S, removed, weights)[0].sum(axis=0)
         if not (loss > 0).any():
             return after, after
-        some, own = self._compensators(after, removed), None
+        some, own = self._compensators(after), None
         if some is None and len(S) == 1:
             psi, slopes, own = after.self_weighted(S[0])
         else:
@@ -482,14 +483,12 @@ class PUMAUnlearner(BaseUnlearner):
             return target, target
         return target, after.reweighted(up, self.eta * changes, self.eta * shift)
 
-    def _compensators(self, after, removed):
+    def _compensators(self, after):
         """Return the rows drawn to change their weights, None if all may."""
         if self.n_compensators is None or self.n_compensators >= after.n_rows:
             return None
-        left = after.trained.copy()
-        left[removed] = False
         rng = np.random.RandomState((self._seed + len(self.receipts_)) % 2**32)
-        return np.sort(rng.choice(np.flatnonzero(left), self.n_compensators, replace=False))
+        return np.sort(rng.choice(after.remaining_rows(), self.n_compensators, replace=False))
 
     def _written(self, objective):
         """Return the fitted estimator at an objective's parameters and transformers."""
@@ -523,8 +522,8 @@ class PUMAUnlearner(BaseUnlearner):
         self._objective.erase(rows)
         self._held_out[rows] = False
         n_rows = len(self._held_out)
-        for value in per_row(self._transformer_params, n_rows, slice(None)).values():
-            if np.ndim(value) and len(value) == n_rows:
+        for value in self._transformer_params.values():
+            if has_rows(value, n_rows):
                 value[rows] = 0
 
 

@@ -1,4 +1,4 @@
-"""Performance criteria: values, and gradients by the raw predictions and the parameters.
+"""Performance criteria: gradients by the raw predictions and the parameters.
 
 A criterion is a function ``(y, raw) -> (values, gradients)``: one value with a gradient of
 the shape of ``raw``, or m values with m gradients.
@@ -81,7 +81,7 @@ def given_rows(objective, model, X_val, y_val):
 
 
 def criterion_gradient(objective, criterion, rows):
-    """Return the criterion and its gradient by the parameters.
+    """Return the gradient of the criterion by the parameters.
 
     Parameters
     ----------
@@ -97,11 +97,8 @@ def criterion_gradient(objective, criterion, rows):
 
     Returns
     -------
-    values : ndarray of shape (m,)
-        The criterion.
-
-    gradient : ndarray of shape (m, n_outputs, n_features + 1)
-        Its gradient.
+    ndarray of shape (m, n_outputs, n_features + 1)
+        One gradient for each of the criterion's m values.
 
     Raises
     ------
@@ -110,27 +107,25 @@ def criterion_gradient(objective, criterion, rows):
     """
     if callable(criterion):
         raw = np.vstack([objective.raw(Z) for Z in rows.blocks(objective)])
-        values, slopes = _call(criterion, rows.y, raw)
-        shares = None
+        slopes, shares = _call(criterion, rows.y, raw), None
     else:
-        shares = _shares(criterion, rows)
-        values = np.zeros(len(shares))
-    gradient = np.zeros((len(values), *objective.theta.shape))
+        slopes, shares = None, _shares(criterion, rows)
+    m = len(slopes if shares is None else shares)
+    gradient = np.zeros((m, *objective.theta.shape))
     start = 0
     for Z in rows.blocks(objective):
         of = slice(start, start + Z.shape[0])
         start = of.stop
         if shares is not None:
-            raw, targets, share = objective.raw(Z), rows.targets[of], shares[:, of]
-            values += share @ objective.loss.value(raw, targets).sum(axis=1)
-            slope = share[:, :, None] * objective.loss.gradient(raw, targets)
+            slope = objective.loss.gradient(objective.raw(Z), rows.targets[of])
+            slope = shares[:, of, None] * slope
         else:
             slope = slopes[:, of]
         for part, one in zip(gradient, slope, strict=True):
             part += pull_back(Z, one)
     if not objective.fit_intercept:
         gradient[:, :, -1] = 0
-    return values, gradient
+    return gradient
 
 
 def _shares(criterion, rows):
@@ -144,7 +139,7 @@ def _shares(criterion, rows):
 
 
 def _call(criterion, y, raw):
-    """Call a user's criterion and bring what it returns into shape."""
+    """Return the slopes that a user's criterion gives, of shape (m, n, n_outputs)."""
     given = raw[:, 0] if raw.shape[1] == 1 else raw
     values, slopes = criterion(y, given)
     values = np.atleast_1d(np.asarray(values, dtype=float))
@@ -154,4 +149,4 @@ def _call(criterion, y, raw):
             f"criterion returned {values.size} value(s) with gradients of shape "
             f"{slopes.shape}; expected one gradient of shape {given.shape} per value."
         )
-    return values, slopes.reshape(len(values), *raw.shape)
+    return slopes.reshape(len(values), *raw.shape)

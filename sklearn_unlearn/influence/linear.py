@@ -122,6 +122,12 @@ class LinearObjective:
         penalty[:, -1] = self.problem.intercept_l2
         return penalty * scale[self.problem.scale]
 
+    def remaining_rows(self):
+        """Return the numbers of the rows that the model is trained on."""
+        remaining = self.trained.copy()
+        remaining[self._excluded] = False
+        return np.flatnonzero(remaining)
+
     def live_weights(self):
         """Return the weights, zero for rows that are held out or wait to be erased."""
         weights = np.where(self.trained, self.weights, 0.0)
@@ -531,7 +537,7 @@ class LinearObjective:
         Closest by the curvature of the loss there.
         """
         new = copy(self)
-        some = self.features(self.rows.take(np.flatnonzero(self.live_weights())[:1]))
+        some = self.features(self.rows.take(self.remaining_rows()[:1]))
         new.theta = np.zeros((len(self.theta), some.shape[1] + 1))
         if not new.keeps_hessian:
             same = new.theta.shape == old.theta.shape
