@@ -2,14 +2,18 @@
 
 from sklearn_unlearn._receipt import ForgetReceipt, model_digest
 from sklearn_unlearn._version import __version__
+from sklearn_unlearn.arcane import ArcaneEnsemble
 from sklearn_unlearn.base import BaseUnlearner
 from sklearn_unlearn.pipeline import partial_forget
 from sklearn_unlearn.puma import PUMAUnlearner
+from sklearn_unlearn.sisa import SISAEnsemble
 
 __all__ = [
+    "ArcaneEnsemble",
     "BaseUnlearner",
     "ForgetReceipt",
     "PUMAUnlearner",
+    "SISAEnsemble",
     "__version__",
     "model_digest",
     "partial_forget",

@@ -185,9 +185,19 @@ def _feed(sha, value, parents):
         sha.update(b"cycle")
         return
     inside = (*parents, id(value))
-    if isinstance(value, np.ndarray) and value.dtype != object:
+    if isinstance(value, _NAMED):
+        sha.update(value.__name__.encode())
+    elif isinstance(value, np.ndarray) and value.dtype.names:
+        # Field by field: what lies between them, as in the nodes of trees, is no value.
+        _feed(sha, {name: value[name] for name in value.dtype.names}, inside)
+    elif isinstance(value, np.ndarray) and value.dtype != object:
         sha.update(f"{value.dtype.str}{value.shape}".encode())
         sha.update(np.ascontiguousarray(value).data)
+    elif hasattr(value, "untyped_storage"):
+        _feed(sha, value.detach().cpu().numpy(), inside)
+    elif hasattr(value, "state_dict"):
+        # torch modules and optimisers, whose other attributes hold caches and tensor keys.
+        _feed(sha, (type(value).__name__, value.state_dict()), inside)
     elif isinstance(value, dict):
         for key in sorted(value.keys() - _NOT_THE_MODEL, key=repr):
             sha.update(repr(key).encode())
@@ -198,8 +208,6 @@ def _feed(sha, value, parents):
             _feed(sha, item, inside)
     elif hasattr(value, "indptr"):
         _feed(sha, (value.shape, value.indptr, value.indices, value.data), inside)
-    elif isinstance(value, _NAMED):
-        sha.update(value.__name__.encode())
     elif hasattr(value, "get_params"):
         sha.update(type(value).__name__.encode())
         _feed(sha, vars(value), inside)

@@ -1,5 +1,7 @@
 """The training rows: read in chunks, taken by number, erased for good."""
 
+from copy import copy
+
 import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array
@@ -25,6 +27,14 @@ def take_rows(X, rows):
     if isinstance(X, (list, tuple)):
         return X[rows] if isinstance(rows, slice) else [X[row] for row in rows]
     return X[rows] if hasattr(X, "shape") else np.asarray(X)[rows]
+
+
+def copy_rows(X, rows):
+    """Return a copy of the given rows, arrays row by row in memory."""
+    taken = take_rows(X, rows)
+    if isinstance(taken, np.ndarray):
+        return np.array(taken, order="C")
+    return taken if isinstance(taken, list) else taken.copy()
 
 
 def batches(n_rows, row_values):
@@ -64,11 +74,15 @@ class RowStore:
         True if the rows are numbers for a linear model; they are then kept as an array or
         CSR matrix in which k rows are erased at a cost of k rows. Else they stay in their
         container, and erasing copies what remains.
+
+    convert : bool, default=True
+        False if numeric rows keep their dtype.
     """
 
-    def __init__(self, X, numeric):
+    def __init__(self, X, numeric, convert=True):
         self._X = X
         self._numeric = numeric
+        self._convert = convert
         self._n_rows = count_rows(X)
         self._positions = None
         self._erased = []
@@ -86,8 +100,10 @@ class RowStore:
         """Make the private copy, once."""
         if self._owned:
             return
-        if self._numeric:
-            mapped = self.on_disk
+        mapped = self.on_disk
+        if self._numeric and not self._convert:
+            self._X = self._X if mapped else copy_rows(self._X, slice(None))
+        elif self._numeric:
             self._X = check_array(
                 self._X,
                 accept_sparse="csr",
@@ -143,3 +159,79 @@ def _wipe(X, rows):
     )
     X.data[stored] = 0
     X.indices[stored] = 0
+
+
+class RowParts:
+    """Rows that can be taken, erased and added to, in the container that they came in.
+
+    Parameters
+    ----------
+    X : array-like
+        The first rows; not changed.
+    """
+
+    def __init__(self, X):
+        self._parts = []
+        self._starts = np.empty(0, dtype=np.intp)
+        self._n_rows = 0
+        self._append(X)
+
+    def __len__(self):
+        return self._n_rows
+
+    @property
+    def on_disk(self):
+        """True if some rows lie in the user's file, which is not written to."""
+        return any(part.on_disk for part in self._parts)
+
+    def _append(self, X):
+        if sparse.issparse(X):
+            X = X.tocsr()
+        in_place = sparse.issparse(X) or isinstance(X, np.ndarray)
+        self._parts = [*self._parts, RowStore(X, numeric=in_place, convert=False)]
+        self._starts = np.append(self._starts, self._n_rows)
+        self._n_rows += count_rows(X)
+
+    def extended(self, X):
+        """Return the rows with more behind them; this object stays as it is."""
+        other = copy(self)
+        other._append(X)
+        return other
+
+    def take(self, rows):
+        """Return rows by their number, arrays row by row in memory."""
+        owners = np.searchsorted(self._starts, rows, side="right") - 1
+        touched = np.unique(owners)
+        if len(touched) == 1:
+            return self._take_from(touched[0], rows)
+        order = np.argsort(owners, kind="stable")
+        taken = [self._take_from(part, rows[owners == part]) for part in touched]
+        back = np.empty(len(rows), dtype=np.intp)
+        back[order] = np.arange(len(rows))
+        return take_rows(_stacked(taken), back)
+
+    def _take_from(self, part, rows):
+        taken = self._parts[part].take(rows - self._starts[part])
+        return np.ascontiguousarray(taken) if isinstance(taken, np.ndarray) else taken
+
+    def erase(self, rows):
+        """Remove the values of rows; a repeated call changes nothing."""
+        owners = np.searchsorted(self._starts, rows, side="right") - 1
+        for number, part in enumerate(self._parts):
+            # All parts, since the user may still hold and change any of them.
+            part.own()
+            if (owners == number).any():
+                part.erase(rows[owners == number] - self._starts[number])
+
+
+def _stacked(parts):
+    """Return rows of one kind of container one below the other."""
+    if hasattr(parts[0], "iloc"):
+        import pandas as pd
+
+        return pd.concat(parts)
+    if sparse.issparse(parts[0]):
+        return sparse.vstack(parts, format="csr")
+    if isinstance(parts[0], list):
+        return [row for part in parts for row in part]
+    return np.concatenate(parts)

@@ -52,6 +52,26 @@ def _check_keys(keys, source):
         )
 
 
+def _read_keys(positions, X, y, X_ids):
+    """Return where ids come from, and one per row."""
+    if X_ids is not None:
+        source, ids = "argument X_ids", X_ids
+    elif hasattr(X, "iloc"):
+        source, ids = "X.index", X.index
+    elif hasattr(y, "iloc"):
+        source, ids = "y.index", y.index
+    else:
+        return "row positions", positions
+    keys = as_keys(ids)
+    if len(keys) != len(positions):
+        raise ValueError(
+            f"X_ids has {len(keys)} ids for {len(positions)} rows. "
+            "Pass one id per row of X; rows of one subject share their id."
+        )
+    _check_keys(keys, source)
+    return source, keys
+
+
 class SubjectIndex:
     """The rows that each id owns.
 
@@ -71,24 +91,64 @@ class SubjectIndex:
     """
 
     def __init__(self, n_rows, X=None, y=None, X_ids=None):
-        if X_ids is not None:
-            self.source, ids = "argument X_ids of fit", X_ids
-        elif hasattr(X, "iloc"):
-            self.source, ids = "X.index", X.index
-        elif hasattr(y, "iloc"):
-            self.source, ids = "y.index", y.index
-        else:
-            self.source, ids = "row positions", range(n_rows)
-        self._keys = ids if isinstance(ids, range) else as_keys(ids)
+        self.source, self._keys = _read_keys(range(n_rows), X, y, X_ids)
         self._rows_of = None
         self.n_rows = n_rows
-        if len(self._keys) != n_rows:
+
+    @property
+    def keys(self):
+        """Ids row by row, before the first request."""
+        return self._keys
+
+    def new_keys(self, n_rows, X, y, X_ids):
+        """Return the ids of rows to be added; nothing is changed.
+
+        Parameters
+        ----------
+        n_rows : int
+            Number of new rows.
+
+        X, y : object
+            New rows and targets.
+
+        X_ids : array-like of shape (n_rows,) or None
+            Their ids; one that is known adds rows to its subject.
+
+        Returns
+        -------
+        sequence
+            One id per new row.
+        """
+        source, keys = _read_keys(range(self.n_rows, self.n_rows + n_rows), X, y, X_ids)
+        if source != self.source:
             raise ValueError(
-                f"X_ids has {len(self._keys)} ids for {n_rows} rows. "
-                "Pass one id per row of X; rows of one subject share their id."
+                f"The new rows' ids come from {source}, those of the model from {self.source}. "
+                "Pass X_ids of the same kind for all rows."
             )
-        if not isinstance(self._keys, range):
-            _check_keys(self._keys, self.source)
+        if source.endswith("index"):
+            if self._rows_of is None:
+                self._build()
+            known = [key for key in keys if key in self._rows_of]
+            if known:
+                raise ValueError(
+                    f"{len(known)} new id(s) of {source} are known already, the first is "
+                    f"{known[0]!r}. Pass X_ids to add rows to known subjects."
+                )
+        return keys
+
+    def add(self, keys, start):
+        """Add rows, numbered from ``start`` on; a repeated call changes nothing."""
+        if self._rows_of is None:
+            self._build()
+        for row, key in enumerate(keys, start):
+            owned = self._rows_of.get(key)
+            if owned is None:
+                self._rows_of[key] = row
+            elif isinstance(owned, int) and owned != row:
+                self._rows_of[key] = [owned, row]
+            elif isinstance(owned, list) and owned[-1] < row:
+                owned.append(row)
+        self.n_rows = start + len(keys)
 
     def _build(self):
         """Make the look-up table, on the first request only."""

@@ -52,3 +52,27 @@ def given_targets(y, model):
     if not is_classifier(model):
         return y[:, 0] if y.shape[1] == 1 else y
     return model.classes_[y] if y.ndim == 1 else (y > 0).astype(int)
+
+
+def joined_labels(y, known):
+    """Return codes of labels, and the labels by code: those known, then the new ones."""
+    labels, codes = np.unique(y, return_inverse=True)
+    # As narrow as the values are, whatever longer label the user's array once held.
+    labels = np.array(labels.tolist())
+    codes = codes.reshape(-1)
+    if known is None:
+        return codes, labels
+    if (labels.dtype.kind in "US") != (known.dtype.kind in "US"):
+        raise ValueError(
+            f"y has labels such as {labels.tolist()[0]!r}, but the model's are such as "
+            f"{known.tolist()[0]!r}. Pass labels of one type."
+        )
+    every = np.concatenate([known, labels[~np.isin(labels, known)]])
+    order = np.argsort(every, kind="stable")
+    return order[np.searchsorted(every, labels, sorter=order)][codes], every
+
+
+def present(labels, counts):
+    """Return the codes of labels that still have rows, in the order of the labels."""
+    codes = np.flatnonzero(counts)
+    return codes[np.argsort(labels[codes], kind="stable")]

@@ -35,7 +35,7 @@ def _inner_has(name):
     """Return a check for :func:`available_if`: has the inner estimator this method?"""
 
     def check(self):
-        getattr(getattr(self, "estimator_", self.estimator), name)
+        getattr(self._model, name)
         return True
 
     return check
@@ -88,6 +88,15 @@ class BaseUnlearner(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator, met
         self : object
             The fitted unlearner.
         """
+
+    def _inner(self):
+        """Return the inner model, unfitted."""
+        return self.estimator
+
+    @property
+    def _model(self):
+        """What predicts, or before ``fit`` what tells which methods there will be."""
+        return getattr(self, "estimator_", self._inner())
 
     @abstractmethod
     def _forget(self, rows, context):
@@ -272,7 +281,7 @@ class BaseUnlearner(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator, met
             MetadataRouter(owner=self)
             .add_self_request(self)
             .add(
-                estimator=self.estimator,
+                estimator=self._inner(),
                 method_mapping=MethodMapping()
                 .add(caller="fit", callee="fit")
                 .add(caller="score", callee="score"),
@@ -281,7 +290,7 @@ class BaseUnlearner(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator, met
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        inner = get_tags(self.estimator)
+        inner = get_tags(self._inner())
         for name in ("estimator_type", "classifier_tags", "regressor_tags", "target_tags"):
             setattr(tags, name, getattr(inner, name))
         tags.input_tags = inner.input_tags

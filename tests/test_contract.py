@@ -18,8 +18,10 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import get_tags
 
 from sklearn_unlearn import partial_forget
+from sklearn_unlearn._chained import ChainedUnlearner
 from sklearn_unlearn._receipt import model_digest
 
 
@@ -49,6 +51,11 @@ def holds_row(root, row):
 def parameters(model):
     """Return all fitted arrays of a model by their digest."""
     return model_digest(model.estimator_)
+
+
+def orders_by_id(case):
+    """Tell whether an unlearner trains in an order that its ids decide."""
+    return isinstance(case.make(), ChainedUnlearner)
 
 
 def assert_same(model, other, X):
@@ -112,6 +119,8 @@ def test_ids_come_from_the_index_of_frames(case):
 
 
 def test_source_of_ids_does_not_change_the_result(case):
+    if orders_by_id(case):
+        pytest.skip("other ids are another order of training")
     X, y = case.data()
     names = np.array([f"row-{i}" for i in range(len(X))])
     a = case.make().fit(X, y, X_ids=names).partial_forget(names[[4, 70]])
@@ -125,8 +134,9 @@ def test_a_subject_owns_many_rows(case):
     model = case.make().fit(X, y, X_ids=subjects).partial_forget([3, 10])
     assert model.receipts_[-1].n_subjects == 2
     assert model.receipts_[-1].n_rows == 4
-    same = case.make().fit(X, y).partial_forget([6, 7, 20, 21])
-    assert_same(model, same, X)
+    if not orders_by_id(case):
+        same = case.make().fit(X, y).partial_forget([6, 7, 20, 21])
+        assert_same(model, same, X)
 
 
 BAD_REQUESTS = {
@@ -186,6 +196,8 @@ def test_bad_ids_at_fit(case):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_not_finite_rows(case, bad):
+    if np.isnan(bad) and get_tags(case.make()).input_tags.allow_nan:
+        pytest.skip("the inner model takes missing values")
     X, y = case.data()
     # Every row in turn, since some rows may be held out and not seen by the inner estimator.
     for row in range(0, len(X), 7):
@@ -315,7 +327,10 @@ def test_memory_maps_are_not_copied(case, ids, tmp_path):
 
 def _outputs(model, X):
     """Return real-valued predictions."""
-    return model.decision_function(X) if is_classifier(model) else model.predict(X)
+    for method in ("decision_function", "predict_proba", "predict"):
+        if is_classifier(model) and hasattr(model, method):
+            return getattr(model, method)(X)
+    return model.predict(X)
 
 
 @pytest.mark.parametrize("form", ["float32", "fortran", "csr", "csc", "list"])
@@ -328,10 +343,12 @@ def test_forms_of_rows(case, ids, form):
         "csc": sparse.csc_array(X),
         "list": X.tolist(),
     }
-    if "sc" in form and case.name == "puma-scaled":
-        pytest.skip("StandardScaler does not centre sparse rows")
+    if "cs" in form and not get_tags(case.make()).input_tags.sparse:
+        pytest.skip("the inner model does not take sparse rows")
     if "cs" in form and case.name in ("puma-scaled", "puma-refitted-transformer"):
         pytest.skip("this scaler does not take sparse rows")
+    if "cs" in form and case.name == "sisa-regression":
+        pytest.skip("SGD moves its intercept by other steps for sparse rows")
     params = {"n_refine": 10, "tol": 1e-11} if "n_refine" in case.make().get_params() else {}
     usual = case.fitted(ids, **params).partial_forget(ids[:6])
     other = case.make().set_params(**params).fit(forms[form], y, X_ids=ids).partial_forget(ids[:6])

@@ -4,17 +4,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import (
     LogisticRegression,
     PoissonRegressor,
     Ridge,
     SGDClassifier,
+    SGDRegressor,
 )
+from sklearn.naive_bayes import BernoulliNB, GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import LinearSVC
 
-from sklearn_unlearn import PUMAUnlearner
+from sklearn_unlearn import ArcaneEnsemble, PUMAUnlearner, SISAEnsemble
 
 
 def classification(seed=0, n_rows=120, n_features=4, n_classes=2):
@@ -79,6 +82,45 @@ CASES = [
     Case(
         "puma-refitted-transformer",
         lambda: PUMAUnlearner(make_pipeline(MinMaxScaler(), Ridge()), random_state=0),
+        regression,
+    ),
+    Case("arcane-density", lambda: ArcaneEnsemble(block_size=10, random_state=0), classification),
+    Case(
+        "arcane-selected",
+        lambda: ArcaneEnsemble(
+            selection="entropy", selection_size=15, block_size=10, random_state=0
+        ),
+        classification,
+    ),
+    Case(
+        "arcane-background",
+        lambda: ArcaneEnsemble(BernoulliNB(), background=0.7, block_size=20, random_state=0),
+        classification,
+    ),
+    Case(
+        "arcane-pipeline",
+        lambda: ArcaneEnsemble(
+            make_pipeline(StandardScaler(with_mean=False), LogisticRegression()),
+            background=1.0,
+            random_state=0,
+        ),
+        classification,
+    ),
+    Case(
+        "sisa-naive-bayes",
+        lambda: SISAEnsemble(GaussianNB(), n_shards=3, block_size=10, random_state=0),
+        classification,
+    ),
+    Case(
+        "sisa-forest",
+        lambda: SISAEnsemble(RandomForestClassifier(3), n_shards=3, random_state=0),
+        classification,
+    ),
+    Case(
+        "sisa-regression",
+        lambda: SISAEnsemble(
+            SGDRegressor(), n_shards=3, block_size=10, cumulative=True, random_state=0
+        ),
         regression,
     ),
 ]

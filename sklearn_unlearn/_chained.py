@@ -1,0 +1,507 @@
+"""What the ensembles of chains share: plan, then sync."""
+
+import warnings
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from sklearn_unlearn._callbacks import with_callbacks
+from sklearn_unlearn._params import check_number
+from sklearn_unlearn._receipt import model_digest
+from sklearn_unlearn._rows import RowParts, count_rows
+from sklearn_unlearn._skorch import adapted
+from sklearn_unlearn._subjects import SubjectIndex
+from sklearn_unlearn.base import BaseUnlearner
+from sklearn_unlearn.chains import chain as chains_
+from sklearn_unlearn.chains.hashing import keyed_hash
+from sklearn_unlearn.chains.plan import in_order
+from sklearn_unlearn.chains.states import DirectoryStates, MemoryStates, new_owner
+from sklearn_unlearn.chains.training import Recipe
+
+
+@dataclass(frozen=True)
+class Records:
+    """What is kept of each training row, by its number.
+
+    Parameters
+    ----------
+    X : RowParts
+        The rows.
+
+    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        Targets; codes of labels for classifiers.
+
+    labels : ndarray of shape (n_labels,) or None
+        Labels by code; None for regressors.
+
+    counts : ndarray of shape (n_labels,) or None
+        Number of rows of each label that are not forgotten.
+
+    hashes : ndarray of shape (n_rows,)
+        Keyed hash of the id.
+
+    proba : ndarray of shape (n_rows,) or None
+        Probability that the row will have to be forgotten.
+    """
+
+    X: RowParts
+    y: np.ndarray
+    labels: np.ndarray | None
+    counts: np.ndarray | None
+    hashes: np.ndarray
+    proba: np.ndarray | None
+
+    def ordered(self, rows):
+        """Return rows in training order."""
+        return in_order(rows, self.hashes, self.proba)
+
+    def without(self, rows):
+        """Return the records with counts that leave some rows out."""
+        if self.counts is None:
+            return self
+        gone = np.bincount(self.y[rows], minlength=len(self.counts))
+        return replace(self, counts=self.counts - gone)
+
+    def extended(self, X, y, labels, hashes, proba):
+        """Return the records with more rows behind them; this object stays as it is."""
+        if (proba is None) != (self.proba is None):
+            raise ValueError(
+                "forget_proba must be given for all rows or for none; it was "
+                f"{'not ' if self.proba is None else ''}given before. "
+                "Pass it in every call of fit and partial_fit, or in none."
+            )
+        counts = None
+        if labels is not None:
+            counts = np.bincount(y, minlength=len(labels))
+            counts[: len(self.counts)] += self.counts
+        return Records(
+            self.X.extended(X),
+            np.concatenate([self.y, y]),
+            labels,
+            counts,
+            np.concatenate([self.hashes, hashes]),
+            None if proba is None else np.concatenate([self.proba, proba]),
+        )
+
+    def erase(self, rows):
+        """Remove all values of rows; repeated calls change nothing."""
+        self.X.erase(rows)
+        for values in (self.y, self.hashes, self.proba):
+            if values is not None:
+                values[rows] = 0
+
+
+class ChainedUnlearner(BaseUnlearner):
+    """Base class of the ensembles that forget exactly.
+
+    A subclass says which groups a row belongs to (``_groups``), how the groups of a chain
+    become its sequence (``_sequence``), what its model is given (``_read``), and how the
+    models become one (``_ensemble``). Whatever changes the rows, ``fit``, ``partial_fit``
+    or ``partial_forget``, plans for the rows as they will be and syncs the chains.
+    """
+
+    __metadata_request__fit = {"X_ids": True, "forget_proba": True}
+    __metadata_request__partial_fit = {"X_ids": True, "forget_proba": True}
+
+    @abstractmethod
+    def _check_params(self):
+        """Raise for parameters that are invalid."""
+
+    @abstractmethod
+    def _new_ensemble(self):
+        """Return the ensemble without its models."""
+
+    @abstractmethod
+    def _targets(self, y, labels):
+        """Return targets as records hold them, and all labels, old ones first."""
+
+    @abstractmethod
+    def _groups(self, records, rows):
+        """Return the chains that rows may belong to, and in which role: tag to role to rows.
+
+        Every row has the role "own" in one chain.
+        """
+
+    @abstractmethod
+    def _sequence(self, records, members, tag, gone=None):
+        """Return the rows that a chain trains on, in order.
+
+        If the change is that some rows are gone, and no others have come, these are given.
+        """
+
+    @abstractmethod
+    def _classes(self, records):
+        """Return the labels that a chain's model must know from the beginning, or None."""
+
+    @abstractmethod
+    def _reader(self, records, members):
+        """Return a function of a tag and rows: rows and targets as the chain's model takes them."""
+
+    @abstractmethod
+    def _ensemble(self, records, members, chains):
+        """Return the plain fitted model that the chains make up."""
+
+    @abstractmethod
+    def _check_enough(self, records, request):
+        """Raise if there is too little to train on, in ``fit`` or after a request."""
+
+    def _check_chain_params(self):
+        """Raise for invalid parameters that all ensembles have."""
+        check_number(self, "block_size", Integral, 1)
+        check_number(self, "n_epochs", Integral, 1)
+        check_number(self, "n_checkpoints", Integral, 0)
+
+    @with_callbacks
+    def fit(self, X, y, *, X_ids=None, forget_proba=None):
+        """Fit all chains.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows, as the inner estimator takes them.
+
+        y : array-like of shape (n_samples,)
+            Targets.
+
+        X_ids : array-like of shape (n_samples,), default=None
+            Id of the data subject that each row belongs to; a subject may own many rows.
+            Any hashable values. By default the index of X if it is pandas, else the index
+            of y if that is pandas, else the row positions. Ids decide the order of
+            training: a fresh fit on remaining rows is bitwise equal if they keep their ids.
+
+        forget_proba : array-like of shape (n_samples,), default=None
+            Probability, in [0, 1], that a row will have to be forgotten. Likely rows come
+            last in their chain, where forgetting is cheap.
+
+        Returns
+        -------
+        self : object
+            The fitted ensemble.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the input is invalid.
+
+        TypeError
+            If the inner model is of a kind that can't be trained here.
+        """
+        context = self._init_callback_context(max_subtasks=None)
+        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        self._start(X, y, X_ids, forget_proba)
+        context.call_on_fit_task_end(estimator=self, X=X, y=y)
+        return self
+
+    def _start(self, X, y, X_ids, forget_proba):
+        """Fit all chains from the beginning."""
+        self._check_params()
+        n_rows = count_rows(X)
+        ensemble = self._new_ensemble()
+        validate_data(ensemble, X, y, skip_check_array=True)
+        check_consistent_length(X, y)
+        key = int(check_random_state(self.random_state).randint(2**31 - 1))
+        subjects = SubjectIndex(n_rows, X, y, X_ids)
+        y, labels = self._targets(y, None)
+        counts = None if labels is None else np.bincount(y, minlength=len(labels))
+        hashes, proba = keyed_hash(subjects.keys, key), _check_proba(forget_proba, n_rows)
+        records = Records(RowParts(X), y, labels, counts, hashes, proba)
+        self._check_enough(records, request=False)
+        owner = getattr(self, "_owner", None) or new_owner()
+        if self.checkpoint_dir is not None:
+            DirectoryStates(self.checkpoint_dir, owner).claim()
+        started = {
+            "estimator_": ensemble,
+            "receipts_": [],
+            "_subjects": subjects,
+            "_key": key,
+            "_owner": owner,
+            "_given": self.get_params(deep=False),
+            "_inner_model": _check_inner(self._inner()),
+            "_chains": {},
+            "_pending": None,
+            "_joining": None,
+            "_changed": False,
+        }
+        # A model of its own: if anything fails, this one is as it was.
+        fresh = clone(self)
+        fresh.__dict__.update(started)
+        groups = fresh._groups(records, np.arange(n_rows))
+        members = _merged({}, groups, records)
+        attributes, _ = fresh._synced(records, members, set(members))
+        self.__dict__.update(started | attributes)
+        self._sweep()
+
+    @with_callbacks
+    def partial_fit(self, X, y, classes=None, *, X_ids=None, forget_proba=None):
+        """Add rows, new classes among them; as exact as forgetting.
+
+        The model is bitwise what ``fit`` on all rows together would have given.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            New rows.
+
+        y : array-like of shape (n_samples,)
+            Their targets.
+
+        classes : array-like of shape (n_classes,), default=None
+            Not needed: classes are those of the rows. Present for scikit-learn's API.
+
+        X_ids : array-like of shape (n_samples,), default=None
+            Ids of the new rows, of the same kind as in ``fit``. A known id adds rows to
+            its subject.
+
+        forget_proba : array-like of shape (n_samples,), default=None
+            As in ``fit``; for all rows or for none.
+
+        Returns
+        -------
+        self : object
+            The fitted ensemble.
+
+        Raises
+        ------
+        ValueError
+            If the input is invalid or does not go with the rows so far.
+        """
+        context = self._init_callback_context(max_subtasks=None)
+        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        if self.__sklearn_is_fitted__():
+            self._join(X, y, X_ids, forget_proba)
+        else:
+            self._start(X, y, X_ids, forget_proba)
+        context.call_on_fit_task_end(estimator=self, X=X, y=y)
+        return self
+
+    def _join(self, X, y, X_ids, forget_proba):
+        """Add rows to the fitted chains."""
+        self._settle()
+        validate_data(self.estimator_, X, y, reset=False, skip_check_array=True)
+        check_consistent_length(X, y)
+        n_new, start = count_rows(X), len(self._records.hashes)
+        keys = self._subjects.new_keys(n_new, X, y, X_ids)
+        y, labels = self._targets(y, self._records.labels)
+        hashes, proba = keyed_hash(keys, self._key), _check_proba(forget_proba, n_new)
+        records = self._records.extended(X, y, labels, hashes, proba)
+        new = np.arange(start, start + n_new)
+        members = self._members
+        groups = self._groups(records, new)
+        if any(tag not in members for tag in groups):
+            # A new chain may train on old rows as well.
+            alive = [roles["own"] for roles in members.values()]
+            groups, members = self._groups(records, np.concatenate([*alive, new])), {}
+        members = _merged(members, groups, records)
+        tags = set(groups)
+        if self._context(records) != self._context(self._records):
+            tags = set(members)
+        attributes, _ = self._synced(records, members, tags)
+        attributes["_joining"] = keys, start
+        attributes["_changed"] = True
+        self.__dict__.update(attributes)
+        self._settle()
+        self._sweep()
+
+    def _forget(self, rows, context):
+        records, members, tags = self._without(rows)
+        attributes, outcome = self._synced(records, members, tags, gone=rows)
+        attributes["_changed"] = False
+        return attributes, outcome
+
+    def _without(self, rows):
+        """Return records, groups and touched chains without some rows."""
+        left = self._n_rows - len(rows)
+        if left == 0:
+            raise ValueError(
+                "The request would leave no row to train on; discard the model instead."
+            )
+        records = self._records.without(rows)
+        self._check_enough(records, request=True)
+        groups = self._groups(self._records, rows)
+        members = dict(self._members)
+        for tag, roles in groups.items():
+            members[tag] = {
+                role: kept[~np.isin(kept, roles[role])] if role in roles else kept
+                for role, kept in members[tag].items()
+            }
+            if not len(members[tag]["own"]):
+                del members[tag]
+        tags = set(groups)
+        if self._context(records) != self._context(self._records):
+            tags |= set(members)
+        return records, members, tags
+
+    def _context(self, records):
+        """Return what the chains depend on besides their rows, as plain objects."""
+        classes = self._classes(records)
+        return None if classes is None else (classes.dtype.str, *classes.tolist())
+
+    def _recipe(self, records):
+        """Return how the chains train; parameters are those at the time of ``fit``."""
+        return Recipe(
+            estimator=self._inner_model,
+            block_size=self._given["block_size"],
+            n_epochs=self._given["n_epochs"],
+            cumulative=self._given.get("cumulative", False),
+            key=self._key,
+            classes=self._classes(records),
+        )
+
+    def _synced(self, records, members, tags, gone=None):
+        """Return the attributes after a sync, and what the receipt says of it."""
+        sequences = {tag: self._sequence(records, members, tag, gone) for tag in sorted(tags)}
+        chains, n_rows, n_lost = chains_.sync(
+            self._recipe(records),
+            self._chains,
+            sequences,
+            context=self._context(records),
+            read=self._reader(records, members),
+            store=self._store(),
+            n_checkpoints=self.n_checkpoints,
+            weights=records.proba,
+            n_jobs=self.n_jobs,
+        )
+        if n_lost:
+            warnings.warn(
+                f"{n_lost} saved state(s) in checkpoint_dir={str(self.checkpoint_dir)!r} were "
+                "missing or damaged and not used; training restarted from earlier ones.",
+                UserWarning,
+                stacklevel=4,
+            )
+        attributes = {
+            "estimator_": self._ensemble(records, members, chains),
+            "_records": records,
+            "_members": members,
+            "_chains": chains,
+        }
+        reason = "every chain is in step with the remaining rows"
+        outcome = {
+            "guarantee": "exact",
+            "n_rows_retrained": n_rows,
+            "gradient_norm_before": None,
+            "gradient_norm_after": None,
+            "stopped_because": f"{reason}; {n_lost} saved states were lost" if n_lost else reason,
+            "not_forgotten": self._not_forgotten(),
+        }
+        return attributes, outcome
+
+    def _not_forgotten(self):
+        """Name the parts that still depend on forgotten rows."""
+        parts = []
+        if hasattr(self, "_records") and self._records.X.on_disk:
+            parts.append("the file of the memory-mapped X")
+        if isinstance(self._inner_model, Pipeline) and self._inner_model.memory is not None:
+            parts.append("the pipeline's cache (memory)")
+        return tuple(parts)
+
+    def expected_cost(self, X_ids):
+        """Return how many rows a request would train on again, without making it.
+
+        Parameters
+        ----------
+        X_ids : array-like of shape (n_subjects,)
+            Ids of the request.
+
+        Returns
+        -------
+        int
+            Number of rows; a row that several chains train on counts for each. The receipt
+            of the request will say the same, unless saved states are lost in between.
+
+        Raises
+        ------
+        KeyError
+            If an id is unknown or forgotten already.
+
+        ValueError
+            If the request could not be made.
+        """
+        check_is_fitted(self)
+        self._settle()
+        _, rows = self._subjects.rows(X_ids)
+        records, members, tags = self._without(rows)
+        recipe, context = self._recipe(records), self._context(records)
+        return sum(
+            chains_.rows_to_train(
+                recipe,
+                self._chains.get(tag),
+                self._sequence(records, members, tag, gone=rows),
+                context,
+            )
+            for tag in tags
+        )
+
+    def _store(self):
+        """Return where states are saved."""
+        if self.checkpoint_dir is None:
+            return MemoryStates()
+        return DirectoryStates(self.checkpoint_dir, self._owner)
+
+    def _sweep(self):
+        """Remove the files of states that are no longer part of a chain."""
+        chains = self._chains.values()
+        self._store().sweep([state for chain in chains for state in chain.states.values()])
+
+    @property
+    def _n_rows(self):
+        return sum(len(roles["own"]) for roles in self._members.values())
+
+    @property
+    def _digest(self):
+        return model_digest(self.estimator_) if self._changed else super()._digest
+
+    def _settle(self):
+        joining = getattr(self, "_joining", None)
+        if joining is not None:
+            self._subjects.add(*joining)
+            self._joining = None
+        super()._settle()
+
+    def _erase(self, rows):
+        self._records.erase(rows)
+        self._sweep()
+
+
+def _merged(members, groups, records):
+    """Return the members of all chains with rows that have come to them, in order."""
+    merged = {tag: dict(roles) for tag, roles in members.items()}
+    for tag, roles in groups.items():
+        kept = merged.setdefault(tag, {})
+        for role, rows in roles.items():
+            kept[role] = records.ordered(np.concatenate([kept.get(role, rows[:0]), rows]))
+    return merged
+
+
+def _check_inner(inner):
+    """Return a clone of the inner model, ready to be trained; refuse one that can't be."""
+    last = inner.steps[-1][1] if isinstance(inner, Pipeline) else inner
+    if isinstance(last, FrozenEstimator):
+        raise TypeError(
+            f"{type(last.estimator).__name__} is frozen, but exact forgetting needs to train it. "
+            "Pass the estimator itself."
+        )
+    return adapted(clone(inner))
+
+
+def _check_proba(forget_proba, n_rows):
+    """Return forgetting probabilities as an array of our own."""
+    if forget_proba is None:
+        return None
+    proba = check_array(
+        forget_proba, ensure_2d=False, dtype=float, copy=True, input_name="forget_proba"
+    )
+    if proba.shape != (n_rows,):
+        raise ValueError(
+            f"forget_proba has shape {proba.shape} for {n_rows} rows. Pass one probability per row."
+        )
+    if len(proba) and (proba.min() < 0 or proba.max() > 1):
+        worst = proba[np.argmax(np.abs(proba - 0.5))]
+        raise ValueError(f"forget_proba contains {worst}; probabilities lie in [0, 1].")
+    return proba

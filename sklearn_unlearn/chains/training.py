@@ -1,0 +1,153 @@
+"""The deterministic fold of a model over the blocks of its chain."""
+
+import io
+import pickle
+from dataclasses import dataclass
+
+from sklearn.base import clone
+from sklearn.dummy import DummyClassifier
+from threadpoolctl import threadpool_limits
+
+from sklearn_unlearn._skorch import reduce_torch
+from sklearn_unlearn.chains.hashing import derive_seed
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a chain trains, apart from its rows.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Unfitted model, cloned for each chain.
+
+    block_size : int
+        Rows per block.
+
+    n_epochs : int
+        Calls of ``partial_fit`` with each block.
+
+    cumulative : bool
+        True if each stage trains on all blocks up to its own.
+
+    key : int
+        What the seeds are derived from.
+
+    classes : ndarray or None
+        Labels that the model must know from the beginning.
+    """
+
+    estimator: object
+    block_size: int
+    n_epochs: int
+    cumulative: bool
+    key: int
+    classes: object = None
+
+    @property
+    def incremental(self):
+        """True if the model learns block by block, else it is one block that is refit."""
+        return hasattr(self.estimator, "partial_fit")
+
+
+def block_seed(key, tag, block, epoch, name):
+    """Return the seed of one ``random_state`` of a model in one pass over one block."""
+    return derive_seed(key, tag, block, epoch, name)
+
+
+class _Pickler(pickle.Pickler):
+    """Pickles by value alone: equal models that came about alike have equal bytes."""
+
+    def reducer_override(self, value):
+        return reduce_torch(value)
+
+
+def dump(model):
+    """Return a model's state as bytes: parameters, optimiser, schedules, counters."""
+    file = io.BytesIO()
+    _Pickler(file, protocol=5).dump(model)
+    return file.getvalue()
+
+
+def restore(payload):
+    """Return the model that a saved state describes."""
+    return pickle.loads(payload)
+
+
+def train(recipe, tag, payload, ends, start, keep, read):
+    """Train a chain from a saved state on, or from the beginning.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        How to train.
+
+    tag : str
+        Name of the chain, which its seeds depend on.
+
+    payload : bytes or None
+        State to go on from.
+
+    ends : ndarray of int
+        Borders of all blocks of the sequence.
+
+    start : int
+        Border at which the state was saved, 0 for the beginning.
+
+    keep : set of int
+        Borders at which to return the state.
+
+    read : callable
+        ``read(start, stop)`` returns the rows and targets of a part of the sequence.
+
+    Returns
+    -------
+    model : estimator
+        The fitted model.
+
+    saved : dict of int to bytes
+        States by border.
+
+    Notes
+    -----
+    Between two blocks the model goes through its saved form, saved or not: the state after
+    a block is then bitwise the same whichever states were kept.
+    """
+    model = clone(recipe.estimator) if payload is None else restore(payload)
+    random_states = [name for name in model.get_params() if name.split("__")[-1] == "random_state"]
+    saved = {}
+    # Sums of threads depend on their number; a chain must not.
+    with threadpool_limits(limits=1):
+        if not recipe.incremental:
+            X, y = read(0, int(ends[-1]))
+            if recipe.classes is not None and (y == y[0]).all():
+                # Most classifiers refuse a single class.
+                return DummyClassifier().fit(X, y), saved
+            _seed(model, recipe.key, tag, 0, 0, random_states)
+            return model.fit(*_given(X, y)), saved
+        for block, end in enumerate(map(int, ends)):
+            if end <= start:
+                continue
+            first = 0 if recipe.cumulative else block * recipe.block_size
+            X, y = read(first, end)
+            extra = {} if recipe.classes is None else {"classes": recipe.classes}
+            for epoch in range(recipe.n_epochs):
+                _seed(model, recipe.key, tag, block, epoch, random_states)
+                model.partial_fit(*_given(X, y), **extra)
+            if end < ends[-1] or end in keep:
+                payload = dump(model)
+                model = restore(payload)
+                if end in keep:
+                    saved[end] = payload
+    return model, saved
+
+
+def _given(X, y):
+    """Return the arguments of a fit with or without targets."""
+    return (X,) if y is None else (X, y)
+
+
+def _seed(model, key, tag, block, epoch, names):
+    """Give every part of a model that draws random numbers a seed of its own."""
+    if names:
+        model.set_params(**{name: block_seed(key, tag, block, epoch, name) for name in names})
