@@ -18,9 +18,11 @@ from sklearn_unlearn._receipt import model_digest
 from sklearn_unlearn._rows import RowParts, count_rows
 from sklearn_unlearn._skorch import adapted
 from sklearn_unlearn._subjects import SubjectIndex
+from sklearn_unlearn._targets import present
 from sklearn_unlearn.base import BaseUnlearner
 from sklearn_unlearn.chains import chain as chains_
 from sklearn_unlearn.chains.hashing import keyed_hash
+from sklearn_unlearn.chains.pickling import dump
 from sklearn_unlearn.chains.plan import in_order
 from sklearn_unlearn.chains.states import DirectoryStates, MemoryStates, new_owner
 from sklearn_unlearn.chains.training import Recipe
@@ -148,9 +150,21 @@ class ChainedUnlearner(BaseUnlearner):
     def _ensemble(self, records, members, chains):
         """Return the plain fitted model that the chains make up."""
 
-    @abstractmethod
     def _check_enough(self, records, request):
-        """Raise if there is too little to train on, in ``fit`` or after a request."""
+        """Raise if there are too few classes, in ``fit`` or after a request."""
+        if records.labels is None:
+            return
+        left = records.labels[present(records.labels, records.counts)].tolist()
+        if len(left) < 2 and request:
+            gone = next(label for label in records.labels.tolist() if label != left[0])
+            raise ValueError(
+                f"The request would leave no row of class {gone!r}, and with class {left[0]!r} "
+                "alone there is nothing to predict. Discard the model instead."
+            )
+        if len(left) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs at least two classes; y has one class, {left[0]!r}."
+            )
 
     def _check_chain_params(self):
         """Raise for invalid parameters that all ensembles have."""
@@ -204,6 +218,11 @@ class ChainedUnlearner(BaseUnlearner):
         self._check_params()
         n_rows = count_rows(X)
         ensemble = self._new_ensemble()
+        if n_rows == 0:
+            raise ValueError(
+                f"Found array with 0 sample(s) (shape={np.shape(X)}) while a minimum of 1 is "
+                f"required by {type(self).__name__}."
+            )
         validate_data(ensemble, X, y, skip_check_array=True)
         check_consistent_length(X, y)
         key = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -284,7 +303,7 @@ class ChainedUnlearner(BaseUnlearner):
     def _join(self, X, y, X_ids, forget_proba):
         """Add rows to the fitted chains."""
         self._settle()
-        validate_data(self.estimator_, X, y, reset=False, skip_check_array=True)
+        check_columns(self.estimator_, X)
         check_consistent_length(X, y)
         n_new, start = count_rows(X), len(self._records.hashes)
         keys = self._subjects.new_keys(n_new, X, y, X_ids)
@@ -346,7 +365,8 @@ class ChainedUnlearner(BaseUnlearner):
     def _recipe(self, records):
         """Return how the chains train; parameters are those at the time of ``fit``."""
         return Recipe(
-            estimator=self._inner_model,
+            blank=dump(self._inner_model),
+            incremental=hasattr(self._inner_model, "partial_fit"),
             block_size=self._given["block_size"],
             n_epochs=self._given["n_epochs"],
             cumulative=self._given.get("cumulative", False),
@@ -467,6 +487,13 @@ class ChainedUnlearner(BaseUnlearner):
     def _erase(self, rows):
         self._records.erase(rows)
         self._sweep()
+
+
+def check_columns(ensemble, X):
+    """Raise unless rows have the features that an ensemble was fitted on."""
+    # What is no table is left to the models, which know how to say it.
+    if getattr(X, "ndim", 2) == 2:
+        validate_data(ensemble, X, reset=False, skip_check_array=True)
 
 
 def _merged(members, groups, records):

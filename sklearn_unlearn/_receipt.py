@@ -202,6 +202,8 @@ def _feed(sha, value, parents):
         for key in sorted(value.keys() - _NOT_THE_MODEL, key=repr):
             sha.update(repr(key).encode())
             _feed(sha, value[key], inside)
+    elif isinstance(value, (set, frozenset)):
+        _feed(sha, sorted(value, key=repr), inside)
     elif isinstance(value, (list, tuple, np.ndarray)):
         sha.update(f"{type(value).__name__}{len(value)}".encode())
         for item in value:

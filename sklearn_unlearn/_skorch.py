@@ -1,5 +1,6 @@
 """skorch nets as scikit-learn estimators; the one place that works around their habits."""
 
+import threading
 from contextlib import contextmanager
 
 import numpy as np
@@ -7,6 +8,8 @@ from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.utils import check_array, check_random_state, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
+
+_generator = threading.RLock()
 
 
 def is_net(estimator):
@@ -19,7 +22,8 @@ def torch_seed(seed):
     """Seed torch for a while; afterwards its global state is as it was."""
     import torch
 
-    with torch.random.fork_rng():
+    # There is one generator for all threads.
+    with _generator, torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
 
@@ -158,6 +162,8 @@ class NetAdapter(BaseEstimator):
 
     def predict(self, X):
         """Predict labels, targets, or 1 for inliers and -1 for outliers."""
+        if is_classifier(self.net) and not self._is_binary():
+            return self.classes_[self.predict_proba(X).argmax(axis=1)]
         predicted = self._output("predict", X)
         if is_classifier(self.net):
             return self.classes_[np.asarray(predicted, dtype=np.intp)]
@@ -168,7 +174,12 @@ class NetAdapter(BaseEstimator):
     @available_if(_predicts_classes)
     def predict_proba(self, X):
         """Predict class probabilities."""
-        return self._output("predict_proba", X)
+        proba = self._output("predict_proba", X)
+        if proba.shape[1] > len(self.classes_):
+            # The module has outputs for labels that are gone.
+            proba = proba[:, : len(self.classes_)]
+            proba = proba / proba.sum(axis=1, keepdims=True)
+        return proba
 
     @available_if(_is_one_class)
     def decision_function(self, X):

@@ -4,13 +4,12 @@ from copy import copy
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.special import log_expit, softmax
+from scipy.special import log_expit, log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, is_classifier
-from sklearn.utils import ClassifierTags, column_or_1d, get_tags
+from sklearn.utils import ClassifierTags, TargetTags, column_or_1d, get_tags
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
 
-from sklearn_unlearn._chained import ChainedUnlearner
+from sklearn_unlearn._chained import ChainedUnlearner, check_columns
 from sklearn_unlearn._params import check_number, check_option
 from sklearn_unlearn._skorch import adapted
 from sklearn_unlearn._targets import joined_labels, present
@@ -44,9 +43,11 @@ class ClassModels(ClassifierMixin, BaseEstimator):
 
     def _scores(self, X):
         """Return one column of scores per class."""
-        validate_data(self, X, reset=False, skip_check_array=True)
+        check_columns(self, X)
         columns = [_score(estimator, X) for estimator in self.estimators_]
-        return np.column_stack(columns) + self.offsets_
+        scores = np.column_stack(columns) + self.offsets_
+        has_odds = is_classifier(self.estimators_[0]) and _gives_proba(self.estimators_[0])
+        return log_expit(scores) if has_odds else scores
 
     def predict(self, X):
         """Predict class labels."""
@@ -57,32 +58,29 @@ class ClassModels(ClassifierMixin, BaseEstimator):
         scores = self._scores(X)
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
-    def predict_log_proba(self, X):
-        """Predict logarithms of class probabilities."""
-        scores = self._scores(X)
-        if is_classifier(self.estimators_[0]):
-            # Scores are log odds of one class against the rest.
-            scores = log_expit(scores)
-        peak = scores.max(axis=1, keepdims=True)
-        return scores - peak - np.log(np.exp(scores - peak).sum(axis=1, keepdims=True))
-
     def predict_proba(self, X):
         """Predict class probabilities."""
-        return softmax(self.predict_log_proba(X), axis=1)
+        return softmax(self._scores(X), axis=1)
+
+    def predict_log_proba(self, X):
+        """Predict logarithms of class probabilities."""
+        return log_softmax(self._scores(X), axis=1)
+
+
+def _gives_proba(estimator):
+    return hasattr(estimator, "predict_proba")
 
 
 def _score(estimator, X):
-    """Return how strongly a model takes rows for its own class."""
-    if not is_classifier(estimator):
-        if hasattr(estimator, "score_samples"):
-            return estimator.score_samples(X)
+    """Return how strongly a model takes rows for its own class, log odds if it can."""
+    if not is_classifier(estimator) and hasattr(estimator, "score_samples"):
+        return estimator.score_samples(X)
+    if not is_classifier(estimator) or not _gives_proba(estimator):
         return estimator.decision_function(X)
-    if hasattr(estimator, "predict_proba"):
-        proba = estimator.predict_proba(X)[:, list(estimator.classes_).index(1)]
-        tiny = np.finfo(proba.dtype).eps
-        proba = np.clip(proba.astype(float), tiny, 1 - tiny)
-        return np.log(proba) - np.log1p(-proba)
-    return estimator.decision_function(X)
+    proba = estimator.predict_proba(X)[:, list(estimator.classes_).index(1)]
+    tiny = np.finfo(proba.dtype).eps
+    proba = np.clip(proba.astype(float), tiny, 1 - tiny)
+    return np.log(proba) - np.log1p(-proba)
 
 
 class ArcaneEnsemble(ChainedUnlearner):
@@ -166,9 +164,11 @@ class ArcaneEnsemble(ChainedUnlearner):
     percent of all rows at random touch every class near its beginning and cost as much as
     a new fit. Each saved state takes the memory of a model.
 
-    Scores of outlier estimators are compared as they are, so they must be on one scale;
-    ``predict_proba`` is then no more than a ranking. For densities it is the posterior, for
-    classifiers their probabilities, corrected for the rows left out and normalised.
+    Scores of outlier estimators, and margins of classifiers without probabilities, are
+    compared as they are, so they must be on one scale; ``predict_proba`` is then no more
+    than a ranking. For densities it is the posterior, for classifiers their probabilities,
+    corrected for the rows left out and normalised. A scaler in front of a density is fitted
+    class by class, which changes the scale of its scores: do not put one there.
 
     The rows are kept, since training again needs them: a pickle of the ensemble holds the
     remaining rows, one of ``estimator_`` holds none unless the inner models do. Do not
@@ -258,17 +258,7 @@ class ArcaneEnsemble(ChainedUnlearner):
         return joined_labels(y, labels)
 
     def _check_enough(self, records, request):
-        left = records.labels[present(records.labels, records.counts)].tolist()
-        if len(left) < 2 and request:
-            gone = next(label for label in records.labels.tolist() if label != left[0])
-            raise ValueError(
-                f"The request would leave no row of class {gone!r}, and with class {left[0]!r} "
-                "alone there is nothing to predict. Discard the model instead."
-            )
-        if len(left) < 2:
-            raise ValueError(
-                f"ArcaneEnsemble needs at least two classes; y has the single class {left[0]!r}."
-            )
+        super()._check_enough(records, request)
         smallest = int(records.counts.min())
         if not request and self.selection is not None and smallest < self.selection_size:
             label = records.labels.tolist()[np.argmin(records.counts)]
@@ -364,7 +354,7 @@ class ArcaneEnsemble(ChainedUnlearner):
         ensemble.offsets_ = np.zeros(len(tags))
         if get_tags(self._inner_model).estimator_type == "density_estimator":
             ensemble.offsets_ = np.log(n_own / n_rows)
-        elif self._share and hasattr(ensemble.estimators_[0], "predict_proba"):
+        elif self._share and _gives_proba(ensemble.estimators_[0]):
             n_against = np.array([len(members[tag]["background"]) for tag in tags])
             n_chosen = np.array([len(chains[tag].rows) for tag in tags]) - n_against
             # Leaving out a share of one side multiplies the odds by what is left of it.
@@ -376,5 +366,5 @@ class ArcaneEnsemble(ChainedUnlearner):
         tags.estimator_type = "classifier"
         tags.classifier_tags = ClassifierTags()
         tags.regressor_tags = None
-        tags.target_tags.required = True
+        tags.target_tags = TargetTags(required=True)
         return tags

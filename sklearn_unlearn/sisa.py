@@ -14,9 +14,8 @@ from sklearn.base import (
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
 
-from sklearn_unlearn._chained import ChainedUnlearner
+from sklearn_unlearn._chained import ChainedUnlearner, check_columns
 from sklearn_unlearn._params import check_number, check_option
 from sklearn_unlearn._skorch import adapted
 from sklearn_unlearn._targets import joined_labels, present
@@ -40,7 +39,7 @@ class ShardMean(RegressorMixin, BaseEstimator):
 
     def predict(self, X):
         """Predict targets."""
-        validate_data(self, X, reset=False, skip_check_array=True)
+        check_columns(self, X)
         return np.mean([estimator.predict(X) for estimator in self.estimators_], axis=0)
 
 
@@ -93,7 +92,7 @@ class ShardVote(ClassifierMixin, BaseEstimator):
 
     def _shares(self, X):
         """Return mean probabilities or shares of votes, one column per class."""
-        validate_data(self, X, reset=False, skip_check_array=True)
+        check_columns(self, X)
         total = 0
         for estimator in self.estimators_:
             if self.voting == "soft":
@@ -270,21 +269,6 @@ class SISAEnsemble(ChainedUnlearner):
         y = check_array(y, ensure_2d=False, dtype=float, copy=True, input_name="y")
         return (column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y), None
 
-    def _check_enough(self, records, request):
-        if records.labels is None:
-            return
-        left = records.labels[present(records.labels, records.counts)].tolist()
-        if len(left) < 2 and request:
-            gone = next(label for label in records.labels.tolist() if label != left[0])
-            raise ValueError(
-                f"The request would leave no row of class {gone!r}, and with class {left[0]!r} "
-                "alone there is nothing to predict. Discard the model instead."
-            )
-        if len(left) < 2:
-            raise ValueError(
-                f"SISAEnsemble needs at least two classes; y has the single class {left[0]!r}."
-            )
-
     def _groups(self, records, rows):
         numbers = shards(records.hashes[rows], self._given["n_shards"])
         return {
@@ -316,3 +300,10 @@ class SISAEnsemble(ChainedUnlearner):
         if records.labels is not None:
             ensemble.classes_ = self._classes(records)
         return ensemble
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        if tags.classifier_tags is not None:
+            tags.classifier_tags.multi_label = False
+            tags.target_tags.multi_output = False
+        return tags

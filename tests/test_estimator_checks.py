@@ -1,6 +1,8 @@
 """scikit-learn's own checks, with no expected failure."""
 
+import numpy as np
 import pytest
+from sklearn.ensemble import IsolationForest, RandomForestClassifier
 from sklearn.linear_model import (
     GammaRegressor,
     LinearRegression,
@@ -12,12 +14,14 @@ from sklearn.linear_model import (
     SGDRegressor,
     TweedieRegressor,
 )
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import LinearSVC, LinearSVR
 from sklearn.utils.estimator_checks import check_estimator
 
-from sklearn_unlearn import PUMAUnlearner
+from sklearn_unlearn import ArcaneEnsemble, PUMAUnlearner, SISAEnsemble
+from sklearn_unlearn.one_class import StudentTDensity
 
 INNER = [
     LogisticRegression(),
@@ -42,3 +46,42 @@ INNER = [
 @pytest.mark.parametrize("reweight", ["l2", None])
 def test_check_estimator(inner, reweight):
     check_estimator(PUMAUnlearner(inner, reweight=reweight))
+
+
+ENSEMBLES = [
+    ArcaneEnsemble(),
+    ArcaneEnsemble(block_size=7, n_checkpoints=2, selection="entropy", selection_size=1),
+    ArcaneEnsemble(IsolationForest(n_estimators=10)),
+    ArcaneEnsemble(GaussianNB(), background=1.0, block_size=20),
+    ArcaneEnsemble(RandomForestClassifier(n_estimators=10), background=1.0),
+    ArcaneEnsemble(SGDClassifier(), background=1.0),
+    SISAEnsemble(GaussianNB(), n_shards=2),
+    SISAEnsemble(RandomForestClassifier(n_estimators=10), n_shards=2),
+    SISAEnsemble(LinearSVC(), n_shards=3),
+    SISAEnsemble(SGDClassifier(), n_shards=2, n_epochs=3),
+    SISAEnsemble(Ridge()),
+    SISAEnsemble(SGDRegressor(), n_shards=2, n_epochs=20, block_size=20, cumulative=True),
+    SISAEnsemble(make_pipeline(StandardScaler(), LogisticRegression()), n_shards=2),
+]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("ensemble", ENSEMBLES, ids=str)
+def test_check_estimator_of_ensembles(ensemble):
+    check_estimator(ensemble)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "density", [StudentTDensity(), StudentTDensity(df=np.inf, power=False)], ids=str
+)
+def test_check_estimator_of_densities(density):
+    check_estimator(density)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_check_estimator_of_hrn():
+    pytest.importorskip("skorch")
+    from sklearn_unlearn.one_class import HRNOneClass
+
+    check_estimator(HRNOneClass(max_epochs=3))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 OWNER = "owner.json"
-STATE_FILE = re.compile(r"[0-9a-f]{16}-\d{10}-[0-9a-f]{16}\.state(\.tmp)?")
+STATE_FILE = re.compile(r"(shard-\d{6}|[0-9a-f]{16})-\d{10}-[0-9a-f]{16}\.state(\.tmp)?")
 
 
 @dataclass(frozen=True)

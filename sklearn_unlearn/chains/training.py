@@ -1,15 +1,12 @@
 """The deterministic fold of a model over the blocks of its chain."""
 
-import io
-import pickle
 from dataclasses import dataclass
 
-from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from threadpoolctl import threadpool_limits
 
-from sklearn_unlearn._skorch import reduce_torch
 from sklearn_unlearn.chains.hashing import derive_seed
+from sklearn_unlearn.chains.pickling import dump, restore
 
 
 @dataclass(frozen=True)
@@ -18,8 +15,12 @@ class Recipe:
 
     Parameters
     ----------
-    estimator : estimator
-        Unfitted model, cloned for each chain.
+    blank : bytes
+        State of the unfitted model. All chains begin with these bytes, in whichever process:
+        two copies of one estimator may differ in what their pickles share.
+
+    incremental : bool
+        True if the model learns block by block, else it is one block that is refit.
 
     block_size : int
         Rows per block.
@@ -37,41 +38,18 @@ class Recipe:
         Labels that the model must know from the beginning.
     """
 
-    estimator: object
+    blank: bytes
+    incremental: bool
     block_size: int
     n_epochs: int
     cumulative: bool
     key: int
     classes: object = None
 
-    @property
-    def incremental(self):
-        """True if the model learns block by block, else it is one block that is refit."""
-        return hasattr(self.estimator, "partial_fit")
-
 
 def block_seed(key, tag, block, epoch, name):
     """Return the seed of one ``random_state`` of a model in one pass over one block."""
     return derive_seed(key, tag, block, epoch, name)
-
-
-class _Pickler(pickle.Pickler):
-    """Pickles by value alone: equal models that came about alike have equal bytes."""
-
-    def reducer_override(self, value):
-        return reduce_torch(value)
-
-
-def dump(model):
-    """Return a model's state as bytes: parameters, optimiser, schedules, counters."""
-    file = io.BytesIO()
-    _Pickler(file, protocol=5).dump(model)
-    return file.getvalue()
-
-
-def restore(payload):
-    """Return the model that a saved state describes."""
-    return pickle.loads(payload)
 
 
 def train(recipe, tag, payload, ends, start, keep, read):
@@ -113,7 +91,7 @@ def train(recipe, tag, payload, ends, start, keep, read):
     Between two blocks the model goes through its saved form, saved or not: the state after
     a block is then bitwise the same whichever states were kept.
     """
-    model = clone(recipe.estimator) if payload is None else restore(payload)
+    model = restore(recipe.blank if payload is None else payload)
     random_states = [name for name in model.get_params() if name.split("__")[-1] == "random_state"]
     saved = {}
     # Sums of threads depend on their number; a chain must not.
