@@ -92,8 +92,9 @@ def replay(make, start, operations, tmp_path=None):
             try:
                 expected = model.expected_cost(out)
             except ValueError as error:
+                if "background" not in str(error):
+                    raise
                 # Too few rows are left to draw a background from.
-                assert "background" in str(error)
                 continue
             model.partial_forget(out)
             assert model.receipts_[-1].n_rows_retrained == expected

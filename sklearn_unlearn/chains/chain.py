@@ -1,10 +1,13 @@
 """Sync: bring trained chains to where training on other sequences would have ended."""
 
+import sys
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import joblib
 import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
+from threadpoolctl import ThreadpoolController
 
 from sklearn_unlearn._rows import copy_rows
 from sklearn_unlearn.chains.placement import place
@@ -35,6 +38,17 @@ class Chain:
     context: object
     model: object
     states: dict = field(default_factory=dict)
+
+
+def one_thread():
+    """Return a context in which numerical libraries use one thread."""
+    return _thread_pools(len(sys.modules)).limit(limits=1)
+
+
+@lru_cache(maxsize=1)
+def _thread_pools(n_modules):
+    """Return the libraries' thread pools; looked for again when modules have been imported."""
+    return ThreadpoolController()
 
 
 def is_trained_on(chain, rows, context):
@@ -141,7 +155,11 @@ def sync(recipe, chains, sequences, *, context, read, store, n_checkpoints, weig
         keep = _kept(recipe, ends, start, old, rows, weights, n_checkpoints)
         n_rows += _n_trained(recipe, len(rows), start)
         tasks.append((tag, rows, payload, ends, start, old, keep))
-    trained = _run(recipe, tasks, read, n_jobs)
+    if not tasks:
+        return synced, n_rows, lost
+    # Sums of threads depend on their number; a chain must not.
+    with one_thread():
+        trained = list(_run(recipe, tasks, read, n_jobs))
     for (tag, rows, _, _, _, old, keep), (model, saved) in zip(tasks, trained, strict=True):
         states = {position: old[position] for position in keep if position in old}
         for position, payload in saved.items():
@@ -208,7 +226,8 @@ def _train_given(recipe, tag, payload, ends, start, keep, X, y, first):
         # A copy, since a worker's rows may be a read-only map of another layout.
         return copy_rows(X, part), None if y is None else np.array(y[part])
 
-    return train(recipe, tag, payload, ends, start, keep, read)
+    with one_thread():
+        return train(recipe, tag, payload, ends, start, keep, read)
 
 
 def _gathered(recipe, read, tag, rows, start):

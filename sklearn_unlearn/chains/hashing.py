@@ -17,7 +17,7 @@ def keyed_hash(keys, key):
 
     Parameters
     ----------
-    keys : iterable of hashable
+    keys : sequence of hashable
         Ids as plain Python objects.
 
     key : int
@@ -30,15 +30,50 @@ def keyed_hash(keys, key):
 
     Notes
     -----
-    About half a microsecond per id. MurmurHash is no cryptographic hash: who knows the key
-    can choose ids that collide. Collisions cost nothing but the balance of shards.
+    About a microsecond per id, for integers a hundredth of it. MurmurHash is no
+    cryptographic hash: who knows the key can choose ids that collide. Collisions cost
+    nothing but the balance of shards.
     """
-    high, low = derive_seed(key, "high"), derive_seed(key, "low")
-    codes = [encoded(value) for value in keys]
-    halves = np.empty((2, len(codes)), dtype=np.uint64)
-    for half, seed in zip(halves, (high, low), strict=True):
-        half[:] = [murmurhash3_32(code, seed, positive=True) for code in codes]
-    return (halves[0] << np.uint64(32)) | halves[1]
+    seeds = [derive_seed(key, name) for name in ("high", "low")]
+    if isinstance(keys, range):
+        integers = np.arange(keys.start, keys.stop, keys.step)
+    elif set(map(type, keys)) == {int} and _is_short(min(keys)) and _is_short(max(keys)):
+        integers = np.array(keys, dtype=np.int64)
+    else:
+        integers = None
+    if integers is not None:
+        high, low = (_hash_integers(integers, seed) for seed in seeds)
+    else:
+        codes = [encoded(value) for value in keys]
+        high, low = (_hash_codes(codes, seed) for seed in seeds)
+    return (high.astype(np.uint64) << np.uint64(32)) | low
+
+
+def _is_short(integer):
+    """Tell whether an integer has at most 64 bits."""
+    return -(2**63) <= integer < 2**63
+
+
+def _hash_codes(codes, seed):
+    """Return 32 bits for each encoded id, for an integer those it has among integers."""
+    hashes = np.array([murmurhash3_32(code, seed, positive=True) for code in codes], np.uint32)
+    whole = [
+        (place, int(code[1:]))
+        for place, code in enumerate(codes)
+        if code[:1] == b"n" and b"/" not in code
+    ]
+    short = [(place, integer) for place, integer in whole if _is_short(integer)]
+    if short:
+        places, integers = zip(*short, strict=True)
+        hashes[list(places)] = _hash_integers(np.array(integers, dtype=np.int64), seed)
+    return hashes
+
+
+def _hash_integers(values, seed):
+    """Return 32 bits for each of many 64-bit integers: both halves, one after the other."""
+    halves = np.ascontiguousarray(values, dtype="<i8").view("<i4").reshape(-1, 2)
+    first = murmurhash3_32(np.ascontiguousarray(halves[:, 0]), seed)
+    return murmurhash3_32(first ^ halves[:, 1], seed).view(np.uint32)
 
 
 def derive_seed(key, *path):
@@ -80,7 +115,7 @@ def encoded(value):
     if isinstance(value, Rational):
         return b"n" + str(Fraction(value)).encode()
     if isinstance(value, Real) or hasattr(value, "as_integer_ratio"):
-        return b"n" + _ratio(value)
+        return _ratio(value)
     if isinstance(value, (tuple, frozenset)):
         parts = [encoded(item) for item in value]
         if isinstance(value, frozenset):
@@ -103,6 +138,6 @@ def encoded(value):
 def _ratio(value):
     """Return a finite number as a reduced fraction, another by its name."""
     try:
-        return str(Fraction(*value.as_integer_ratio())).encode()
+        return b"n" + str(Fraction(*value.as_integer_ratio())).encode()
     except (OverflowError, ValueError):
-        return repr(float(value)).encode()
+        return b"r" + repr(float(value)).encode()

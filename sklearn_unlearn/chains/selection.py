@@ -71,7 +71,8 @@ def logdet_selection(X, size):
     Z = _dense(X)
     norms = np.sqrt((Z**2).sum(axis=1, keepdims=True))
     Z /= np.where(norms > 0, norms, 1)
-    variances = (Z**2).sum(axis=1) + NOISE
+    # Not the sums of squares, whose rounding would choose the first row.
+    variances = (norms[:, 0] > 0) + NOISE
     # Rows of the factor, transposed: one column per row of X.
     factor = np.empty((size, len(Z)))
     chosen = np.empty(size, dtype=np.intp)

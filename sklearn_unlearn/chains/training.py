@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from sklearn.dummy import DummyClassifier
-from threadpoolctl import threadpool_limits
 
 from sklearn_unlearn.chains.hashing import derive_seed
 from sklearn_unlearn.chains.pickling import dump, restore
@@ -94,29 +93,27 @@ def train(recipe, tag, payload, ends, start, keep, read):
     model = restore(recipe.blank if payload is None else payload)
     random_states = [name for name in model.get_params() if name.split("__")[-1] == "random_state"]
     saved = {}
-    # Sums of threads depend on their number; a chain must not.
-    with threadpool_limits(limits=1):
-        if not recipe.incremental:
-            X, y = read(0, int(ends[-1]))
-            if recipe.classes is not None and (y == y[0]).all():
-                # Most classifiers refuse a single class.
-                return DummyClassifier().fit(X, y), saved
-            _seed(model, recipe.key, tag, 0, 0, random_states)
-            return model.fit(*_given(X, y)), saved
-        for block, end in enumerate(map(int, ends)):
-            if end <= start:
-                continue
-            first = 0 if recipe.cumulative else block * recipe.block_size
-            X, y = read(first, end)
-            extra = {} if recipe.classes is None else {"classes": recipe.classes}
-            for epoch in range(recipe.n_epochs):
-                _seed(model, recipe.key, tag, block, epoch, random_states)
-                model.partial_fit(*_given(X, y), **extra)
-            if end < ends[-1] or end in keep:
-                payload = dump(model)
-                model = restore(payload)
-                if end in keep:
-                    saved[end] = payload
+    if not recipe.incremental:
+        X, y = read(0, int(ends[-1]))
+        if recipe.classes is not None and (y == y[0]).all():
+            # Most classifiers refuse a single class.
+            return DummyClassifier().fit(X, y), saved
+        _seed(model, recipe.key, tag, 0, 0, random_states)
+        return model.fit(*_given(X, y)), saved
+    for block, end in enumerate(map(int, ends)):
+        if end <= start:
+            continue
+        first = 0 if recipe.cumulative else block * recipe.block_size
+        X, y = read(first, end)
+        extra = {} if recipe.classes is None else {"classes": recipe.classes}
+        for epoch in range(recipe.n_epochs):
+            _seed(model, recipe.key, tag, block, epoch, random_states)
+            model.partial_fit(*_given(X, y), **extra)
+        if end < ends[-1] or end in keep:
+            payload = dump(model)
+            model = restore(payload)
+            if end in keep:
+                saved[end] = payload
     return model, saved
 
 

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sklearn_unlearn._params import check_number
 
 # Exponents of the power transformation that are tried; 1 leaves values as they are.
-EXPONENTS = np.linspace(-2, 4, 25)
+EXPONENTS = np.linspace(-2, 4, 13)
 
 
 class StudentTDensity(DensityMixin, BaseEstimator):
