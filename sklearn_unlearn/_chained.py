@@ -2,6 +2,7 @@
 
 import warnings
 from abc import abstractmethod
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from numbers import Integral
 
@@ -253,7 +254,8 @@ class ChainedUnlearner(BaseUnlearner):
         fresh.__dict__.update(started)
         groups = fresh._groups(records, np.arange(n_rows))
         members = _merged({}, groups, records)
-        attributes, _ = fresh._synced(records, members, set(members))
+        with self._swept_on_failure():
+            attributes, _ = fresh._synced(records, members, set(members))
         self.__dict__.update(started | attributes)
         self._sweep()
 
@@ -321,7 +323,8 @@ class ChainedUnlearner(BaseUnlearner):
         tags = set(groups)
         if self._context(records) != self._context(self._records):
             tags = set(members)
-        attributes, _ = self._synced(records, members, tags)
+        with self._swept_on_failure():
+            attributes, _ = self._synced(records, members, tags)
         attributes["_joining"] = keys, start
         attributes["_changed"] = True
         self.__dict__.update(attributes)
@@ -330,7 +333,8 @@ class ChainedUnlearner(BaseUnlearner):
 
     def _forget(self, rows, context):
         records, members, tags = self._without(rows)
-        attributes, outcome = self._synced(records, members, tags, gone=rows)
+        with self._swept_on_failure():
+            attributes, outcome = self._synced(records, members, tags, gone=rows)
         attributes["_changed"] = False
         return attributes, outcome
 
@@ -383,7 +387,7 @@ class ChainedUnlearner(BaseUnlearner):
             sequences,
             context=self._context(records),
             read=self._reader(records, members),
-            store=self._store(),
+            store=self._store,
             n_checkpoints=self.n_checkpoints,
             weights=records.proba,
             n_jobs=self.n_jobs,
@@ -458,16 +462,26 @@ class ChainedUnlearner(BaseUnlearner):
             for tag in tags
         )
 
+    @property
     def _store(self):
-        """Return where states are saved."""
+        """Where states are saved."""
         if self.checkpoint_dir is None:
             return MemoryStates()
-        return DirectoryStates(self.checkpoint_dir, self._owner)
+        return DirectoryStates(self.checkpoint_dir, getattr(self, "_owner", None))
 
     def _sweep(self):
-        """Remove the files of states that are no longer part of a chain."""
-        chains = self._chains.values()
-        self._store().sweep([state for chain in chains for state in chain.states.values()])
+        """Remove the files of states that are not part of a chain."""
+        chains = getattr(self, "_chains", {}).values()
+        self._store.sweep([state for chain in chains for state in chain.states.values()])
+
+    @contextmanager
+    def _swept_on_failure(self):
+        """Remove what was written if the block fails."""
+        try:
+            yield
+        except BaseException:
+            self._sweep()
+            raise
 
     @property
     def _n_rows(self):
