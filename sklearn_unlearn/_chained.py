@@ -305,10 +305,10 @@ class ChainedUnlearner(BaseUnlearner):
     def _join(self, X, y, X_ids, forget_proba):
         """Add rows to the fitted chains."""
         self._settle()
-        check_columns(self.estimator_, X)
-        check_consistent_length(X, y)
         n_new, start = count_rows(X), len(self._records.hashes)
         keys = self._subjects.new_keys(n_new, X, y, X_ids)
+        check_columns(self.estimator_, X)
+        check_consistent_length(X, y)
         y, labels = self._targets(y, self._records.labels)
         hashes, proba = keyed_hash(keys, self._key), _check_proba(forget_proba, n_new)
         records = self._records.extended(X, y, labels, hashes, proba)

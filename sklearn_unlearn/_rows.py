@@ -200,6 +200,8 @@ class RowParts:
 
     def take(self, rows):
         """Return rows by their number, arrays row by row in memory."""
+        if len(self._parts) == 1:
+            return self._take_from(0, rows)
         owners = np.searchsorted(self._starts, rows, side="right") - 1
         touched = np.unique(owners)
         if len(touched) == 1:

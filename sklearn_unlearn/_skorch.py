@@ -151,10 +151,10 @@ class NetAdapter(BaseEstimator):
                 f"y has the label {np.asarray(y)[unknown].tolist()[0]!r}, which is not among the "
                 f"classes of the first call, {self.classes_.tolist()}. Pass all as `classes`."
             )
-        binary = any(
-            kind.__name__ == "NeuralNetBinaryClassifier" for kind in type(self.net).__mro__
-        )
-        return codes.astype(np.float32 if binary else np.int64)
+        return codes.astype(np.float32 if self._is_binary() else np.int64)
+
+    def _is_binary(self):
+        return any(kind.__name__ == "NeuralNetBinaryClassifier" for kind in type(self.net).__mro__)
 
     def _output(self, method, X):
         check_is_fitted(self, "net_")

@@ -14,3 +14,14 @@ class Dropped(nn.Module):
 
     def forward(self, X):
         return self.layers(X)
+
+
+class OneOutput(nn.Module):
+    """A small network with one output."""
+
+    def __init__(self, n_features=4):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(n_features, 8), nn.ReLU(), nn.Linear(8, 1))
+
+    def forward(self, X):
+        return self.layers(X)
