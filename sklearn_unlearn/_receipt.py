@@ -32,8 +32,9 @@ class ForgetReceipt:
         Class of the unlearner.
 
     guarantee : {"exact", "optimum", "approximate"}
-        "exact": the parameters are the optimum that training without the rows aims at, up
-        to rounding;
+        "exact": the model is what training without the rows gives, bitwise for ensembles
+        of chains, and for PUMAUnlearner the optimum that this training aims at, up to
+        rounding;
         "optimum": the gradient norm of the remaining objective is at most the tolerance;
         "approximate": neither is promised.
 

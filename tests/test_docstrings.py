@@ -6,21 +6,28 @@ import pytest
 from numpydoc.validate import validate
 
 import sklearn_unlearn
+from sklearn_unlearn import one_class
 
 # GL01: summaries stand on the line of the quotes. ES01, SA01, EX01: where there is something
 # to add. RT02: scikit-learn names return values. RT03: where the type says it all. SS06: a
 # summary may run over two lines. GL08 for names that scikit-learn documents itself.
 IGNORED = {"GL01", "ES01", "SA01", "EX01", "RT02", "RT03", "SS06", "YD01"}
-SCIKIT_LEARNS_OWN = {"set_fit_request", "set_score_request", "set_callbacks", "set_params"}
+SCIKIT_LEARNS_OWN = {
+    "set_callbacks",
+    "set_fit_request",
+    "set_params",
+    "set_partial_fit_request",
+    "set_score_request",
+}
 
 
 def public_names():
     """Yield the full name of every public object and of its public members."""
-    for name in sklearn_unlearn.__all__:
-        thing = getattr(sklearn_unlearn, name)
+    for package, name in [(m, name) for m in (sklearn_unlearn, one_class) for name in m.__all__]:
+        thing = getattr(package, name)
         if not callable(thing):
             continue
-        yield f"sklearn_unlearn.{name}"
+        yield f"{package.__name__}.{name}"
         if not inspect.isclass(thing):
             continue
         for member in dir(thing):
@@ -30,7 +37,7 @@ def public_names():
                 home = found.fget.__module__
             is_ours = home.startswith("sklearn_unlearn")
             if not member.startswith("_") and is_ours and member not in SCIKIT_LEARNS_OWN:
-                yield f"sklearn_unlearn.{name}.{member}"
+                yield f"{package.__name__}.{name}.{member}"
 
 
 @pytest.mark.parametrize("name", sorted(public_names()))
@@ -41,5 +48,11 @@ def test_docstring(name):
 
 
 def test_public_classes_have_examples():
-    for name in ("PUMAUnlearner", "partial_forget", "model_digest"):
+    for name in (
+        "ArcaneEnsemble",
+        "PUMAUnlearner",
+        "SISAEnsemble",
+        "model_digest",
+        "partial_forget",
+    ):
         assert ">>>" in getattr(sklearn_unlearn, name).__doc__

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
@@ -27,6 +29,30 @@ def test_forget_requests(tmp_path):
     assert "distance of coefficients to the refit" in printed
     assert '"n_subjects": 6' in printed
     assert (tmp_path / "forget_requests.png").stat().st_size > 10_000
+
+
+def test_plot_exact_forgetting(tmp_path):
+    printed = run(tmp_path, "plot_exact_forgetting.py")
+    assert "bitwise equal to a fresh fit: True" in printed
+    assert (tmp_path / "exact_forgetting.png").stat().st_size > 10_000
+
+
+def test_exact_forgetting(tmp_path):
+    script = "benchmarks/exact_forgetting.py"
+    figures = json.loads(run(tmp_path, script, "--json", "--max-rows", "4000"))
+    rows = {(row["pattern"], row["model"], row["k"]): row["rows"] for row in figures["study"]}
+    assert rows["skewed", "ARCANE 20 % sorted", 1] < rows["skewed", "SISA", 1]
+    assert rows["uniform", "retraining", 1] == 3999
+    assert figures["memory"]["SISA_fit"] < 3
+
+
+@pytest.mark.slow
+def test_one_class_models(tmp_path):
+    printed = json.loads(
+        run(tmp_path, "benchmarks/one_class_models.py", "--json", "--repeats", "1")
+    )
+    for figures in printed.values():
+        assert figures["default"] > figures["logistic regression"] - 0.01
 
 
 def test_linear_forgetting(tmp_path):
