@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from numbers import Integral
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, check_random_state
@@ -501,6 +501,17 @@ class ChainedUnlearner(BaseUnlearner):
     def _erase(self, rows):
         self._records.erase(rows)
         self._sweep()
+
+
+class TrainedInChains(BaseEstimator):
+    """Base class of the plain ensembles, whose models were trained elsewhere."""
+
+    def fit(self, X, y=None):
+        """Refuse: what checks for an estimator looks for this method."""
+        raise TypeError(
+            f"{type(self).__name__} holds models that are trained already. Fit the unlearner "
+            "that it comes from."
+        )
 
 
 def check_columns(ensemble, X):

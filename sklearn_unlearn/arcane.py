@@ -5,11 +5,11 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy.special import log_expit, log_softmax, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, is_classifier
+from sklearn.base import ClassifierMixin, is_classifier
 from sklearn.utils import ClassifierTags, TargetTags, column_or_1d, get_tags
 from sklearn.utils.multiclass import check_classification_targets
 
-from sklearn_unlearn._chained import ChainedUnlearner, check_columns
+from sklearn_unlearn._chained import ChainedUnlearner, TrainedInChains, check_columns
 from sklearn_unlearn._params import check_number, check_option
 from sklearn_unlearn._skorch import adapted
 from sklearn_unlearn._targets import joined_labels, present
@@ -19,7 +19,7 @@ from sklearn_unlearn.chains.selection import entropy_scores, highest, logdet_sel
 from sklearn_unlearn.one_class.student import StudentTDensity
 
 
-class ClassModels(ClassifierMixin, BaseEstimator):
+class ClassModels(ClassifierMixin, TrainedInChains):
     """One fitted model per class; the class whose model scores a row highest wins.
 
     Attributes

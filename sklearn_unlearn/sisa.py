@@ -4,25 +4,19 @@ from copy import copy
 from numbers import Integral
 
 import numpy as np
-from sklearn.base import (
-    BaseEstimator,
-    ClassifierMixin,
-    RegressorMixin,
-    is_classifier,
-    is_regressor,
-)
+from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier, is_regressor
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 
-from sklearn_unlearn._chained import ChainedUnlearner, check_columns
+from sklearn_unlearn._chained import ChainedUnlearner, TrainedInChains, check_columns
 from sklearn_unlearn._params import check_number, check_option
 from sklearn_unlearn._skorch import adapted
 from sklearn_unlearn._targets import joined_labels, present
 from sklearn_unlearn.chains.plan import shards
 
 
-class ShardMean(RegressorMixin, BaseEstimator):
+class ShardMean(RegressorMixin, TrainedInChains):
     """Regressors trained apart; the mean of what they say is the prediction.
 
     Attributes
@@ -48,7 +42,7 @@ def _is_soft(self):
     return self.voting == "soft"
 
 
-class ShardVote(ClassifierMixin, BaseEstimator):
+class ShardVote(ClassifierMixin, TrainedInChains):
     """Classifiers trained apart; they vote on the prediction.
 
     Parameters

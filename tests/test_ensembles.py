@@ -20,6 +20,7 @@ from sklearn.neighbors import KernelDensity, KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import SVC, LinearSVC, OneClassSVM
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn import ArcaneEnsemble, SISAEnsemble, model_digest, partial_forget
 from sklearn_unlearn.one_class import StudentTDensity
@@ -424,3 +425,16 @@ def test_sgd_regressor_with_epochs_learns():
         SGDRegressor(), n_shards=2, block_size=20, n_epochs=20, random_state=0
     ).fit(Z[:, :3], Z[:, 3])
     assert model.score(Z[:, :3], Z[:, 3]) > 0.85
+
+
+def test_the_plain_ensemble_is_an_estimator():
+    for model, rows in (
+        (arcane(), X),
+        (SISAEnsemble(GaussianNB(), random_state=0).fit(X, NAMES), X),
+        (SISAEnsemble(Ridge(), random_state=0).fit(X[:, :3], X[:, 3]), X[:, :3]),
+    ):
+        check_is_fitted(model.estimator_)
+        frozen = FrozenEstimator(model.estimator_)
+        assert (frozen.predict(rows) == model.predict(rows)).all()
+        with pytest.raises(TypeError, match="trained already"):
+            model.estimator_.fit(rows, NAMES)

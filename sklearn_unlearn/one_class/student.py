@@ -118,7 +118,8 @@ class StudentTDensity(DensityMixin, BaseEstimator):
         self : object
             The fitted density.
         """
-        check_number(self, "df", Real, 0, closed=False) if self.df != np.inf else None
+        if self.df != np.inf:
+            check_number(self, "df", Real, 0, closed=False)
         check_number(self, "floor", Real, 0)
         first = not hasattr(self, "n_samples_seen_")
         X = validate_data(self, X, dtype=np.float64, reset=first)
