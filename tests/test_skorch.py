@@ -1,5 +1,8 @@
 """skorch nets with scikit-learn's manners."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -128,3 +131,28 @@ def test_ensembles(ensemble):
     ensemble.fit(pd.DataFrame(X), NAMES).partial_forget([3, 77])
     assert ensemble.score(pd.DataFrame(X), NAMES) > 0.8
     assert ensemble.receipts_[-1].guarantee == "exact"
+
+
+def test_the_library_needs_no_torch():
+    code = """
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("torch", "skorch"):
+            raise ModuleNotFoundError(f"No module named {name!r}")
+
+sys.meta_path.insert(0, Missing())
+import numpy as np
+from sklearn_unlearn import ArcaneEnsemble, one_class
+
+X, y = np.arange(40.0).reshape(20, 2), np.arange(20) % 2
+ArcaneEnsemble(block_size=3).fit(X, y).partial_forget([3])
+one_class.StudentTDensity().fit(X)
+print("all is well")
+one_class.HRNOneClass
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "all is well\n"
+    # Only what is about torch fails, and says what is missing.
+    assert "No module named 'torch'" in done.stderr

@@ -124,5 +124,11 @@ def _given(X, y):
 
 def _seed(model, key, tag, block, epoch, names):
     """Give every part of a model that draws random numbers a seed of its own."""
-    if names:
-        model.set_params(**{name: block_seed(key, tag, block, epoch, name) for name in names})
+    for name in names:
+        seed = block_seed(key, tag, block, epoch, name)
+        if "__" in name:
+            model.set_params(**{name: seed})
+        else:
+            # What set_params does in the end; it inspects signatures for as long as a small
+            # block takes to train.
+            setattr(model, name, seed)
