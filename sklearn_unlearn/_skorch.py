@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, check_random_state, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -199,5 +200,10 @@ class NetAdapter(BaseEstimator):
 
 
 def adapted(estimator):
-    """Return an estimator as it is, a skorch net in its adapter."""
-    return NetAdapter(estimator) if is_net(estimator) else estimator
+    """Return an estimator as it is, a net, alone or as the last step of a pipeline, adapted."""
+    if is_net(estimator):
+        return NetAdapter(estimator)
+    if isinstance(estimator, Pipeline) and is_net(estimator.steps[-1][1]):
+        name, net = estimator.steps[-1]
+        return clone(estimator).set_params(**{name: NetAdapter(net)})
+    return estimator

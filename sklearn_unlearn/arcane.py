@@ -118,8 +118,9 @@ class ArcaneEnsemble(ChainedUnlearner):
         in each.
 
     n_checkpoints : int, default=10
-        Largest number of saved states per class. They are placed where they spare most
-        rows, given ``forget_proba``.
+        Largest number of saved states per class, not counting one after the last row, from
+        which new rows go on. They are placed where they spare most rows, given
+        ``forget_proba``.
 
     background : float, default=0.0
         Share of the other classes' rows that a classifier is trained against, in [0, 1].

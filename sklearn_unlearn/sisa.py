@@ -134,8 +134,9 @@ class SISAEnsemble(ChainedUnlearner):
         where there are probabilities. Of regressors the mean is taken.
 
     n_checkpoints : int, default=10
-        Largest number of saved states per shard. They are placed where they spare most
-        rows, given ``forget_proba``.
+        Largest number of saved states per shard, not counting one after the last row, from
+        which new rows go on. They are placed where they spare most rows, given
+        ``forget_proba``.
 
     checkpoint_dir : path-like, default=None
         Directory for the saved states, of this model alone. None keeps them in memory.

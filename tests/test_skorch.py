@@ -6,12 +6,15 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import load_iris
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 skorch = pytest.importorskip("skorch")
 torch = pytest.importorskip("torch")
 
-from sklearn_unlearn import ArcaneEnsemble, SISAEnsemble  # noqa: E402
+from sklearn_unlearn import ArcaneEnsemble, SISAEnsemble, model_digest  # noqa: E402
 from sklearn_unlearn._skorch import NetAdapter, adapted, is_net  # noqa: E402
 from tests.nets import Dropped, OneOutput  # noqa: E402
 
@@ -124,13 +127,19 @@ def test_the_optimiser_goes_on():
     [
         SISAEnsemble(classifier(max_epochs=5), n_shards=2, n_epochs=20, random_state=0),
         ArcaneEnsemble(classifier(max_epochs=5), background=1.0, n_epochs=6, random_state=0),
+        SISAEnsemble(
+            make_pipeline(StandardScaler(), classifier(max_epochs=30)), n_shards=2, random_state=0
+        ),
     ],
-    ids=["sisa", "arcane"],
+    ids=["sisa", "arcane", "pipeline"],
 )
 def test_ensembles(ensemble):
     ensemble.fit(pd.DataFrame(X), NAMES).partial_forget([3, 77])
     assert ensemble.score(pd.DataFrame(X), NAMES) > 0.8
     assert ensemble.receipts_[-1].guarantee == "exact"
+    left = np.setdiff1d(np.arange(150), [3, 77])
+    fresh = clone(ensemble).fit(pd.DataFrame(X[left]), NAMES[left], X_ids=left)
+    assert model_digest(fresh.estimator_) == model_digest(ensemble.estimator_)
 
 
 def test_the_library_needs_no_torch():
