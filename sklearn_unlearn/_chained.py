@@ -292,6 +292,12 @@ class ChainedUnlearner(BaseUnlearner):
         ------
         ValueError
             If the input is invalid or does not go with the rows so far.
+
+        Notes
+        -----
+        New rows take the places that their hashes give them: adding k rows costs about as
+        much as forgetting k rows at random. Rows with a larger ``forget_proba`` than all
+        others come last, where adding is as cheap as forgetting.
         """
         context = self._init_callback_context(max_subtasks=None)
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
