@@ -176,9 +176,6 @@ class RowParts:
         self._n_rows = 0
         self._append(X)
 
-    def __len__(self):
-        return self._n_rows
-
     @property
     def on_disk(self):
         """True if some rows lie in the user's file, which is not written to."""

@@ -63,28 +63,3 @@ def place(borders, weights, possible, budget):
     for step in reversed(previous):
         chosen.append(int(step[chosen[-1]]))
     return borders[spots[np.unique(chosen)]]
-
-
-def expected_rows(borders, weights, saved):
-    """Return the expected number of rows to train again after one deletion.
-
-    Parameters
-    ----------
-    borders : ndarray of shape (n_blocks,)
-        Where the blocks end.
-
-    weights : ndarray of shape (n_blocks,)
-        Probability that the deleted row lies in a block, up to a factor.
-
-    saved : array-like of int
-        Borders with a saved state.
-
-    Returns
-    -------
-    float
-        Mean of the rows behind the last state before each block.
-    """
-    saved = np.concatenate([[0], np.sort(saved)]).astype(int)
-    starts = np.concatenate([[0], borders[:-1]])
-    restarts = saved[np.searchsorted(saved, starts, side="right") - 1]
-    return float(weights @ (borders[-1] - restarts) / weights.sum())

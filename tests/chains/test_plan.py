@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sklearn_unlearn.chains.hashing import keyed_hash
-from sklearn_unlearn.chains.placement import expected_rows, place
+from sklearn_unlearn.chains.placement import place
 from sklearn_unlearn.chains.plan import borders, common_length, drawn, in_order, shards
 
 
@@ -58,6 +58,14 @@ def test_shards_are_balanced():
 )
 def test_common_length(old, new, common):
     assert common_length(np.array(old), np.array(new)) == common
+
+
+def expected_rows(ends, weights, saved):
+    """Return the mean number of rows behind the last state before each block."""
+    saved = np.concatenate([[0], np.sort(saved)]).astype(int)
+    starts = np.concatenate([[0], ends[:-1]])
+    restarts = saved[np.searchsorted(saved, starts, side="right") - 1]
+    return float(weights @ (ends[-1] - restarts) / weights.sum())
 
 
 def brute_force(ends, weights, possible, budget):
