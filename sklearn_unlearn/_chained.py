@@ -9,7 +9,6 @@ from numbers import Integral
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
@@ -19,7 +18,6 @@ from sklearn_unlearn._receipt import model_digest
 from sklearn_unlearn._rows import RowParts, count_rows
 from sklearn_unlearn._skorch import adapted
 from sklearn_unlearn._subjects import SubjectIndex
-from sklearn_unlearn._targets import present
 from sklearn_unlearn.base import BaseUnlearner
 from sklearn_unlearn.chains import chain as chains_
 from sklearn_unlearn.chains.hashing import keyed_hash
@@ -27,6 +25,7 @@ from sklearn_unlearn.chains.pickling import dump
 from sklearn_unlearn.chains.plan import in_order
 from sklearn_unlearn.chains.states import DirectoryStates, MemoryStates, new_owner
 from sklearn_unlearn.chains.training import Recipe
+from sklearn_unlearn.pipeline import last_step, out_of_reach
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,17 @@ class Records:
     counts: np.ndarray | None
     hashes: np.ndarray
     proba: np.ndarray | None
+
+    @property
+    def codes(self):
+        """Codes of the labels that still have rows, in the order of the labels."""
+        codes = np.flatnonzero(self.counts)
+        return codes[np.argsort(self.labels[codes], kind="stable")]
+
+    @property
+    def classes(self):
+        """Labels that still have rows, sorted; None for regressors."""
+        return None if self.labels is None else np.array(self.labels[self.codes].tolist())
 
     def ordered(self, rows):
         """Return rows in training order."""
@@ -105,7 +115,7 @@ class ChainedUnlearner(BaseUnlearner):
     """Base class of the ensembles that forget exactly.
 
     A subclass says which groups a row belongs to (``_groups``), how the groups of a chain
-    become its sequence (``_sequence``), what its model is given (``_read``), and how the
+    become its sequence (``_sequence``), what its model is given (``_reader``), and how the
     models become one (``_ensemble``). Whatever changes the rows, ``fit``, ``partial_fit``
     or ``partial_forget``, plans for the rows as they will be and syncs the chains.
     """
@@ -155,7 +165,7 @@ class ChainedUnlearner(BaseUnlearner):
         """Raise if there are too few classes, in ``fit`` or after a request."""
         if records.labels is None:
             return
-        left = records.labels[present(records.labels, records.counts)].tolist()
+        left = records.classes.tolist()
         if len(left) < 2 and request:
             gone = next(label for label in records.labels.tolist() if label != left[0])
             raise ValueError(
@@ -326,11 +336,8 @@ class ChainedUnlearner(BaseUnlearner):
             alive = [roles["own"] for roles in members.values()]
             groups, members = self._groups(records, np.concatenate([*alive, new])), {}
         members = _merged(members, groups, records)
-        tags = set(groups)
-        if self._context(records) != self._context(self._records):
-            tags = set(members)
         with self._swept_on_failure():
-            attributes, _ = self._synced(records, members, tags)
+            attributes, _ = self._synced(records, members, set(groups))
         attributes["_joining"] = keys, start
         attributes["_changed"] = True
         self.__dict__.update(attributes)
@@ -362,10 +369,17 @@ class ChainedUnlearner(BaseUnlearner):
             }
             if not len(members[tag]["own"]):
                 del members[tag]
-        tags = set(groups)
-        if self._context(records) != self._context(self._records):
-            tags |= set(members)
-        return records, members, tags
+        return records, members, set(groups)
+
+    def _sequences(self, records, members, tags, gone=None):
+        """Return the sequences of the chains that a change of rows or of labels reaches."""
+        if self._chains and self._context(records) != self._context(self._records):
+            tags = tags | set(members)
+        nothing = np.empty(0, dtype=np.intp)
+        return {
+            tag: self._sequence(records, members, tag, gone) if tag in members else nothing
+            for tag in sorted(tags)
+        }
 
     def _context(self, records):
         """Return what the chains depend on besides their rows, as plain objects."""
@@ -386,11 +400,10 @@ class ChainedUnlearner(BaseUnlearner):
 
     def _synced(self, records, members, tags, gone=None):
         """Return the attributes after a sync, and what the receipt says of it."""
-        sequences = {tag: self._sequence(records, members, tag, gone) for tag in sorted(tags)}
         chains, n_rows, n_lost = chains_.sync(
             self._recipe(records),
             self._chains,
-            sequences,
+            self._sequences(records, members, tags, gone),
             context=self._context(records),
             read=self._reader(records, members),
             store=self._store,
@@ -418,18 +431,9 @@ class ChainedUnlearner(BaseUnlearner):
             "gradient_norm_before": None,
             "gradient_norm_after": None,
             "stopped_because": f"{reason}; {n_lost} saved states were lost" if n_lost else reason,
-            "not_forgotten": self._not_forgotten(),
+            "not_forgotten": tuple(out_of_reach(records.X, self._inner_model)),
         }
         return attributes, outcome
-
-    def _not_forgotten(self):
-        """Name the parts that still depend on forgotten rows."""
-        parts = []
-        if hasattr(self, "_records") and self._records.X.on_disk:
-            parts.append("the file of the memory-mapped X")
-        if isinstance(self._inner_model, Pipeline) and self._inner_model.memory is not None:
-            parts.append("the pipeline's cache (memory)")
-        return tuple(parts)
 
     def expected_cost(self, X_ids):
         """Return how many rows a request would train on again, without making it.
@@ -459,13 +463,8 @@ class ChainedUnlearner(BaseUnlearner):
         records, members, tags = self._without(rows)
         recipe, context = self._recipe(records), self._context(records)
         return sum(
-            chains_.rows_to_train(
-                recipe,
-                self._chains.get(tag),
-                self._sequence(records, members, tag, gone=rows),
-                context,
-            )
-            for tag in tags
+            chains_.rows_to_train(recipe, self._chains.get(tag), sequence, context)
+            for tag, sequence in self._sequences(records, members, tags, gone=rows).items()
         )
 
     @property
@@ -488,6 +487,10 @@ class ChainedUnlearner(BaseUnlearner):
         except BaseException:
             self._sweep()
             raise
+
+    @property
+    def _model(self):
+        return self.estimator_ if self.__sklearn_is_fitted__() else self._new_ensemble()
 
     @property
     def _n_rows(self):
@@ -539,7 +542,7 @@ def _merged(members, groups, records):
 
 def _check_inner(inner):
     """Return a clone of the inner model, ready to be trained; refuse one that can't be."""
-    last = inner.steps[-1][1] if isinstance(inner, Pipeline) else inner
+    last = last_step(inner)
     if isinstance(last, FrozenEstimator):
         raise TypeError(
             f"{type(last.estimator).__name__} is frozen, but exact forgetting needs to train it. "

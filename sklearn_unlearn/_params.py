@@ -1,4 +1,4 @@
-"""Checks of an estimator's parameters."""
+"""Parameters of estimators: checks, and those that seed them."""
 
 from numbers import Integral
 
@@ -22,3 +22,9 @@ def check_option(estimator, name, options, more=""):
     value = getattr(estimator, name)
     if value not in options:
         raise ValueError(f"{name}={value!r} is invalid: it must be one of {options}{more}.")
+
+
+def random_states(estimator):
+    """Return the parameters that seed an estimator or a part of it, by name."""
+    params = estimator.get_params().items()
+    return {name: value for name, value in params if name.split("__")[-1] == "random_state"}

@@ -70,9 +70,3 @@ def joined_labels(y, known):
     every = np.concatenate([known, labels[~np.isin(labels, known)]])
     order = np.argsort(every, kind="stable")
     return order[np.searchsorted(every, labels, sorter=order)][codes], every
-
-
-def present(labels, counts):
-    """Return the codes of labels that still have rows, in the order of the labels."""
-    codes = np.flatnonzero(counts)
-    return codes[np.argsort(labels[codes], kind="stable")]

@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn_unlearn._chained import ChainedUnlearner, TrainedInChains, check_columns
 from sklearn_unlearn._params import check_number, check_option
 from sklearn_unlearn._skorch import adapted
-from sklearn_unlearn._targets import joined_labels, present
+from sklearn_unlearn._targets import joined_labels
 from sklearn_unlearn.chains.hashing import tag_of
 from sklearn_unlearn.chains.plan import drawn
 from sklearn_unlearn.chains.selection import entropy_scores, highest, logdet_selection
@@ -249,10 +249,6 @@ class ArcaneEnsemble(ChainedUnlearner):
     def _new_ensemble(self):
         return ClassModels()
 
-    @property
-    def _model(self):
-        return getattr(self, "estimator_", ClassModels)
-
     def _targets(self, y, labels):
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
@@ -276,8 +272,7 @@ class ArcaneEnsemble(ChainedUnlearner):
     def _groups(self, records, rows):
         codes = records.y[rows]
         groups = {}
-        for code in present(records.labels, records.counts):
-            tag = tag_of(records.labels[code].item())
+        for tag, code in _tags(records).items():
             own = codes == code
             roles = {"own": rows[own]} if own.any() else {}
             if self._share:
@@ -290,8 +285,6 @@ class ArcaneEnsemble(ChainedUnlearner):
         return groups
 
     def _sequence(self, records, members, tag, gone=None):
-        if tag not in members:
-            return np.empty(0, dtype=np.intp)
         own = members[tag]["own"]
         chosen = self._selected(records, own, self._chains.get(tag), gone)
         if not self._share:
@@ -347,11 +340,10 @@ class ArcaneEnsemble(ChainedUnlearner):
 
     def _ensemble(self, records, members, chains):
         ensemble = copy(self.estimator_)
-        codes = present(records.labels, records.counts)
-        tags = [tag_of(records.labels[code].item()) for code in codes]
-        ensemble.classes_ = np.array(records.labels[codes].tolist())
+        tags = list(_tags(records))
+        ensemble.classes_ = records.classes
         ensemble.estimators_ = [chains[tag].model for tag in tags]
-        n_own, n_rows = records.counts[codes], records.counts.sum()
+        n_own, n_rows = records.counts[records.codes], records.counts.sum()
         ensemble.offsets_ = np.zeros(len(tags))
         if get_tags(self._inner_model).estimator_type == "density_estimator":
             ensemble.offsets_ = np.log(n_own / n_rows)
@@ -369,3 +361,10 @@ class ArcaneEnsemble(ChainedUnlearner):
         tags.regressor_tags = None
         tags.target_tags = TargetTags(required=True)
         return tags
+
+
+def _tags(records):
+    """Return the code of each class by the tag of its chain, in the order of the labels."""
+    codes = records.codes
+    labels = records.labels[codes].tolist()
+    return {tag_of(label): code for label, code in zip(labels, codes, strict=True)}

@@ -95,6 +95,21 @@ def _active_steps(pipeline):
     return [step for _, step in pipeline.steps if step not in (None, "passthrough")]
 
 
+def last_step(model):
+    """Return the last step of a pipeline, or the model itself."""
+    return model.steps[-1][1] if isinstance(model, Pipeline) else model
+
+
+def out_of_reach(rows, model):
+    """Name what still holds forgotten rows because it is the user's own."""
+    parts = []
+    if rows.on_disk:
+        parts.append("the file of the memory-mapped X")
+    if isinstance(model, Pipeline) and model.memory is not None:
+        parts.append("the pipeline's cache (memory)")
+    return parts
+
+
 def split_pipeline(model):
     """Return the fitted transformers of a model, None if it has none, and its last step."""
     if not isinstance(model, Pipeline):

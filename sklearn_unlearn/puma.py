@@ -5,13 +5,12 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._callbacks import with_callbacks
 from sklearn_unlearn._fit_params import has_rows, per_row, sample_weight, transformer_params
-from sklearn_unlearn._params import check_number, check_option
+from sklearn_unlearn._params import check_number, check_option, random_states
 from sklearn_unlearn._rows import RowStore, count_rows, take_rows
 from sklearn_unlearn._subjects import SubjectIndex
 from sklearn_unlearn._targets import encode, given_targets, hold_out
@@ -21,7 +20,13 @@ from sklearn_unlearn.influence.linear import LinearObjective
 from sklearn_unlearn.influence.linear_models import linear_problem, write_parameters
 from sklearn_unlearn.influence.newton import descend, refine
 from sklearn_unlearn.influence.reweighting import solve_weights
-from sklearn_unlearn.pipeline import joined_pipeline, make_features, split_pipeline
+from sklearn_unlearn.pipeline import (
+    joined_pipeline,
+    last_step,
+    make_features,
+    out_of_reach,
+    split_pipeline,
+)
 
 
 class PUMAUnlearner(BaseUnlearner):
@@ -232,7 +237,7 @@ class PUMAUnlearner(BaseUnlearner):
         self._check_params()
         frozen = isinstance(self.estimator, FrozenEstimator)
         inner = self.estimator.estimator if frozen else clone(self.estimator)
-        problem = linear_problem(_last_step(inner))
+        problem = linear_problem(last_step(inner))
         n_rows = count_rows(X)
         subjects = SubjectIndex(n_rows, X, y, X_ids)
         if (X_val is None) != (y_val is None):
@@ -290,12 +295,8 @@ class PUMAUnlearner(BaseUnlearner):
         """Return a seed; give one as well to each unseeded part of the inner estimator."""
         rng = check_random_state(self.random_state)
         if self.random_state is not None and not frozen:
-            params = sorted(inner.get_params().items())
-            unseeded = [
-                name
-                for name, value in params
-                if value is None and name.split("__")[-1] == "random_state"
-            ]
+            seeds = sorted(random_states(inner).items())
+            unseeded = [name for name, value in seeds if value is None]
             inner.set_params(**{name: rng.randint(2**31 - 1) for name in unseeded})
         return rng.randint(2**31 - 1)
 
@@ -493,7 +494,7 @@ class PUMAUnlearner(BaseUnlearner):
     def _written(self, objective):
         """Return the fitted estimator at an objective's parameters and transformers."""
         transformers = objective.features.transformers
-        last = write_parameters(_last_step(self.estimator_), objective.theta)
+        last = write_parameters(last_step(self.estimator_), objective.theta)
         if hasattr(last, "feature_names_in_") and transformers is not None:
             last.feature_names_in_ = transformers.get_feature_names_out()
         return joined_pipeline(self.estimator_, transformers, last)
@@ -502,11 +503,7 @@ class PUMAUnlearner(BaseUnlearner):
         """Return the fields of the receipt that this method fills."""
         refitted = objective.features is not self._objective.features
         refitted = refitted and not objective.features.numeric
-        not_forgotten = []
-        if objective.rows.on_disk:
-            not_forgotten.append("the file of the memory-mapped X")
-        if isinstance(self.estimator_, Pipeline) and self.estimator_.memory is not None:
-            not_forgotten.append("the pipeline's cache (memory)")
+        not_forgotten = out_of_reach(objective.rows, self.estimator_)
         if self._validation is not None:
             not_forgotten.append("X_val, whose rows have no ids")
         return {
@@ -525,11 +522,6 @@ class PUMAUnlearner(BaseUnlearner):
         for value in self._transformer_params.values():
             if has_rows(value, n_rows):
                 value[rows] = 0
-
-
-def _last_step(model):
-    """Return the last step of a pipeline, or the model itself."""
-    return model.steps[-1][1] if isinstance(model, Pipeline) else model
 
 
 def _make_objective(problem, inner, X, y, trained, fit_params):

@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn_unlearn._chained import ChainedUnlearner, TrainedInChains, check_columns
 from sklearn_unlearn._params import check_number, check_option
 from sklearn_unlearn._skorch import adapted
-from sklearn_unlearn._targets import joined_labels, present
+from sklearn_unlearn._targets import joined_labels
 from sklearn_unlearn.chains.plan import shards
 
 
@@ -252,10 +252,6 @@ class SISAEnsemble(ChainedUnlearner):
         soft = self.voting == "soft" or (self.voting == "auto" and hasattr(inner, "predict_proba"))
         return ShardVote("soft" if soft else "hard")
 
-    @property
-    def _model(self):
-        return self.estimator_ if "estimator_" in vars(self) else self._new_ensemble()
-
     def _targets(self, y, labels):
         if is_classifier(self):
             y = column_or_1d(y, warn=True)
@@ -271,15 +267,13 @@ class SISAEnsemble(ChainedUnlearner):
         }
 
     def _sequence(self, records, members, tag, gone=None):
-        return members[tag]["own"] if tag in members else np.empty(0, dtype=np.intp)
+        return members[tag]["own"]
 
     def _classes(self, records):
-        if records.labels is None:
-            return None
-        return np.array(records.labels[present(records.labels, records.counts)].tolist())
+        return records.classes
 
     def _reader(self, records, members):
-        classes = self._classes(records)
+        classes = records.classes
 
         def read(tag, rows):
             y = records.y[rows]
@@ -293,7 +287,7 @@ class SISAEnsemble(ChainedUnlearner):
         ensemble = copy(self.estimator_)
         ensemble.estimators_ = [chains[tag].model for tag in sorted(chains)]
         if records.labels is not None:
-            ensemble.classes_ = self._classes(records)
+            ensemble.classes_ = records.classes
         return ensemble
 
     def __sklearn_tags__(self):

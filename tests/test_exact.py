@@ -14,8 +14,7 @@ from sklearn.linear_model import SGDClassifier, SGDOneClassSVM, SGDRegressor
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 
-from sklearn_unlearn import ArcaneEnsemble, SISAEnsemble
-from sklearn_unlearn.arcane import ArcaneEnsemble as ArcaneClass
+from sklearn_unlearn import ArcaneEnsemble, SISAEnsemble, model_digest
 from sklearn_unlearn.chains import chain, training
 from sklearn_unlearn.chains.states import MemoryStates
 from sklearn_unlearn.one_class import StudentTDensity
@@ -303,7 +302,7 @@ MUTATIONS = {
     ),
     "optimiser moments lost": (MemoryStates, "load", without_optimiser, mlp_ensemble),
     "optimiser steps lost": (MemoryStates, "load", with_weights_only, mlp_ensemble),
-    "selection stays frozen": (ArcaneClass, "_selected", frozen_selection, selecting_ensemble),
+    "selection stays frozen": (ArcaneEnsemble, "_selected", frozen_selection, selecting_ensemble),
     "state that saw the row": (
         chain,
         "common_length",
@@ -324,7 +323,9 @@ def test_the_exactness_test_catches(mutation, monkeypatch):
     where, name, broken, make = MUTATIONS[mutation]
     start, requests = scenario(3)
     replay(make, start, requests)
-    monkeypatch.setattr(ArcaneClass, "original_selected", ArcaneClass._selected, raising=False)
+    monkeypatch.setattr(
+        ArcaneEnsemble, "original_selected", ArcaneEnsemble._selected, raising=False
+    )
     monkeypatch.setattr(where, name, broken)
     with pytest.raises(AssertionError):
         replay(make, start, requests)
@@ -378,8 +379,6 @@ def test_results_do_not_depend_on_the_process():
     start = rows(0, 40)
     model = start.given_to(mlp_ensemble().fit)
     digests = {_digest_in_a_process(seed) for seed in ("0", "1")}
-    from sklearn_unlearn import model_digest
-
     assert digests == {model_digest(model.estimator_)}
 
 

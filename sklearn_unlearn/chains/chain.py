@@ -12,7 +12,7 @@ from threadpoolctl import ThreadpoolController
 from sklearn_unlearn._rows import copy_rows
 from sklearn_unlearn.chains.placement import place
 from sklearn_unlearn.chains.plan import borders, common_length
-from sklearn_unlearn.chains.training import train
+from sklearn_unlearn.chains.training import Task, train
 
 
 @dataclass(frozen=True)
@@ -154,17 +154,17 @@ def sync(recipe, chains, sequences, *, context, read, store, n_checkpoints, weig
         old = {} if start == 0 else {p: s for p, s in chain.states.items() if p <= start}
         keep = _kept(recipe, ends, start, old, rows, weights, n_checkpoints)
         n_rows += _n_trained(recipe, len(rows), start)
-        tasks.append((tag, rows, payload, ends, start, old, keep))
+        tasks.append((Task(tag, payload, start, ends, keep), rows, old))
     if not tasks:
         return synced, n_rows, lost
     # Sums of threads depend on their number; a chain must not.
     with one_thread():
         trained = list(_run(recipe, tasks, read, n_jobs))
-    for (tag, rows, _, _, _, old, keep), (model, saved) in zip(tasks, trained, strict=True):
-        states = {position: old[position] for position in keep if position in old}
+    for (task, rows, old), (model, saved) in zip(tasks, trained, strict=True):
+        states = {position: old[position] for position in task.keep if position in old}
         for position, payload in saved.items():
-            states[position] = store.save(tag, position, payload)
-        synced[tag] = Chain(rows, context, model, states)
+            states[position] = store.save(task.tag, position, payload)
+        synced[task.tag] = Chain(rows, context, model, states)
     return synced, n_rows, lost
 
 
@@ -198,27 +198,17 @@ def _kept(recipe, ends, start, old, rows, weights, n_checkpoints):
 def _run(recipe, tasks, read, n_jobs):
     """Train all tasks; in one process row by block, else each with its rows at hand."""
     if joblib.effective_n_jobs(n_jobs) == 1 or len(tasks) < 2:
-        for tag, rows, payload, ends, start, _, keep in tasks:
-            yield train(
-                recipe,
-                tag,
-                payload,
-                ends,
-                start,
-                keep,
-                lambda a, b, tag=tag, rows=rows: read(tag, rows[a:b]),
-            )
+        for task, rows, _ in tasks:
+            yield train(recipe, task, lambda a, b, task=task, rows=rows: read(task.tag, rows[a:b]))
         return
     calls = (
-        delayed(_train_given)(
-            recipe, tag, payload, ends, start, keep, *_gathered(recipe, read, tag, rows, start)
-        )
-        for tag, rows, payload, ends, start, _, keep in tasks
+        delayed(_train_given)(recipe, task, *_gathered(recipe, task, rows, read))
+        for task, rows, _ in tasks
     )
     yield from Parallel(n_jobs=n_jobs, pre_dispatch="n_jobs")(calls)
 
 
-def _train_given(recipe, tag, payload, ends, start, keep, X, y, first):
+def _train_given(recipe, task, X, y, first):
     """Train a chain whose rows are at hand, ``first`` being the position of the first."""
 
     def read(a, b):
@@ -227,11 +217,11 @@ def _train_given(recipe, tag, payload, ends, start, keep, X, y, first):
         return copy_rows(X, part), None if y is None else np.array(y[part])
 
     with one_thread():
-        return train(recipe, tag, payload, ends, start, keep, read)
+        return train(recipe, task, read)
 
 
-def _gathered(recipe, read, tag, rows, start):
+def _gathered(recipe, task, rows, read):
     """Return the rows and targets that a chain needs, and the position of the first."""
-    first = 0 if recipe.cumulative else start
-    X, y = read(tag, rows[first:])
+    first = 0 if recipe.cumulative else task.start
+    X, y = read(task.tag, rows[first:])
     return X, y, first

@@ -45,7 +45,8 @@ def keyed_hash(keys, key):
         high, low = (_hash_integers(integers, seed) for seed in seeds)
     else:
         codes = [encoded(value) for value in keys]
-        high, low = (_hash_codes(codes, seed) for seed in seeds)
+        short = _short_integers(codes)
+        high, low = (_hash_codes(codes, short, seed) for seed in seeds)
     return (high.astype(np.uint64) << np.uint64(32)) | low
 
 
@@ -54,18 +55,21 @@ def _is_short(integer):
     return -(2**63) <= integer < 2**63
 
 
-def _hash_codes(codes, seed):
-    """Return 32 bits for each encoded id, for an integer those it has among integers."""
-    hashes = np.array([murmurhash3_32(code, seed, positive=True) for code in codes], np.uint32)
-    whole = [
-        (place, int(code[1:]))
+def _short_integers(codes):
+    """Return the integers of at most 64 bits among encoded ids, by their place."""
+    whole = {
+        place: int(code[1:])
         for place, code in enumerate(codes)
         if code[:1] == b"n" and b"/" not in code
-    ]
-    short = [(place, integer) for place, integer in whole if _is_short(integer)]
+    }
+    return {place: integer for place, integer in whole.items() if _is_short(integer)}
+
+
+def _hash_codes(codes, short, seed):
+    """Return 32 bits for each encoded id, for an integer those it has among integers."""
+    hashes = np.array([murmurhash3_32(code, seed, positive=True) for code in codes], np.uint32)
     if short:
-        places, integers = zip(*short, strict=True)
-        hashes[list(places)] = _hash_integers(np.array(integers, dtype=np.int64), seed)
+        hashes[list(short)] = _hash_integers(np.array(list(short.values()), np.int64), seed)
     return hashes
 
 

@@ -18,8 +18,8 @@ class State:
 
     Parameters
     ----------
-    digest : str
-        SHA-256 of the pickled state.
+    digest : str or None
+        SHA-256 of the file; None if the state is in memory.
 
     payload : bytes or None
         The pickled state; None if it is in a file.
@@ -28,7 +28,7 @@ class State:
         Name of the file in the checkpoint directory.
     """
 
-    digest: str
+    digest: str | None
     payload: bytes | None
     file: str | None
 
@@ -38,7 +38,7 @@ class MemoryStates:
 
     def save(self, tag, position, payload):
         """Return a state that holds its bytes."""
-        return State(hashlib.sha256(payload).hexdigest(), payload, None)
+        return State(None, payload, None)
 
     def load(self, state):
         """Return the bytes of a state."""

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 from sklearn.dummy import DummyClassifier
 
+from sklearn_unlearn._params import random_states
 from sklearn_unlearn.chains.hashing import derive_seed
 from sklearn_unlearn.chains.pickling import dump, restore
 
@@ -46,12 +48,41 @@ class Recipe:
     classes: object = None
 
 
+@dataclass(frozen=True)
+class Task:
+    """What a chain has to train.
+
+    Parameters
+    ----------
+    tag : str
+        Name of the chain, which its seeds depend on.
+
+    payload : bytes or None
+        State to go on from, None for the beginning.
+
+    start : int
+        Border at which the state was saved, 0 for the beginning.
+
+    ends : ndarray of int
+        Borders of all blocks of the sequence.
+
+    keep : set of int
+        Borders at which to return the state.
+    """
+
+    tag: str
+    payload: bytes | None
+    start: int
+    ends: np.ndarray
+    keep: set
+
+
 def block_seed(key, tag, block, epoch, name):
     """Return the seed of one ``random_state`` of a model in one pass over one block."""
     return derive_seed(key, tag, block, epoch, name)
 
 
-def train(recipe, tag, payload, ends, start, keep, read):
+def train(recipe, task, read):
     """Train a chain from a saved state on, or from the beginning.
 
     Parameters
@@ -59,20 +90,8 @@ def train(recipe, tag, payload, ends, start, keep, read):
     recipe : Recipe
         How to train.
 
-    tag : str
-        Name of the chain, which its seeds depend on.
-
-    payload : bytes or None
-        State to go on from.
-
-    ends : ndarray of int
-        Borders of all blocks of the sequence.
-
-    start : int
-        Border at which the state was saved, 0 for the beginning.
-
-    keep : set of int
-        Borders at which to return the state.
+    task : Task
+        What to train.
 
     read : callable
         ``read(start, stop)`` returns the rows and targets of a part of the sequence.
@@ -90,29 +109,29 @@ def train(recipe, tag, payload, ends, start, keep, read):
     Between two blocks the model goes through its saved form, saved or not: the state after
     a block is then bitwise the same whichever states were kept.
     """
-    model = restore(recipe.blank if payload is None else payload)
-    random_states = [name for name in model.get_params() if name.split("__")[-1] == "random_state"]
+    model = restore(recipe.blank if task.payload is None else task.payload)
+    names = list(random_states(model))
     saved = {}
     if not recipe.incremental:
-        X, y = read(0, int(ends[-1]))
+        X, y = read(0, int(task.ends[-1]))
         if recipe.classes is not None and (y == y[0]).all():
             # Most classifiers refuse a single class.
             return DummyClassifier().fit(X, y), saved
-        _seed(model, recipe.key, tag, 0, 0, random_states)
+        _seed(model, recipe.key, task.tag, 0, 0, names)
         return model.fit(*_given(X, y)), saved
-    for block, end in enumerate(map(int, ends)):
-        if end <= start:
+    for block, end in enumerate(map(int, task.ends)):
+        if end <= task.start:
             continue
         first = 0 if recipe.cumulative else block * recipe.block_size
         X, y = read(first, end)
         extra = {} if recipe.classes is None else {"classes": recipe.classes}
         for epoch in range(recipe.n_epochs):
-            _seed(model, recipe.key, tag, block, epoch, random_states)
+            _seed(model, recipe.key, task.tag, block, epoch, names)
             model.partial_fit(*_given(X, y), **extra)
-        if end < ends[-1] or end in keep:
+        if end < task.ends[-1] or end in task.keep:
             payload = dump(model)
             model = restore(payload)
-            if end in keep:
+            if end in task.keep:
                 saved[end] = payload
     return model, saved
 

@@ -47,8 +47,8 @@ class HRNOneClass(OutlierMixin, BaseEstimator):
 
     A small network f without biases is trained to call the rows its own, while the norm of
     its gradient by the input is held down:
-    ``-mean log sigmoid(f(x)) + penalty * mean ||grad f(x)||^power``. Each row is centred by
-    its own mean and divided by its own norm, so that no statistic of other rows enters, and
+    ``-mean log sigmoid(f(x)) + penalty * mean ||grad f(x)||^power``. Each row is divided
+    by its own norm and centred by its own mean, so that no statistic of other rows enters, and
     networks that were trained apart score on one scale.
 
     Parameters

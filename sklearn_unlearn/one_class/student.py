@@ -127,9 +127,10 @@ class StudentTDensity(DensityMixin, BaseEstimator):
             spread = _floor(np.ptp(X, axis=0), self.floor)
             self.center_ = X.mean(axis=0)
             self.scale_ = np.sqrt(X.var(axis=0) + spread)
-            Z = (X - self.center_) / self.scale_
+        Z = (X - self.center_) / self.scale_
+        if first:
             self.exponents_ = _exponents(Z) if self.power else np.ones(X.shape[1])
-        T = self._transform(X)
+        T = self._transform(Z)
         n_new, mean = len(T), T.mean(axis=0)
         low, high, centred = T.min(axis=0), T.max(axis=0), T - mean
         squares = centred.T @ centred
@@ -153,13 +154,12 @@ class StudentTDensity(DensityMixin, BaseEstimator):
         covariance.flat[:: len(covariance) + 1] += _floor(self._high - self._low, self.floor)
         return covariance
 
-    def _transform(self, X):
-        Z = (X - self.center_) / self.scale_
-        if self.power:
-            for feature, exponent in enumerate(self.exponents_):
-                if exponent != 1:
-                    Z[:, feature] = yeojohnson(Z[:, feature], lmbda=exponent)
-        return Z
+    def _transform(self, Z):
+        """Return standardised rows with symmetric features."""
+        T = Z.copy()
+        for feature in np.flatnonzero(self.exponents_ != 1):
+            T[:, feature] = yeojohnson(Z[:, feature], lmbda=self.exponents_[feature])
+        return T
 
     def score_samples(self, X):
         """Return the log density of rows.
@@ -177,7 +177,8 @@ class StudentTDensity(DensityMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
         d = X.shape[1]
-        T = self._transform(X) - self.location_
+        Z = (X - self.center_) / self.scale_
+        T = self._transform(Z) - self.location_
         factor = _cholesky(self.covariance_)
         white = solve_triangular(factor, T.T, lower=True, check_finite=False)
         distance = (white**2).sum(axis=0)
@@ -189,7 +190,6 @@ class StudentTDensity(DensityMixin, BaseEstimator):
             constant = gammaln(half) - gammaln(self.df / 2) - d / 2 * np.log(self.df * np.pi)
             log_density = constant - log_scale - half * np.log1p(distance / self.df)
         if self.power:
-            Z = (X - self.center_) / self.scale_
             log_density += (np.sign(Z) * np.log1p(np.abs(Z))) @ (self.exponents_ - 1)
         return log_density
 
