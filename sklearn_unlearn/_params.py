@@ -1,4 +1,4 @@
-"""Parameters of estimators: checks, and those that seed them."""
+"""What estimators declare: parameters, those that seed them, and their kind."""
 
 from numbers import Integral
 
@@ -28,3 +28,9 @@ def random_states(estimator):
     """Return the parameters that seed an estimator or a part of it, by name."""
     params = estimator.get_params().items()
     return {name: value for name, value in params if name.split("__")[-1] == "random_state"}
+
+
+def adopt_kind(tags, inner):
+    """Give tags the kind of an inner estimator: classifier or regressor, and its targets."""
+    for name in ("estimator_type", "classifier_tags", "regressor_tags", "target_tags"):
+        setattr(tags, name, getattr(inner, name))

@@ -48,7 +48,8 @@ def values_per_row(X):
     """Return about how many values a row holds; for rows that aren't numbers, a guess."""
     if sparse.issparse(X):
         return max(1, X.nnz // max(X.shape[0], 1))
-    return max(1, X.shape[1]) if len(getattr(X, "shape", ())) > 1 else 1000
+    shape = getattr(X, "shape", ())
+    return max(1, int(np.prod(shape[1:]))) if len(shape) > 1 else 1000
 
 
 def is_memory_mapped(X):

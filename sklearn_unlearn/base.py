@@ -13,6 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._callbacks import CallbackSupportMixin, with_callbacks
+from sklearn_unlearn._params import adopt_kind
 from sklearn_unlearn._receipt import ForgetReceipt, model_digest, new_salt, request_digest
 
 logger = logging.getLogger(__name__)
@@ -291,8 +292,7 @@ class BaseUnlearner(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator, met
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         inner = get_tags(self._inner())
-        for name in ("estimator_type", "classifier_tags", "regressor_tags", "target_tags"):
-            setattr(tags, name, getattr(inner, name))
+        adopt_kind(tags, inner)
         tags.input_tags = inner.input_tags
         tags.non_deterministic = inner.non_deterministic
         return tags

@@ -137,13 +137,27 @@ def as_matrix(Z):
     return np.asarray(Z, dtype=np.float64)
 
 
+def as_given(Z):
+    """Return features as they are."""
+    return Z
+
+
 class RawFeatures:
-    """Features of a model without transformers: the rows themselves."""
+    """Features of a model without transformers: the rows themselves.
+
+    Parameters
+    ----------
+    convert : callable
+        Converts them for the model.
+    """
 
     numeric = True
 
+    def __init__(self, convert):
+        self._convert = convert
+
     def __call__(self, X):
-        return as_matrix(X)
+        return self._convert(X)
 
     def forget(self, removed, remaining):
         """Return the same features: there is nothing to forget."""
@@ -222,15 +236,19 @@ class FittedFeatures:
     ----------
     transformers : Pipeline
         The fitted transformers.
+
+    convert : callable
+        Converts what they return for the model.
     """
 
     numeric = False
 
-    def __init__(self, transformers):
+    def __init__(self, transformers, convert):
         self.transformers = transformers
+        self._convert = convert
 
     def __call__(self, X):
-        return as_matrix(self.transformers.transform(X))
+        return self._convert(self.transformers.transform(X))
 
     def forget(self, removed, remaining):
         """Return features fitted on the rows that remain, the same if they learn nothing."""
@@ -239,10 +257,10 @@ class FittedFeatures:
         # A cache on disk would keep what is forgotten next.
         fresh = clone(self.transformers).set_params(memory=None)
         X, y, params = remaining()
-        return FittedFeatures(fresh.fit(X, y, **params)), None
+        return FittedFeatures(fresh.fit(X, y, **params), self._convert), None
 
 
-def make_features(transformers, weighted):
+def make_features(transformers, weighted, convert=True):
     """Return the features of a model behind fitted transformers.
 
     Parameters
@@ -253,19 +271,23 @@ def make_features(transformers, weighted):
     weighted : bool
         True if the transformers were fitted with parameters of their own, such as weights.
 
+    convert : bool, default=True
+        False if the model takes features of any type and shape.
+
     Returns
     -------
     object
         Features that can forget.
     """
+    convert = as_matrix if convert else as_given
     if transformers is None:
-        return RawFeatures()
+        return RawFeatures(convert)
     steps = _active_steps(transformers)
     is_scaler = len(steps) == 1 and type(steps[0]) is StandardScaler
     # Missing values make the counts differ by feature; those are left to a new fit.
     if is_scaler and not weighted and np.ndim(steps[0].n_samples_seen_) == 0:
         return ScaledFeatures(transformers)
-    return FittedFeatures(transformers)
+    return FittedFeatures(transformers, convert)
 
 
 def _downdated_scaler(scaler, removed):

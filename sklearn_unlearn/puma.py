@@ -3,6 +3,7 @@
 from numbers import Integral, Real
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import clone, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length, check_random_state
@@ -11,14 +12,16 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_unlearn._callbacks import with_callbacks
 from sklearn_unlearn._fit_params import has_rows, per_row, sample_weight, transformer_params
 from sklearn_unlearn._params import check_number, check_option, random_states
+from sklearn_unlearn._networks import check_network, is_network
 from sklearn_unlearn._rows import RowStore, count_rows, take_rows
+from sklearn_unlearn._skorch import adapted, fitted_adapted, holds_rows_out
 from sklearn_unlearn._subjects import SubjectIndex
 from sklearn_unlearn._targets import encode, given_targets, hold_out
 from sklearn_unlearn.base import BaseUnlearner
 from sklearn_unlearn.influence.criteria import criterion_gradient, given_rows, held_out_rows
 from sklearn_unlearn.influence.linear import LinearObjective
-from sklearn_unlearn.influence.linear_models import linear_problem, write_parameters
-from sklearn_unlearn.influence.newton import descend, refine
+from sklearn_unlearn.influence.linear_models import linear_problem
+from sklearn_unlearn.influence.newton import Steps
 from sklearn_unlearn.influence.reweighting import solve_weights
 from sklearn_unlearn.pipeline import (
     joined_pipeline,
@@ -180,6 +183,10 @@ class PUMAUnlearner(BaseUnlearner):
         hessian="downdated",
         n_refine=0,
         tol=1e-6,
+        params="all",
+        curvature="gauss-newton",
+        damping="auto",
+        solver="auto",
         random_state=None,
     ):
         self.estimator = estimator
@@ -193,6 +200,10 @@ class PUMAUnlearner(BaseUnlearner):
         self.hessian = hessian
         self.n_refine = n_refine
         self.tol = tol
+        self.params = params
+        self.curvature = curvature
+        self.damping = damping
+        self.solver = solver
         self.random_state = random_state
 
     @with_callbacks
@@ -236,8 +247,11 @@ class PUMAUnlearner(BaseUnlearner):
         """
         self._check_params()
         frozen = isinstance(self.estimator, FrozenEstimator)
-        inner = self.estimator.estimator if frozen else clone(self.estimator)
-        problem = linear_problem(last_step(inner))
+        if frozen:
+            inner = fitted_adapted(self.estimator.estimator)
+        else:
+            inner = adapted(clone(self.estimator), holds_out=True)
+        make_objective = self._objective_maker(last_step(inner))
         n_rows = count_rows(X)
         subjects = SubjectIndex(n_rows, X, y, X_ids)
         if (X_val is None) != (y_val is None):
@@ -245,8 +259,10 @@ class PUMAUnlearner(BaseUnlearner):
             raise ValueError(f"Criterion rows need both X_val and y_val; {missing} is missing.")
         seed = self._draw_seeds(inner, frozen)
         held_out = np.zeros(n_rows, dtype=bool)
+        # A net that splits off rows of its own needs no others to be held out.
+        splits = not frozen and holds_rows_out(inner)
         # What is no pair of rows and targets goes to the inner estimator, which says why.
-        if self.reweight is not None and X_val is None and y is not None:
+        if self.reweight is not None and X_val is None and y is not None and not splits:
             check_consistent_length(X, y)
             held_out = hold_out(y, n_rows, self.validation_fraction, is_classifier(inner), seed)
         # An estimator that was frozen has seen all rows: its criterion rows are not new to it.
@@ -254,7 +270,10 @@ class PUMAUnlearner(BaseUnlearner):
         context = self._init_callback_context(max_subtasks=1)
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         self._fit_inner(inner, X, y, trained, fit_params, context)
-        objective = _make_objective(problem, inner, X, y, trained, fit_params)
+        if splits:
+            held_out[inner.held_out_rows_] = True
+            trained = ~held_out
+        objective = make_objective(inner, X, y, trained, fit_params, seed)
         validation = None
         if X_val is not None:
             validation = given_rows(objective, inner, X_val, y_val)
@@ -265,11 +284,71 @@ class PUMAUnlearner(BaseUnlearner):
         self._subjects = subjects
         self._objective = objective
         self._held_out = held_out
+        self._splits = splits
         self._validation = validation
         self._seed = seed
         self._transformer_params = transformer_params(inner, fit_params, n_rows)
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
+
+    def _settings(self):
+        """Return how the steps of a network are computed."""
+        from sklearn_unlearn.influence.network import NetworkSettings
+
+        return NetworkSettings(self.params, self.curvature, self.damping, self.solver)
+
+    def _objective_maker(self, model):
+        """Return the function that makes the objective of a kind of model, once it is fitted.
+
+        Raises for models that can't be unlearned.
+        """
+        if is_network(model):
+            check_network(model)
+            from sklearn_unlearn.influence.network import NetworkObjective
+
+            make, settings = NetworkObjective, self._settings()
+        else:
+            problem = linear_problem(model)
+
+            def make(last, rows, y, weights, trained, features, settings, seed):
+                return LinearObjective(problem, last, rows, y, weights, trained, features)
+
+            settings = None
+
+        def make_objective(inner, X, y, trained, fit_params, seed):
+            """Return the objective of a fitted model."""
+            transformers, last = split_pipeline(inner)
+            y = encode(last, y)
+            class_weight = getattr(last, "class_weight", None)
+            if y.ndim == 2 and is_classifier(last) and class_weight is not None:
+                raise TypeError(
+                    f"{type(last).__name__} with class_weight and multilabel y cannot be "
+                    "unlearned; use class_weight=None or one classifier per label."
+                )
+            weights = sample_weight(inner, fit_params)
+            weights = np.ones(len(trained)) if weights is None else np.array(weights, float)
+            weighted = bool(transformer_params(inner, fit_params, len(trained)))
+            features = make_features(transformers, weighted, convert=settings is None)
+            if settings is None:
+                rows = RowStore(X, numeric=features.numeric)
+            else:
+                if features.numeric and not hasattr(X, "iloc") and not sparse.issparse(X):
+                    X = np.asanyarray(X)
+                in_place = isinstance(X, np.ndarray) or sparse.issparse(X)
+                rows = RowStore(X, numeric=features.numeric and in_place, convert=False)
+            return make(last, rows, y, weights, trained, features, settings, seed)
+
+        return make_objective
+
+    def _bound_objective(self):
+        """Return the objective at the model as it stands."""
+        objective, model = self._objective, last_step(self.estimator_)
+        if not is_network(model):
+            return objective
+        return objective.bound(model, self._settings())
+
+    def _inner(self):
+        return adapted(self.estimator)
 
     def _check_params(self):
         """Raise for parameters that are invalid."""
@@ -283,6 +362,15 @@ class PUMAUnlearner(BaseUnlearner):
             check_number(self, "n_compensators", Integral, 1)
         check_option(self, "reweight", ("l2", "l1", None))
         check_option(self, "hessian", ("downdated", "original"))
+        check_option(self, "curvature", ("gauss-newton", "hessian"))
+        check_option(self, "solver", ("auto", "dense", "cg", "ekfac"))
+        if self.damping != "auto":
+            check_number(self, "damping", Real, 0)
+        if not isinstance(self.params, str):
+            raise ValueError(
+                f'params={self.params!r} is invalid: it must be "all", "last_layer" or a pattern '
+                "of parameter names."
+            )
         if not callable(self.criterion):
             check_option(self, "criterion", ("loss", "loss_per_class"), " or a callable")
         if self.criterion == "loss_per_class" and not is_classifier(self.estimator):
@@ -348,7 +436,7 @@ class PUMAUnlearner(BaseUnlearner):
         """
         check_is_fitted(self)
         self._settle()
-        objective = self._objective
+        objective = self._bound_objective()
         objective.rows.own()
         rows = None if X_ids is None else self._subjects.rows(X_ids)[1]
         gradient = self._criterion_gradient(objective, np.empty(0, dtype=np.intp))
@@ -358,6 +446,8 @@ class PUMAUnlearner(BaseUnlearner):
                 'with reweight="l2" and more rows per class.'
             )
         psi, _ = objective.directional(objective.solve(gradient), rows)
+        # The curvature has been made, and serves the next request.
+        self._objective = objective
         if rows is None:
             psi = psi[objective.trained | self._held_out]
         return psi[:, 0] if psi.shape[1] == 1 else psi
@@ -376,7 +466,7 @@ class PUMAUnlearner(BaseUnlearner):
 
     def _forget(self, rows, context):
         self._check_params()
-        objective = self._objective
+        objective = self._bound_objective()
         objective.rows.own()
 
         def pass_begins():
@@ -384,45 +474,44 @@ class PUMAUnlearner(BaseUnlearner):
             task.call_on_fit_task_begin(estimator=self)
             task.call_on_fit_task_end(estimator=self)
 
+        not_forgotten = [*out_of_reach(objective.rows, self.estimator_), *objective.leftovers]
+        if self._validation is not None:
+            not_forgotten.append("X_val, whose rows have no ids")
+        chosen_by = self._splits and self._held_out[rows].any() and self.estimator_.net.callbacks
+        if chosen_by:
+            not_forgotten.append("what the net's callbacks chose by the rows of its train_split")
+        outcome = {
+            "guarantee": "approximate" if chosen_by else "exact",
+            "n_rows_retrained": 0,
+            "gradient_norm_before": None,
+            "gradient_norm_after": None,
+            "stopped_because": "no forgotten row was trained on",
+            "not_forgotten": tuple(not_forgotten),
+        }
         removed = rows[objective.trained[rows]]
         if not len(removed):
-            attributes = {"estimator_": self.estimator_}
-            return attributes, self._outcome(objective, "exact", "no forgotten row was trained on")
-        after, curvature = self._leave_out(removed)
-        after.gradient()
-        norm_before = after.gradient_norm() if after.expansion.measured else None
+            # A net has a history of the rows that it held out.
+            model = self._written(objective) if self._splits else self.estimator_
+            return {"estimator_": model}, outcome
+        after, curvature = self._leave_out(objective, removed)
+        outcome["gradient_norm_before"] = after.measured_gradient_norm()
         target = carried = after
         if self.reweight is not None:
-            target, carried = self._reweighted(after, curvature, rows, removed)
-        step, start = descend(target, curvature, self.eta, pass_begins)
-        # A step that was long has moved on with the weights of the target.
-        carried = (carried if start is target else start).moved(step)
-        norm_after, reason = None, "closed form" if self.eta else "eta is zero"
-        if self.n_refine and self.eta:
-            carried, reason = refine(carried, self.n_refine, self.tol, pass_begins)
-            norm_after = carried.gradient_norm()
-        exact = (
-            carried.loss.quadratic
-            and carried.keeps_hessian
-            and not carried.is_reweighted
-            and self.eta == 1
-            and self.hessian == "downdated"
-        )
-        guarantee = "exact" if exact else "approximate"
-        if norm_after is not None and norm_after <= self.tol and not exact:
-            guarantee = "optimum"
-        attributes = {"estimator_": self._written(carried), "_objective": carried}
-        outcome = self._outcome(carried, guarantee, reason)
-        outcome.update(gradient_norm_before=norm_before, gradient_norm_after=norm_after)
-        return attributes, outcome
+            target, carried = self._reweighted(objective, after, curvature, rows, removed)
+        seed = (self._seed + len(self.receipts_)) % 2**32
+        steps = Steps(self.eta, self.n_refine, self.tol, seed)
+        carried, fields = target.arrive(carried, curvature, steps, pass_begins)
+        outcome.update(fields)
+        if carried.features is not objective.features and not carried.features.numeric:
+            outcome["n_rows_retrained"] = carried.n_rows
+        return {"estimator_": self._written(carried), "_objective": carried}, outcome
 
-    def _leave_out(self, removed):
+    def _leave_out(self, objective, removed):
         """Return the objective without rows and the one whose Hessian the step takes."""
-        objective = self._objective
         if self.hessian == "original":
-            objective.gradient()
+            objective.expanded()
         after = objective.without(removed)
-        _check_what_remains(after, self.estimator_)
+        after.check_remaining(self.estimator_)
 
         def leaving():
             return objective.rows.take(removed)
@@ -443,13 +532,13 @@ class PUMAUnlearner(BaseUnlearner):
         # Transformers that were fitted anew leave no Hessian of the rows before.
         return target, target if change is None else objective.with_features(features, change)
 
-    def _reweighted(self, after, curvature, rows, removed):
+    def _reweighted(self, objective, after, curvature, rows, removed):
         """Return the reweighted objective that the step aims at and the one that is kept."""
         gradient = self._criterion_gradient(after, rows)
         if gradient is None:
             return after, after
         S = curvature.solve(gradient)
-        weights = self._objective.weights[removed]
+        weights = objective.weights[removed]
         loss = after.directional(S, removed, weights)[0].sum(axis=0)
         if not (loss > 0).any():
             return after, after
@@ -486,34 +575,19 @@ class PUMAUnlearner(BaseUnlearner):
 
     def _compensators(self, after):
         """Return the rows drawn to change their weights, None if all may."""
-        if self.n_compensators is None or self.n_compensators >= after.n_rows:
+        n_drawn = self.n_compensators or after.n_compensators
+        if n_drawn is None or n_drawn >= after.n_rows:
             return None
         rng = np.random.RandomState((self._seed + len(self.receipts_)) % 2**32)
-        return np.sort(rng.choice(after.remaining_rows(), self.n_compensators, replace=False))
+        return np.sort(rng.choice(after.remaining_rows(), n_drawn, replace=False))
 
     def _written(self, objective):
         """Return the fitted estimator at an objective's parameters and transformers."""
         transformers = objective.features.transformers
-        last = write_parameters(last_step(self.estimator_), objective.theta)
+        last = objective.written(last_step(self.estimator_))
         if hasattr(last, "feature_names_in_") and transformers is not None:
             last.feature_names_in_ = transformers.get_feature_names_out()
         return joined_pipeline(self.estimator_, transformers, last)
-
-    def _outcome(self, objective, guarantee, reason):
-        """Return the fields of the receipt that this method fills."""
-        refitted = objective.features is not self._objective.features
-        refitted = refitted and not objective.features.numeric
-        not_forgotten = out_of_reach(objective.rows, self.estimator_)
-        if self._validation is not None:
-            not_forgotten.append("X_val, whose rows have no ids")
-        return {
-            "guarantee": guarantee,
-            "n_rows_retrained": objective.n_rows if refitted else 0,
-            "gradient_norm_before": None,
-            "gradient_norm_after": None,
-            "stopped_because": reason,
-            "not_forgotten": tuple(not_forgotten),
-        }
 
     def _erase(self, rows):
         self._objective.erase(rows)
@@ -522,34 +596,3 @@ class PUMAUnlearner(BaseUnlearner):
         for value in self._transformer_params.values():
             if has_rows(value, n_rows):
                 value[rows] = 0
-
-
-def _make_objective(problem, inner, X, y, trained, fit_params):
-    """Return the objective of a fitted model."""
-    transformers, last = split_pipeline(inner)
-    y = encode(last, y)
-    if y.ndim == 2 and is_classifier(last) and problem.class_weight is not None:
-        raise TypeError(
-            f"{type(last).__name__} with class_weight and multilabel y cannot be unlearned; "
-            "use class_weight=None or one classifier per label."
-        )
-    weights = sample_weight(inner, fit_params)
-    if weights is None:
-        weights = np.ones(len(trained))
-    weighted = bool(transformer_params(inner, fit_params, len(trained)))
-    features = make_features(transformers, weighted)
-    rows = RowStore(X, numeric=features.numeric)
-    return LinearObjective(problem, last, rows, y, np.array(weights, float), trained, features)
-
-
-def _check_what_remains(objective, model):
-    """Raise if too few rows are left to train on."""
-    counts = objective.class_weights.counts
-    if objective.n_rows == 0:
-        raise ValueError("The request would leave no row to train on; discard the model instead.")
-    if len(counts) > 1 and counts.min() == 0:
-        label = model.classes_.tolist()[np.argmin(counts)]
-        raise ValueError(
-            f"The request would leave no training row of class {label!r}, which the model's "
-            "parameters can't express. Fit a new model without the class."
-        )

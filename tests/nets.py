@@ -1,5 +1,6 @@
 """Torch modules for the tests; at module level, so that they can be pickled."""
 
+import skorch
 from torch import nn
 
 
@@ -25,3 +26,29 @@ class OneOutput(nn.Module):
 
     def forward(self, X):
         return self.layers(X)
+
+
+class Flexible(nn.Module):
+    """A network whose sizes are set when training begins."""
+
+    def __init__(self, n_features=2, n_outputs=2, n_hidden=16):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(n_features, n_hidden), nn.Tanh(), nn.Linear(n_hidden, n_outputs)
+        )
+
+    def forward(self, X):
+        return self.layers(X)
+
+
+class SetSizes(skorch.callbacks.Callback):
+    """Give a network the sizes of its data."""
+
+    def on_train_begin(self, net, X=None, y=None, **params):
+        rows = X["X"] if isinstance(X, dict) else X
+        n_outputs = 1
+        if isinstance(net, skorch.NeuralNetRegressor):
+            n_outputs = y.shape[1]
+        elif not isinstance(net, skorch.NeuralNetBinaryClassifier):
+            n_outputs = max(2, int(y.max()) + 1)
+        net.set_params(module__n_features=rows.shape[1], module__n_outputs=n_outputs)

@@ -9,7 +9,6 @@ from sklearn.utils import assert_all_finite
 
 from sklearn_unlearn._rows import RowStore, batches, count_rows
 from sklearn_unlearn._targets import encode, given_targets
-from sklearn_unlearn.influence.expansion import pull_back
 
 
 class CriterionRows:
@@ -39,7 +38,7 @@ class CriterionRows:
 
     def blocks(self, objective):
         """Yield the objective's features of the rows in blocks of bounded size."""
-        for batch in batches(len(self.numbers), objective.theta.shape[1]):
+        for batch in batches(len(self.numbers), objective.row_values):
             yield objective.features(self.rows.take(self.numbers[batch]))
 
     def check(self, objective, X_name, y_name):
@@ -85,7 +84,7 @@ def criterion_gradient(objective, criterion, rows):
 
     Parameters
     ----------
-    objective : LinearObjective
+    objective : LinearObjective or NetworkObjective
         Whose parameters and features apply.
 
     criterion : {"loss", "loss_per_class"} or callable
@@ -97,7 +96,7 @@ def criterion_gradient(objective, criterion, rows):
 
     Returns
     -------
-    ndarray of shape (m, n_outputs, n_features + 1)
+    ndarray of shape (m, *objective.shape)
         One gradient for each of the criterion's m values.
 
     Raises
@@ -111,20 +110,17 @@ def criterion_gradient(objective, criterion, rows):
     else:
         slopes, shares = None, _shares(criterion, rows)
     m = len(slopes if shares is None else shares)
-    gradient = np.zeros((m, *objective.theta.shape))
+    gradient = np.zeros((m, *objective.shape))
     start = 0
     for Z in rows.blocks(objective):
         of = slice(start, start + Z.shape[0])
         start = of.stop
         if shares is not None:
-            slope = objective.loss.gradient(objective.raw(Z), rows.targets[of])
-            slope = shares[:, of, None] * slope
+            slope = shares[:, of, None] * objective.slopes(Z, rows.targets[of])
         else:
             slope = slopes[:, of]
         for part, one in zip(gradient, slope, strict=True):
-            part += pull_back(Z, one)
-    if not objective.fit_intercept:
-        gradient[:, :, -1] = 0
+            part += objective.pull_back(Z, one)
     return gradient
 
 

@@ -19,7 +19,9 @@ from sklearn_unlearn.influence.expansion import (
     sum_of_squares,
 )
 from sklearn_unlearn.influence.inverse import block_solvers, by_block, solve_by_products
+from sklearn_unlearn.influence.linear_models import write_parameters
 from sklearn_unlearn.influence.losses import softmax_loss
+from sklearn_unlearn.influence.newton import arrive
 
 # A dense Hessian of up to 4,000 parameters is kept; beyond, only its products are used.
 MAX_HESSIAN_VALUES = 4000**2
@@ -83,6 +85,24 @@ class LinearObjective:
         """Return the class numbers of rows, zeros where there are no classes."""
         y = self.y[rows]
         return y if y.ndim == 1 else np.zeros(len(y), dtype=np.intp)
+
+    # Weights of all rows may change: their influences cost one pass.
+    n_compensators = None
+    leftovers = ()
+
+    def bound(self, model, settings):
+        """Return the objective as it is: its parameters are its own."""
+        return self
+
+    @property
+    def shape(self):
+        """Shape of a parameter vector."""
+        return self.theta.shape
+
+    @property
+    def row_values(self):
+        """Number of values that a row takes while it is used."""
+        return self.theta.shape[1]
 
     @property
     def n_rows(self):
@@ -151,6 +171,17 @@ class LinearObjective:
     def raw(self, Z):
         """Return the raw predictions for features, shape (n, n_outputs)."""
         return push_forward(Z, self.theta)
+
+    def slopes(self, Z, y):
+        """Return the derivatives of the losses of rows by their raw predictions."""
+        return self.loss.gradient(self.raw(Z), y)
+
+    def pull_back(self, Z, slopes):
+        """Return the gradient for given derivatives by the raw predictions."""
+        gradient = pull_back(Z, slopes)
+        if not self.fit_intercept:
+            gradient[:, -1] = 0
+        return gradient
 
     def output_weights(self, rows, weights):
         """Return the weights of rows in each output; a group's factor is added later."""
@@ -259,6 +290,11 @@ class LinearObjective:
     def gradient_norm(self):
         """Return the largest absolute entry of the mean objective's gradient."""
         return float(np.abs(self.gradient()).max() / self.class_weights.weight)
+
+    def measured_gradient_norm(self):
+        """Return :meth:`gradient_norm` if it comes from a pass over the rows, else None."""
+        self.gradient()
+        return self.gradient_norm() if self.expansion.measured else None
 
     def directional(self, S, rows=None, weights=None):
         """Return the derivative of weighted row losses along directions.
@@ -415,6 +451,31 @@ class LinearObjective:
                 drift=e.drift + self._share(self.weights[rows].sum()),
             )
         return new
+
+    def check_remaining(self, model):
+        """Raise if the rows that remain can't be trained on.
+
+        Parameters
+        ----------
+        model : estimator
+            The fitted model, for its classes.
+
+        Raises
+        ------
+        ValueError
+            If no row is left, or none of a class.
+        """
+        counts = self.class_weights.counts
+        if self.n_rows == 0:
+            raise ValueError(
+                "The request would leave no row to train on; discard the model instead."
+            )
+        if len(counts) > 1 and counts.min() == 0:
+            label = model.classes_.tolist()[np.argmin(counts)]
+            raise ValueError(
+                f"The request would leave no training row of class {label!r}, which the model's "
+                "parameters can't express. Fit a new model without the class."
+            )
 
     def _share(self, weight):
         """Return a weight as a share of all weight when the Hessian was made."""
@@ -605,6 +666,14 @@ class LinearObjective:
                 "the model to a tighter tolerance."
             )
         return step
+
+    def arrive(self, carried, curvature, steps, pass_begins):
+        """Return the objective after the request's steps, and fields of the receipt."""
+        return arrive(self, carried, curvature, steps, pass_begins)
+
+    def written(self, model):
+        """Return a copy of a fitted model at this objective's parameters."""
+        return write_parameters(model, self.theta)
 
     def erase(self, rows):
         """Remove the values of rows from the shared arrays; repeated calls change nothing."""

@@ -1,11 +1,87 @@
 """Newton steps on an objective: one when it is short, more when it is long."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 # A step is long if it promises to take more than this share off the objective: then its
 # quadratic model is no longer trusted without a look at the rows.
 LONG_STEP = 0.01
 MAX_PASSES = 100
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How far an objective shall move.
+
+    Parameters
+    ----------
+    eta : float
+        Factor of the step.
+
+    n_refine : int
+        Largest number of further steps.
+
+    tol : float
+        Gradient norm of the mean objective to stop at.
+
+    seed : int
+        Draws the rows of further steps that take only some.
+    """
+
+    eta: float
+    n_refine: int
+    tol: float
+    seed: int
+
+
+def arrive(target, carried, curvature, steps, pass_begins):
+    """Move a linear objective by a request.
+
+    Parameters
+    ----------
+    target : LinearObjective
+        Where to start, on the rows that remain.
+
+    carried : LinearObjective
+        The objective with the weights that are kept.
+
+    curvature : LinearObjective
+        Whose Hessian the first step takes.
+
+    steps : Steps
+        How far.
+
+    pass_begins : callable
+        Called before every pass over the rows, for progress.
+
+    Returns
+    -------
+    objective : LinearObjective
+        The objective at the end.
+
+    fields : dict
+        Fields of the receipt.
+    """
+    step, start = descend(target, curvature, steps.eta, pass_begins)
+    # A step that was long has moved on with the weights of the target.
+    carried = (carried if start is target else start).moved(step)
+    norm, reason = None, "closed form" if steps.eta else "eta is zero"
+    if steps.n_refine and steps.eta:
+        carried, reason = refine(carried, steps.n_refine, steps.tol, pass_begins)
+        norm = carried.gradient_norm()
+    exact = (
+        carried.loss.quadratic
+        and carried.keeps_hessian
+        and not carried.is_reweighted
+        and steps.eta == 1
+        and curvature is target
+    )
+    guarantee = "exact" if exact else "approximate"
+    if norm is not None and norm <= steps.tol and not exact:
+        guarantee = "optimum"
+    fields = {"guarantee": guarantee, "gradient_norm_after": norm, "stopped_because": reason}
+    return carried, fields
 
 
 def descend(objective, curvature, eta, pass_begins):
