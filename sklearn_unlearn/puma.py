@@ -496,8 +496,9 @@ class PUMAUnlearner(BaseUnlearner):
         after, curvature = self._leave_out(objective, removed)
         outcome["gradient_norm_before"] = after.measured_gradient_norm()
         target = carried = after
-        if self.reweight is not None:
-            target, carried = self._reweighted(objective, after, curvature, rows, removed)
+        leaving = after.leaving(removed)
+        if self.reweight is not None and len(leaving):
+            target, carried = self._reweighted(objective, after, curvature, rows, leaving)
         seed = (self._seed + len(self.receipts_)) % 2**32
         steps = Steps(self.eta, self.n_refine, self.tol, seed)
         carried, fields = target.arrive(carried, curvature, steps, pass_begins)

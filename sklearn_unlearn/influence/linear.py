@@ -477,6 +477,10 @@ class LinearObjective:
                 "parameters can't express. Fit a new model without the class."
             )
 
+    def leaving(self, rows):
+        """Return those of the rows left out whose gradients leave with them: all."""
+        return rows
+
     def _share(self, weight):
         """Return a weight as a share of all weight when the Hessian was made."""
         return float(weight / max(self.expansion.weight, np.finfo(float).tiny))

@@ -369,15 +369,23 @@ class NetworkObjective:
             new.counts = self.counts - np.bincount(self.y[rows], minlength=len(self.counts))
         else:
             new.counts = self.counts - len(rows)
-        # Outputs of classes that are gone are switched off; no step can be made towards that.
-        stay = new.counts[self.y[rows]] > 0 if self.y.ndim == 1 else np.ones(len(rows), bool)
-        new._gradient = self._gradient - self.gradient_of(rows[stay], weights[stay])
+        leaving = new.leaving(rows)
+        weights = self.weights[leaving]
+        if len(leaving):
+            new._gradient = self._gradient - self.gradient_of(leaving, weights)
         if self.problem.scale == "weight":
+            shrunk = weights.sum() / self.weight
             theta = self.packed(self.parameters)
-            shrunk = weights[stay].sum() / self.weight
-            new._gradient -= shrunk * self.spread(self.penalties()) * theta
+            new._gradient = new._gradient - shrunk * self.spread(self.penalties()) * theta
         new._forget_curvature(rows)
         return new
+
+    def leaving(self, rows):
+        """Return those of the rows left out whose gradients leave with them.
+
+        The output of a class without rows is switched off; no step can lead there.
+        """
+        return rows if self.y.ndim > 1 else rows[self.counts[self.y[rows]] > 0]
 
     def _forget_curvature(self, rows):
         """Take rows off the curvature, or drop it if its sample has lost too many."""

@@ -45,14 +45,17 @@ def arrive(target, carried, curvature, steps, pass_begins):
     reason, end = "eta is zero", carried
     if steps.eta:
         pass_begins()
-        start = target.packed(target.parameters)
-        solved, reason = curvature.solve_and_report(-target.gradient()[None])
-        step, note = trusted(target, start, steps.eta * solved[0])
-        end = carried.at(start + step)
+        start, gradient = target.packed(target.parameters), target.gradient()
+        parts = []
+        if gradient.any():
+            solved, how = curvature.solve_and_report(-gradient[None])
+            step, note = trusted(target, start, steps.eta * solved[0])
+            end = carried.at(start + step)
+            parts.append(how + note)
         for code in target.vanished():
             end = switched_off(end, code)
-            note += "; the output of a class without rows was switched off"
-        reason += note
+            parts.append("the output of a class without rows was switched off")
+        reason = "; ".join(parts) or "the gradient of the rows is zero"
         if steps.n_refine:
             pass_begins()
             end = optimised(end, steps.n_refine, steps.seed)
@@ -72,8 +75,6 @@ def trusted(objective, start, step):
     what it adds to the forgotten rows' loss. One that raises it by more, as measured, and
     by more than a hundredth of itself, is halved.
     """
-    if not step.any():
-        return step, ""
     remaining = objective.remaining_rows()
     probe = remaining
     if len(remaining) > PROBE_ROWS:
