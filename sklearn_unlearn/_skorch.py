@@ -107,6 +107,24 @@ def _check_device(device):
         ) from error
 
 
+def _check_built(module):
+    """Raise for a module, not a class of modules, that does not know its sizes yet."""
+    import torch
+
+    is_lazy = torch.nn.parameter.is_lazy
+    if isinstance(module, torch.nn.Module) and any(map(is_lazy, module.parameters())):
+        raise ValueError(
+            f"The module, a {type(module).__name__}, has lazy layers that are not built. Give "
+            "them their sizes, or pass a module that has seen a row."
+        )
+
+
+def trainable(module):
+    """Return the names of the parameters of a module that have a gradient."""
+    named = module.named_parameters()
+    return [name for name, p in named if p.requires_grad and p.is_floating_point()]
+
+
 def _scaled_weights(sample_weight, X):
     """Return sample weights with a mean of one, so that steps keep their size."""
     weights = check_array(
@@ -281,15 +299,14 @@ class NetAdapter(BaseEstimator):
         if any(name == "epoch_timer" for name, _ in net.get_default_callbacks()):
             net.set_params(callbacks__epoch_timer=None)
         _check_device(net.device)
-        try:
-            return net.initialize()
-        except ValueError as error:
-            if "uninitialized" not in str(error).lower():
-                raise
-            raise ValueError(
-                f"The module of {type(net).__name__} has lazy layers that are not built. Give "
-                "them their sizes, or pass a module that has seen a row."
-            ) from error
+        _check_built(net.module)
+        net.initialize()
+        if not trainable(net.module_):
+            raise TypeError(
+                f"{type(net.module_).__name__} has no floating-point parameter that requires a "
+                "gradient, so nothing in it can be trained."
+            )
+        return net
 
     def _checked(self, X, y, reset):
         """Return rows and targets as arrays."""

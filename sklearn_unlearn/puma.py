@@ -11,8 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._callbacks import with_callbacks
 from sklearn_unlearn._fit_params import has_rows, per_row, sample_weight, transformer_params
-from sklearn_unlearn._params import check_number, check_option, random_states
 from sklearn_unlearn._networks import check_network, is_network
+from sklearn_unlearn._params import check_number, check_option, random_states
 from sklearn_unlearn._rows import RowStore, count_rows, take_rows
 from sklearn_unlearn._skorch import adapted, fitted_adapted, holds_rows_out
 from sklearn_unlearn._subjects import SubjectIndex
@@ -33,7 +33,7 @@ from sklearn_unlearn.pipeline import (
 
 
 class PUMAUnlearner(BaseUnlearner):
-    """Forget training rows by moving a linear model's parameters by their influence.
+    """Forget training rows by moving a model's parameters by their influence.
 
     ``partial_forget`` takes the rows' gradients and curvature off the objective and makes
     one Newton step to the optimum of what remains. With ``reweight``, the weights of
@@ -43,7 +43,9 @@ class PUMAUnlearner(BaseUnlearner):
     Supported inner models: LinearRegression, Ridge, RidgeClassifier, LogisticRegression,
     LinearSVC and LinearSVR with squared losses, SGDClassifier and SGDRegressor with smooth
     losses, PoissonRegressor, GammaRegressor and TweedieRegressor, all without an L1
-    penalty, alone or as the last step of a Pipeline, whose transformers forget as well.
+    penalty; MLPClassifier, MLPRegressor and skorch's NeuralNetClassifier,
+    NeuralNetBinaryClassifier and NeuralNetRegressor, with torch installed; all of them alone
+    or as the last step of a Pipeline, whose transformers forget as well.
 
     Parameters
     ----------
@@ -76,12 +78,14 @@ class PUMAUnlearner(BaseUnlearner):
 
     n_compensators : int or None, default=None
         Number of remaining rows, drawn at random for each request, whose weights may
-        change. None takes all; the cost of the reweighting grows with them.
+        change. None takes all for a linear model, 2,000 for a network; the cost of the
+        reweighting grows with them.
 
     validation_fraction : float, default=0.1
         Share of the rows held out as criterion rows where ``fit`` gets no ``X_val``,
         stratified for classifiers; a class of which the share is less than half a row
-        gives none.
+        gives none. A skorch net with a ``train_split`` of its own, outside a pipeline,
+        takes the rows that this holds out instead.
 
     hessian : {"downdated", "original"}, default="downdated"
         Hessian of the step: of the objective without the rows, or of the objective before
@@ -89,11 +93,29 @@ class PUMAUnlearner(BaseUnlearner):
 
     n_refine : int, default=0
         Largest number of further Newton steps on the remaining objective, one pass over
-        the rows each.
+        the rows each. For a network: number of steps of its optimiser, started anew, each
+        on one batch of remaining rows.
 
     tol : float, default=1e-6
         These steps stop when no entry of the gradient of the mean objective is larger; the
-        guarantee is then "optimum".
+        guarantee is then "optimum". Not used for networks.
+
+    params : {"all", "last_layer"} or str, default="all"
+        Parameters of a network that may move; any other string is a pattern of their names
+        with the wildcards ``*`` and ``?``. Those that don't require a gradient never move.
+
+    curvature : {"gauss-newton", "hessian"}, default="gauss-newton"
+        Matrix of a network's step. The Hessian may be indefinite and need more damping.
+
+    damping : float or "auto", default="auto"
+        What is added to the diagonal of that matrix, for the mean loss. "auto" takes the
+        mean of its eigenvalues.
+
+    solver : {"auto", "dense", "ekfac", "cg"}, default="auto"
+        How its inverse is applied: by a dense matrix and its Cholesky factor, by a
+        factorisation of each layer (EKFAC [4]_), or by conjugate gradients that this
+        preconditions. "auto" takes "dense" up to 3,000 parameters, else "ekfac", and "cg"
+        for the Hessian, which has no such factorisation.
 
     random_state : int, RandomState instance or None, default=None
         Draws the hold-out, the compensators, and seeds for those parts of the inner
@@ -138,6 +160,19 @@ class PUMAUnlearner(BaseUnlearner):
     A step that promises to lower the objective by more than 1 % is checked in a pass over
     the rows, and repeated: a model that stopped far from its optimum ends near it.
 
+    A network is taken to be at an optimum, wherever its training stopped: the step removes
+    what the rows contribute, not what is left to train [3]_. Dropout is off and
+    normalisation takes its running statistics, which stay as they are and are named in
+    ``not_forgotten``. The first request costs the curvature of 2,000 rows drawn at random
+    (of all rows, where a dense matrix of them is cheap), every later request of k rows
+    passes over these k, 2,000 remaining rows and, to reweight, the compensators and the
+    criterion rows, whatever n. The matrix is made anew when 5 % of the rows that it was
+    made of are gone, or after a step that had to be cut back to less than a quarter. A
+    step that costs the remaining rows more loss than half of what it adds to the forgotten
+    rows', and more than 1 %, is cut back until it doesn't; the receipt says so. A request
+    for all rows of a class switches the output of the class off, if the last layer is
+    linear.
+
     The rows are kept, since later requests need them: a pickle of the unlearner holds the
     remaining rows. ``estimator_`` holds none. Do not change X between ``fit`` and the
     first request; until then the unlearner refers to it.
@@ -149,6 +184,13 @@ class PUMAUnlearner(BaseUnlearner):
 
     .. [2] P. W. Koh, P. Liang, "Understanding Black-box Predictions via Influence
        Functions", ICML 2017, :arxiv:`1703.04730`.
+
+    .. [3] J. Bae, N. Ng, A. Lo, M. Ghassemi, R. Grosse, "If Influence Functions are the
+       Answer, Then What is the Question?", NeurIPS 2022, :arxiv:`2209.05364`.
+
+    .. [4] T. George, C. Laurent, X. Bouthillier, N. Ballas, P. Vincent, "Fast Approximate
+       Natural Gradient Descent in a Kronecker-factored Eigenbasis", NeurIPS 2018,
+       :arxiv:`1806.03884`.
 
     Examples
     --------
@@ -240,7 +282,11 @@ class PUMAUnlearner(BaseUnlearner):
         Raises
         ------
         TypeError
-            If the inner model has no gradients or an L1 penalty.
+            If the inner model has no gradients or an L1 penalty, or the criterion of a
+            network gives no loss per row.
+
+        ImportError
+            If the inner model is a network and torch is not installed.
 
         ValueError
             If a parameter or the input is invalid.

@@ -52,3 +52,32 @@ class SetSizes(skorch.callbacks.Callback):
         elif not isinstance(net, skorch.NeuralNetBinaryClassifier):
             n_outputs = max(2, int(y.max()) + 1)
         net.set_params(module__n_features=rows.shape[1], module__n_outputs=n_outputs)
+
+
+class Pictures(nn.Module):
+    """A small convolutional network with normalisation, for 6 x 6 pixels."""
+
+    def __init__(self, n_outputs=3):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Unflatten(1, (1, 6, 6)),
+            nn.Conv2d(1, 3, 3, stride=2, padding=1),
+            nn.BatchNorm2d(3),
+            nn.Tanh(),
+            nn.Flatten(),
+            nn.Linear(27, n_outputs),
+        )
+
+    def forward(self, X):
+        return self.layers(X)
+
+
+class Probabilities(nn.Module):
+    """A small network that returns probabilities, as skorch's default criterion takes them."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 3), nn.Softmax(dim=-1))
+
+    def forward(self, X):
+        return self.layers(X)

@@ -15,6 +15,7 @@ from sklearn.linear_model import (
     TweedieRegressor,
 )
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import LinearSVC, LinearSVR
@@ -85,3 +86,46 @@ def test_check_estimator_of_hrn():
     from sklearn_unlearn.one_class import HRNOneClass
 
     check_estimator(HRNOneClass(max_epochs=3))
+
+
+def networks():
+    """Return unlearners around networks; modules get their sizes from the data."""
+    torch, skorch = pytest.importorskip("torch"), pytest.importorskip("skorch")
+    from tests.nets import Flexible, SetSizes
+
+    trained = {
+        "module": Flexible,
+        "callbacks": [SetSizes],
+        "max_epochs": 60,
+        "optimizer": torch.optim.Adam,
+        "lr": 0.02,
+        "batch_size": 16,
+        "verbose": 0,
+    }
+    return {
+        "classifier": PUMAUnlearner(
+            skorch.NeuralNetClassifier(criterion=torch.nn.CrossEntropyLoss, **trained)
+        ),
+        "binary": PUMAUnlearner(skorch.NeuralNetBinaryClassifier(**trained)),
+        "regressor": PUMAUnlearner(
+            skorch.NeuralNetRegressor(**trained, train_split=None), reweight=None
+        ),
+        "pipeline": PUMAUnlearner(
+            make_pipeline(
+                StandardScaler(),
+                skorch.NeuralNetClassifier(criterion=torch.nn.CrossEntropyLoss, **trained),
+            )
+        ),
+        "MLPClassifier": PUMAUnlearner(MLPClassifier(hidden_layer_sizes=(10,))),
+        "MLPRegressor": PUMAUnlearner(
+            MLPRegressor(learning_rate_init=0.01, max_iter=500), reweight=None
+        ),
+    }
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "name", ["classifier", "binary", "regressor", "pipeline", "MLPClassifier", "MLPRegressor"]
+)
+def test_check_estimator_of_networks(name):
+    check_estimator(networks()[name])

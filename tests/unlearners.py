@@ -13,6 +13,7 @@ from sklearn.linear_model import (
     SGDRegressor,
 )
 from sklearn.naive_bayes import BernoulliNB, GaussianNB
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import LinearSVC
@@ -124,3 +125,69 @@ CASES = [
         regression,
     ),
 ]
+
+try:
+    import torch
+
+    from tests import nets
+except ImportError:
+    pass
+else:
+    TRAINED = {"max_epochs": 15, "lr": 0.1, "batch_size": 16, "verbose": 0, "train_split": None}
+    CASES += [
+        Case(
+            "puma-mlp",
+            lambda: PUMAUnlearner(
+                MLPClassifier(
+                    hidden_layer_sizes=(8,), learning_rate_init=0.02, tol=0.01, max_iter=1000
+                ),
+                random_state=0,
+            ),
+            classification,
+        ),
+        Case(
+            "puma-mlp-regression",
+            lambda: PUMAUnlearner(
+                make_pipeline(
+                    StandardScaler(with_mean=False),
+                    MLPRegressor(
+                        hidden_layer_sizes=(8,), learning_rate_init=0.02, tol=0.01, max_iter=1000
+                    ),
+                ),
+                reweight=None,
+                random_state=0,
+            ),
+            regression,
+        ),
+        Case(
+            "puma-net",
+            lambda: PUMAUnlearner(
+                nets.skorch.NeuralNetClassifier(
+                    nets.Dropped, criterion=torch.nn.CrossEntropyLoss, **TRAINED
+                ),
+                random_state=0,
+            ),
+            classification,
+        ),
+        Case(
+            "puma-net-factorised",
+            lambda: PUMAUnlearner(
+                nets.skorch.NeuralNetRegressor(nets.OneOutput, **{**TRAINED, "lr": 0.01}),
+                solver="ekfac",
+                random_state=0,
+            ),
+            regression,
+        ),
+        Case(
+            "puma-net-binary",
+            lambda: PUMAUnlearner(
+                make_pipeline(
+                    MinMaxScaler(),
+                    nets.skorch.NeuralNetBinaryClassifier(nets.OneOutput, **TRAINED),
+                ),
+                n_refine=3,
+                random_state=0,
+            ),
+            classification,
+        ),
+    ]

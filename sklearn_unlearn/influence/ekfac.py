@@ -84,9 +84,11 @@ def gauss_newton_product(problem, parameters, x, y, weights):
         return grad(lambda r: (weights * problem.losses(r, y)).sum())(raw)
 
     def product(v):
-        raw, change = jvp(raw_at, (parameters,), (v,))
-        bent = jvp(slope, (raw,), (change,))[1]
-        return vjp(raw_at, parameters)[1](bent)[0]
+        change = jvp(raw_at, (parameters,), (v,))[1]
+        raw, back = vjp(raw_at, parameters)
+        # A Hessian is its own transpose, and not every loss has second forward derivatives.
+        bent = vjp(slope, raw)[1](change)[0]
+        return back(bent)[0]
 
     return product
 
@@ -100,7 +102,7 @@ def hessian_product(problem, parameters, x, y, weights):
     def total(values):
         return (weights * problem.losses(problem.raw(values, x), y)).sum()
 
-    return lambda v: jvp(grad(total), (parameters,), (v,))[1]
+    return lambda v: vjp(grad(total), parameters)[1](v)[0]
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,13 @@ class EKFAC:
     biases: dict
     diagonal: dict
 
+    def __getstate__(self):
+        # Not every format of pickles knows tensors.
+        return _converted(vars(self), lambda part: part.cpu().numpy())
+
+    def __setstate__(self, state):
+        vars(self).update(_converted(state, torch.as_tensor))
+
     def trace(self):
         """Return the trace of the matrix."""
         parts = [*self.eigenvalues.values(), *self.diagonal.values()]
@@ -138,11 +147,12 @@ class EKFAC:
         return replace(
             self,
             eigenvalues={
-                name: (value - eigenvalues[name]).clamp(min=0)
+                name: (value.to(eigenvalues[name]) - eigenvalues[name]).clamp(min=0)
                 for name, value in self.eigenvalues.items()
             },
             diagonal={
-                name: (value - diagonal[name]).clamp(min=0) for name, value in self.diagonal.items()
+                name: (value.to(diagonal[name]) - diagonal[name]).clamp(min=0)
+                for name, value in self.diagonal.items()
             },
         )
 
@@ -166,21 +176,35 @@ class EKFAC:
             Product.
         """
         solved = {
-            name: v[name] / (scale * value + ridge[name]) for name, value in self.diagonal.items()
+            name: v[name] / (scale * value.to(v[name]) + ridge[name])
+            for name, value in self.diagonal.items()
         }
-        for weight, (inputs, outputs) in self.bases.items():
+        for weight, pair in self.bases.items():
+            # A matrix that was pickled comes back on the CPU.
+            inputs, outputs, eigenvalues = (
+                part.to(v[weight]) for part in (*pair, self.eigenvalues[weight])
+            )
             bias = self.biases[weight]
             block = v[weight].flatten(1).T
             if bias is not None:
                 block = torch.cat([block, v[bias][None]])
             turned = inputs.T @ block @ outputs
-            turned = turned / (scale * self.eigenvalues[weight] + ridge[weight])
+            turned = turned / (scale * eigenvalues + ridge[weight])
             block = inputs @ turned @ outputs.T
             n_inputs = v[weight].flatten(1).shape[1]
             solved[weight] = block[:n_inputs].T.reshape(v[weight].shape)
             if bias is not None:
                 solved[bias] = block[n_inputs]
         return solved
+
+
+def _converted(value, convert):
+    """Return nested dicts and tuples with their tensors or arrays converted."""
+    if isinstance(value, dict):
+        return {name: _converted(part, convert) for name, part in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_converted(part, convert) for part in value)
+    return value if value is None or isinstance(value, str) else convert(value)
 
 
 def make_ekfac(problem, parameters, batches, generator):
@@ -205,7 +229,7 @@ def make_ekfac(problem, parameters, batches, generator):
     EKFAC
         The matrix. Costs two passes over the rows with a backward pass per output.
     """
-    layers = {weight: (layer, bias) for _, layer, weight, bias in layers_of(problem)}
+    layers = {weight: (layer, bias) for layer, weight, bias in layers_of(problem)}
     factors = {}
     for signals, _ in _backward(problem, parameters, batches(), generator, layers, ()):
         for weight, (inputs, gradients) in signals.items():
@@ -228,14 +252,15 @@ def second_moments(problem, parameters, batches, generator, bases):
     Parameters are those of :func:`make_ekfac`, and the bases.
     """
     layers = {
-        weight: (layer, bias) for _, layer, weight, bias in layers_of(problem) if weight in bases
+        weight: (layer, bias) for layer, weight, bias in layers_of(problem) if weight in bases
     }
     covered = set(layers) | {bias for _, bias in layers.values()}
     others = [name for name in parameters if name not in covered]
     eigenvalues, diagonal = {}, {name: torch.zeros_like(parameters[name]) for name in others}
     for signals, rest in _backward(problem, parameters, batches(), generator, layers, others):
         for weight, (inputs, gradients) in signals.items():
-            turned_in, turned_out = inputs @ bases[weight][0], gradients @ bases[weight][1]
+            turned_in = inputs @ bases[weight][0].to(inputs)
+            turned_out = gradients @ bases[weight][1].to(gradients)
             if inputs.shape[1] == 1:
                 square = (turned_out**2).sum(dim=0)[:, 0]
                 moment = (turned_in[:, 0] ** 2).T @ square
@@ -257,6 +282,8 @@ def _backward(problem, parameters, batches, generator, layers, others):
     (columns, n, t, n_outputs) by weight, where t counts a layer's uses in one row; and
     estimates of the squared gradients of other parameters, summed over the rows.
     """
+    if not layers and not others:
+        return
     for x, y, weights in batches:
         seen, hooks = {}, []
 
@@ -284,7 +311,7 @@ def _backward(problem, parameters, batches, generator, layers, others):
         columns = _columns(root, generator)
         leaves = [delta for uses in seen.values() for _, delta in uses]
         leaves += [values[name] for name in others]
-        sent, squares = [], {name: 0 for name in others}
+        sent, squares = [], dict.fromkeys(others, 0)
         for number, column in enumerate(columns):
             got = torch.autograd.grad(
                 raw,
@@ -312,7 +339,7 @@ def _backward(problem, parameters, batches, generator, layers, others):
 
 def _columns(root, generator):
     """Return cotangents of the raw predictions, with a random sign for every row."""
-    n, width, rank = root.shape
+    n, _, rank = root.shape
     if rank > MAX_COLUMNS:
         signs = _signs((rank, MAX_COLUMNS), root, generator) / MAX_COLUMNS**0.5
         root = root @ signs

@@ -95,7 +95,7 @@ class NetworkObjective:
     """
 
     # Drawn for each request unless the user says how many; all of them would cost a pass.
-    n_compensators = 5000
+    n_compensators = 2000
     row_values = CHUNK_VALUES // BATCH_ROWS
 
     def __init__(self, model, rows, y, weights, trained, features, settings, seed):
@@ -140,9 +140,8 @@ class NetworkObjective:
         NetworkObjective
             The objective there.
         """
-        new = copy(self)
-        if getattr(self, "settings", None) != settings:
-            new._sample, new._curvature = None, None
+        same = getattr(self, "settings", None) == settings
+        new = copy(self) if same else self.without_curvature()
         new._bind(model, settings)
         return new
 
@@ -460,6 +459,12 @@ class NetworkObjective:
         """Return the objective at other parameters, its gradient taken to be zero there."""
         new = copy(self)
         new.parameters, new._gradient = self.unpacked(vector), np.zeros(self.shape)
+        return new
+
+    def without_curvature(self):
+        """Return the objective with its curvature yet to be made."""
+        new = copy(self)
+        new._sample, new._curvature = None, None
         return new
 
     def with_features(self, features, change=None):

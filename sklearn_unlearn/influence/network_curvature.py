@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.sparse.linalg import LinearOperator, cg
-from torch.func import hessian, jacrev, vmap
+from torch.func import jacrev, vmap
 
 from sklearn_unlearn.influence.ekfac import (
     gauss_newton_product,
@@ -27,6 +27,8 @@ MAX_ROWS = 2000
 MAX_DENSE_WORK = 1e11
 # Values in the Jacobian of a batch.
 JACOBIAN_VALUES = 2**24
+# Columns of a Hessian that are made at once.
+HESSIAN_COLUMNS = 64
 # A sample that lost more than this share of its rows is drawn anew.
 MAX_LOSS = 0.05
 CG_RTOL, CG_MAXITER = 1e-3, 100
@@ -73,19 +75,16 @@ def dense_matrix(objective, numbers):
     problem, d = objective.problem, objective.shape[0]
     matrix = np.zeros((d, d))
     if objective.settings.curvature == "hessian":
-        for x, y, weights in objective.batches(numbers):
-
-            def total(values, x=x, y=y, weights=weights):
-                return (weights * problem.losses(problem.raw(values, x), y)).sum()
-
-            blocks = hessian(total)(objective.parameters)
-            rows = [
-                torch.cat(
-                    [blocks[a][b].reshape(pa.numel(), -1) for b in objective.parameters], dim=1
-                )
-                for a, pa in objective.parameters.items()
-            ]
-            matrix += torch.cat(rows).double().cpu().numpy()
+        identity = np.eye(d)
+        for batch in objective.batches(numbers):
+            product = vmap(hessian_product(problem, objective.parameters, *batch))
+            for start in range(0, d, HESSIAN_COLUMNS):
+                of = slice(start, start + HESSIAN_COLUMNS)
+                columns = [objective.unpacked(column) for column in identity[of]]
+                v = {name: torch.stack([part[name] for part in columns]) for name in columns[0]}
+                parts = product(v)
+                flat = torch.cat([parts[name].flatten(1) for name in v], dim=1)
+                matrix[of] += flat.detach().double().cpu().numpy()
         return matrix
 
     def raw_of_one(values, x):
@@ -98,7 +97,7 @@ def dense_matrix(objective, numbers):
         root = output_hessian_root(problem, problem.raw(objective.parameters, x), y)
         root = (root * weights.sqrt()[:, None, None]).double()
         half = torch.einsum("ncr,ncd->nrd", root, flat).flatten(0, 1)
-        matrix += (half.T @ half).cpu().numpy()
+        matrix += (half.T @ half).detach().cpu().numpy()
     return matrix
 
 

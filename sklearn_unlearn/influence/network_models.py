@@ -20,7 +20,7 @@ from sklearn.base import clone, is_classifier
 from torch import nn
 from torch.func import functional_call
 
-from sklearn_unlearn._skorch import NetAdapter, alias, row_losses, torch_seed
+from sklearn_unlearn._skorch import NetAdapter, alias, row_losses, torch_seed, trainable
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def network_problem(model, params="all"):
     """
     problem = _of_net(model) if isinstance(model, NetAdapter) else _of_mlp(model)
     named = dict(problem.module.named_parameters())
-    free = [name for name, p in named.items() if p.requires_grad and p.is_floating_point()]
+    free = trainable(problem.module)
     if not free:
         raise TypeError(
             f"{problem.name} has no floating-point parameter that requires a gradient, so "
@@ -205,8 +205,9 @@ def _raw_of_net(net, logarithm, parameters, x):
 
 
 def _dense(Z):
-    """Return features, a data frame's among them, as an array."""
-    return Z.toarray() if sparse.issparse(Z) else np.asarray(Z)
+    """Return features, a data frame's among them, as an array that torch may refer to."""
+    array = Z.toarray() if sparse.issparse(Z) else np.asarray(Z)
+    return np.require(array, requirements="W")
 
 
 _ACTIVATIONS = {
@@ -322,7 +323,13 @@ def _write_net(model, parameters):
     return new
 
 
-_TRAINING_STATE = ("_optimizer", "_best_coefs", "_best_intercepts", "validation_scores_")
+_TRAINING_STATE = (
+    "_optimizer",
+    "_random_state",
+    "_best_coefs",
+    "_best_intercepts",
+    "validation_scores_",
+)
 
 
 def _write_mlp(model, parameters):
@@ -344,7 +351,7 @@ def _write_mlp(model, parameters):
 
 
 def layers_of(problem):
-    """Yield name, layer and parameter names of the layers whose curvature is a product.
+    """Yield the layers whose curvature is a product, and their parameters' names.
 
     Parameters
     ----------
@@ -353,8 +360,8 @@ def layers_of(problem):
 
     Yields
     ------
-    tuple of (str, torch.nn.Module, str, str or None)
-        Name, layer, name of its weight, name of its bias.
+    tuple of (torch.nn.Module, str, str or None)
+        Layer, name of its weight, name of its bias, None if that may not move.
     """
     for name, layer in problem.module.named_modules():
         prefix = f"{name}." if name else ""
@@ -364,7 +371,4 @@ def layers_of(problem):
         weight, bias = f"{prefix}weight", f"{prefix}bias"
         if not plain or weight not in problem.movable:
             continue
-        has_bias = layer.bias is not None
-        if has_bias and bias not in problem.movable:
-            continue
-        yield name, layer, weight, bias if has_bias else None
+        yield layer, weight, bias if bias in problem.movable else None

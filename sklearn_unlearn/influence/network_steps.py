@@ -9,7 +9,10 @@ PROBE_ROWS = 2000
 MAX_TRADE = 0.5
 # Share of the remaining loss that may be lost in any case.
 MAX_RISE = 0.01
-MAX_HALVINGS = 30
+# A step cut back to less than this calls for curvature at the parameters as they are.
+STALE_SHARE = 0.25
+# A step that must be shorter than this share of itself is of no use.
+MIN_SHARE = 1e-9
 # Probability that a class without rows keeps on the remaining rows.
 MAX_PROBABILITY = 1e-6
 
@@ -49,9 +52,14 @@ def arrive(target, carried, curvature, steps, pass_begins):
         parts = []
         if gradient.any():
             solved, how = curvature.solve_and_report(-gradient[None])
-            step, note = trusted(target, start, steps.eta * solved[0])
-            end = carried.at(start + step)
-            parts.append(how + note)
+            step = steps.eta * solved[0]
+            share = trusted_share(target, start, step)
+            end = carried.at(start + share * step)
+            parts.append(how)
+            if share < 1:
+                parts.append(f"step cut back to {share:.2g} of its length")
+            if share < STALE_SHARE:
+                end = end.without_curvature()
         for code in target.vanished():
             end = switched_off(end, code)
             parts.append("the output of a class without rows was switched off")
@@ -68,12 +76,12 @@ def arrive(target, carried, curvature, steps, pass_begins):
     return end, fields
 
 
-def trusted(objective, start, step):
-    """Return as much of a step as the losses agree with, and a note if it was cut back.
+def trusted_share(objective, start, step):
+    """Return the share of a step that the losses agree with.
 
     A step of the quadratic model raises the loss of the remaining rows by at most half of
     what it adds to the forgotten rows' loss. One that raises it by more, as measured, and
-    by more than a hundredth of itself, is halved.
+    by more than a hundredth of itself, is cut back.
     """
     remaining = objective.remaining_rows()
     probe = remaining
@@ -90,14 +98,16 @@ def trusted(objective, start, step):
     scale = objective.weight / weights.sum()
     allowed = MAX_RISE * scale * (weights @ before)
     share = 1.0
-    for _ in range(MAX_HALVINGS):
+    while share >= MIN_SHARE:
         ahead = objective.at(start + share * step)
         rise = scale * (weights @ (ahead.losses(probe) - before))
         gain = objective.weights[removed] @ (ahead.losses(removed) - gone)
         if rise <= max(allowed, MAX_TRADE * gain):
-            note = "" if share == 1 else f"; step cut back to {share:.2g} of its length"
-            return share * step, note
-        share /= 2
+            return share
+        # The rise goes with the square of the length, the gain with the length. A loss that
+        # is not finite says nothing.
+        fits = max((allowed / rise) ** 0.5, MAX_TRADE * gain / rise)
+        share *= min(max(fits, 0.1), 0.5) if np.isfinite(fits) else 0.1
     raise ValueError(
         f"No step along the influence keeps the losses of {objective.problem.name} on the "
         "remaining rows. Use a larger damping."
