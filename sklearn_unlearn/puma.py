@@ -171,7 +171,8 @@ class PUMAUnlearner(BaseUnlearner):
     step that costs the remaining rows more loss than half of what it adds to the forgotten
     rows', and more than 1 %, is cut back until it doesn't; the receipt says so. A request
     for all rows of a class switches the output of the class off, if the last layer is
-    linear.
+    linear, and moves nothing else: what the layers before it learned from the class stays,
+    and ``not_forgotten`` says so.
 
     The rows are kept, since later requests need them: a pickle of the unlearner holds the
     remaining rows. ``estimator_`` holds none. Do not change X between ``fit`` and the
@@ -543,6 +544,9 @@ class PUMAUnlearner(BaseUnlearner):
         outcome["gradient_norm_before"] = after.measured_gradient_norm()
         target = carried = after
         leaving = after.leaving(removed)
+        if len(leaving) < len(removed):
+            learned = "what the layers before the output learned from a class without rows"
+            outcome["not_forgotten"] += (learned,)
         if self.reweight is not None and len(leaving):
             target, carried = self._reweighted(objective, after, curvature, rows, leaving)
         seed = (self._seed + len(self.receipts_)) % 2**32

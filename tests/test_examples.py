@@ -37,6 +37,29 @@ def test_plot_exact_forgetting(tmp_path):
     assert (tmp_path / "exact_forgetting.png").stat().st_size > 10_000
 
 
+def test_plot_forget_class_network(tmp_path):
+    pytest.importorskip("skorch")
+    printed = run(tmp_path, "plot_forget_class_network.py")
+    assert "after          accuracy on eights 0.000" in printed
+    assert (tmp_path / "forget_class_network.png").stat().st_size > 10_000
+
+
+def test_network_forgetting(tmp_path):
+    pytest.importorskip("skorch")
+    script, small = "benchmarks/network_forgetting.py", ("--problems", "digits", "--nets", "10^4")
+    rows = json.loads(run(tmp_path, script, "--json", "--seeds", "1", "--cg", *small))
+    of = {(row["request"], row["method"]): row for row in rows}
+    assert of["a class", "PUMA"]["class_accuracy"] <= 0.05
+    for request in ("1 subject", "100 rows", "1 %"):
+        accuracy = of[request, "retraining"]["accuracy"]
+        assert of[request, "PUMA"]["accuracy"] >= accuracy - 0.03
+        assert of[request, "naive, by cg"]["agreement"] > 0.2
+        # The rows are less well known than before.
+        known = of[request, "as it was"]["forgotten_loss"]
+        assert of[request, "PUMA"]["forgotten_loss"] > known
+    assert "retraining" in run(tmp_path, script, "--seeds", "1", *small)
+
+
 def test_exact_forgetting(tmp_path):
     script = "benchmarks/exact_forgetting.py"
     figures = json.loads(run(tmp_path, script, "--json", "--max-rows", "4000"))

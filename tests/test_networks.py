@@ -113,6 +113,7 @@ def test_a_class_is_forgotten(kind):
     right = (after == names[y_test])[others].mean()
     assert right >= (before == names[y_test])[others].mean() - 0.01
     assert "switched off" in model.receipts_[-1].stopped_because
+    assert any("layers before the output" in part for part in model.receipts_[-1].not_forgotten)
     assert model.predict_proba(X_test).shape == (len(X_test), 10)
     # The class stays forgotten.
     model.partial_forget([np.flatnonzero(y == 1)[0]])

@@ -67,7 +67,7 @@ class Dense:
         matrix[np.diag_indices_from(matrix)] += objective.spread(ridge)
         diagonal = np.diag(matrix).copy()
         solver = SymmetricSolver(matrix, diagonal, np.empty(0, dtype=np.intp))
-        return solver.solve(V.T).T, "closed form"
+        return solver.solve(V.T).T, "dense curvature"
 
 
 def dense_matrix(objective, numbers):
