@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -13,3 +16,26 @@ settings.load_profile("default")
 def case(request):
     """An unlearner of the contract table with its data."""
     return request.param
+
+
+HIDE_TORCH = """
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("torch", "skorch"):
+            raise ModuleNotFoundError(f"No module named {name!r}")
+
+sys.meta_path.insert(0, Missing())
+"""
+
+
+@pytest.fixture
+def run_without_torch():
+    """Run code in a process that finds neither torch nor skorch; returns what became of it."""
+
+    def run(code):
+        command = [sys.executable, "-c", HIDE_TORCH + code]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    return run

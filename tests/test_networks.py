@@ -1,8 +1,6 @@
 """PUMAUnlearner on networks: ends where the linear model ends, keeps what must not move."""
 
 import pickle
-import subprocess
-import sys
 from copy import deepcopy
 
 import numpy as np
@@ -368,16 +366,8 @@ def test_bad_steps_change_nothing():
     model.partial_forget([3])
 
 
-def test_perceptrons_need_torch():
+def test_perceptrons_need_torch(run_without_torch):
     code = """
-import sys
-
-class Missing:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("torch", "skorch"):
-            raise ModuleNotFoundError(f"No module named {name!r}")
-
-sys.meta_path.insert(0, Missing())
 import numpy as np
 from sklearn.neural_network import MLPClassifier
 from sklearn_unlearn import PUMAUnlearner
@@ -387,6 +377,6 @@ try:
 except ImportError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = run_without_torch(code)
     assert "MLPClassifier needs torch" in done.stdout
     assert 'pip install "sklearn-unlearn[torch]"' in done.stdout
