@@ -4,6 +4,7 @@ from sklearn_unlearn._receipt import ForgetReceipt, model_digest
 from sklearn_unlearn._version import __version__
 from sklearn_unlearn.arcane import ArcaneEnsemble
 from sklearn_unlearn.base import BaseUnlearner
+from sklearn_unlearn.leave_one_out import loo_predict, loo_predict_proba
 from sklearn_unlearn.pipeline import partial_forget
 from sklearn_unlearn.puma import PUMAUnlearner
 from sklearn_unlearn.sisa import SISAEnsemble
@@ -15,6 +16,8 @@ __all__ = [
     "PUMAUnlearner",
     "SISAEnsemble",
     "__version__",
+    "loo_predict",
+    "loo_predict_proba",
     "model_digest",
     "partial_forget",
 ]

@@ -295,6 +295,7 @@ class PUMAUnlearner(BaseUnlearner):
         self._check_params()
         frozen = isinstance(self.estimator, FrozenEstimator)
         if frozen:
+            check_consistent_length(X, y)
             inner = fitted_adapted(self.estimator.estimator)
         else:
             inner = adapted(clone(self.estimator), holds_out=True)

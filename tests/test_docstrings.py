@@ -52,6 +52,8 @@ def test_public_classes_have_examples():
         "ArcaneEnsemble",
         "PUMAUnlearner",
         "SISAEnsemble",
+        "loo_predict",
+        "loo_predict_proba",
         "model_digest",
         "partial_forget",
     ):

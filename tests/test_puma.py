@@ -506,6 +506,8 @@ def test_frozen_estimators_are_taken_as_fitted():
     np.testing.assert_array_equal(production.coef_, before)
     with pytest.raises(ValueError, match="features"):
         PUMAUnlearner(FrozenEstimator(production)).fit(X[:, :2], y)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        PUMAUnlearner(FrozenEstimator(production)).fit(X, y[:-1])
 
 
 def test_sample_weights_reach_a_pipeline():

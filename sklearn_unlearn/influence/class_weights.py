@@ -61,6 +61,11 @@ class ClassWeights:
         return float(self._tally[:, 1].sum())
 
     @property
+    def mean_weights(self):
+        """Mean sample weight of the rows of each class, of shape (n_classes,)."""
+        return self._tally[:, 1] / self._tally[:, 0]
+
+    @property
     def weight(self):
         """Sum of the row weights, class weights included where they go to rows."""
         if self.per_output:

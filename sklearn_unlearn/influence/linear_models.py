@@ -58,6 +58,9 @@ class LinearProblem:
 
     balance_counts_weights : bool, default=False
         True if "balanced" counts sample weights rather than rows.
+
+    log_link : bool, default=False
+        True if predictions are exponentials of the raw predictions.
     """
 
     loss: losses.Loss
@@ -67,6 +70,7 @@ class LinearProblem:
     multiclass: str | None = None
     class_weight: object = None
     balance_counts_weights: bool = False
+    log_link: bool = False
 
 
 def linear_problem(model):
@@ -273,7 +277,8 @@ def _generalized_linear(model):
     else:
         power = 1 if isinstance(model, PoissonRegressor) else 2
         log_link = True
-    return LinearProblem(losses.tweedie(power, log_link), model.alpha, scale="weight")
+    loss = losses.tweedie(power, log_link)
+    return LinearProblem(loss, model.alpha, scale="weight", log_link=log_link)
 
 
 def write_parameters(model, theta):
