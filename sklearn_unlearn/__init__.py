@@ -5,6 +5,7 @@ from sklearn_unlearn._version import __version__
 from sklearn_unlearn.arcane import ArcaneEnsemble
 from sklearn_unlearn.base import BaseUnlearner
 from sklearn_unlearn.leave_one_out import loo_predict, loo_predict_proba
+from sklearn_unlearn.mislabel import MislabelDetector
 from sklearn_unlearn.pipeline import partial_forget
 from sklearn_unlearn.puma import PUMAUnlearner
 from sklearn_unlearn.sisa import SISAEnsemble
@@ -13,6 +14,7 @@ __all__ = [
     "ArcaneEnsemble",
     "BaseUnlearner",
     "ForgetReceipt",
+    "MislabelDetector",
     "PUMAUnlearner",
     "SISAEnsemble",
     "__version__",

@@ -150,6 +150,10 @@ class SubjectIndex:
                 owned.append(row)
         self.n_rows = start + len(keys)
 
+    def by_row(self):
+        """Return the id of each row; before the first request only."""
+        return list(self._keys)
+
     def _build(self):
         """Make the look-up table, on the first request only."""
         keys, self._keys = self._keys, None

@@ -74,15 +74,19 @@ def loo_predict(model, X, y, *, sample_weight=None):
     >>> print(f"{model.score(X, y):.3f} {r2_score(y, loo_predict(model, X, y)):.3f}")
     0.517 0.494
     """
-    objective, raw = _raw(model, X, y, sample_weight)
-    last = last_step(model)
-    if not is_classifier(last):
+    objective = fitted_objective(model, X, y, sample_weight)
+    return predictions(objective, leave_one_out(objective), last_step(model))
+
+
+def predictions(objective, raw, model):
+    """Return what a fitted linear model predicts where its raw predictions are these."""
+    if not is_classifier(model):
         predicted = np.exp(raw) if objective.problem.log_link else raw
-        return predicted[:, 0] if np.ndim(last.predict(_one(objective))) == 1 else predicted
+        return predicted[:, 0] if np.ndim(model.predict(_one(objective))) == 1 else predicted
     if objective.y.ndim > 1:
-        return (raw > 0).astype(last.classes_.dtype)
+        return (raw > 0).astype(model.classes_.dtype)
     codes = (raw[:, 0] > 0).astype(int) if raw.shape[1] == 1 else raw.argmax(axis=1)
-    return last.classes_[codes]
+    return model.classes_[codes]
 
 
 def loo_predict_proba(model, X, y, *, sample_weight=None):
@@ -148,11 +152,18 @@ def loo_predict_proba(model, X, y, *, sample_weight=None):
     >>> print(f"{log_loss(y, inside):.3f} {log_loss(y, outside):.3f}")
     0.053 0.076
     """
-    objective, raw = _raw(model, X, y, sample_weight)
-    last = last_step(model)
-    if not is_classifier(last) or not (objective.loss.coupled or objective.loss is log_loss):
+    objective = fitted_objective(model, X, y, sample_weight)
+    return probabilities(objective, leave_one_out(objective), last_step(model))
+
+
+def probabilities(objective, raw, model):
+    """Return the class probabilities of raw predictions of a fitted linear model.
+
+    Raises a TypeError if the model's loss is not logistic.
+    """
+    if not is_classifier(model) or not (objective.loss.coupled or objective.loss is log_loss):
         raise TypeError(
-            f"{type(last).__name__} has no logistic loss; use loo_predict, or LogisticRegression."
+            f"{type(model).__name__} has no logistic loss; use loo_predict, or LogisticRegression."
         )
     if objective.loss.coupled:
         return softmax(raw, axis=1)
@@ -165,8 +176,8 @@ def _one(objective):
     return objective.features(objective.rows.take(np.arange(1)))
 
 
-def _raw(model, X, y, sample_weight):
-    """Return the objective of a fitted model and its rows' leave-one-out raw predictions."""
+def fitted_objective(model, X, y, sample_weight=None):
+    """Return the objective of a fitted linear model; raises if it has no closed form."""
     check_is_fitted(model)
     params = {}
     if sample_weight is not None:
@@ -187,4 +198,4 @@ def _raw(model, X, y, sample_weight):
     for _, block in objective.rows.chunks():
         assert_all_finite(objective.features(block), input_name="X")
     assert_all_finite(objective.y, input_name="y")
-    return objective, leave_one_out(objective)
+    return objective

@@ -50,6 +50,7 @@ def test_docstring(name):
 def test_public_classes_have_examples():
     for name in (
         "ArcaneEnsemble",
+        "MislabelDetector",
         "PUMAUnlearner",
         "SISAEnsemble",
         "loo_predict",

@@ -21,7 +21,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import LinearSVC, LinearSVR
 from sklearn.utils.estimator_checks import check_estimator
 
-from sklearn_unlearn import ArcaneEnsemble, PUMAUnlearner, SISAEnsemble
+from sklearn_unlearn import ArcaneEnsemble, MislabelDetector, PUMAUnlearner, SISAEnsemble
 from sklearn_unlearn.one_class import StudentTDensity
 
 INNER = [
@@ -129,3 +129,18 @@ def networks():
 )
 def test_check_estimator_of_networks(name):
     check_estimator(networks()[name])
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "detector",
+    [
+        MislabelDetector(),
+        MislabelDetector(LogisticRegression(), n_rounds=2),
+        MislabelDetector(Ridge()),
+        MislabelDetector(RandomForestClassifier(n_estimators=5), cv=2),
+    ],
+    ids=str,
+)
+def test_check_estimator_of_detectors(detector):
+    check_estimator(detector)

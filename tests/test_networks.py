@@ -14,6 +14,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import has_fit_parameter
 
 torch = pytest.importorskip("torch")
 skorch = pytest.importorskip("skorch")
@@ -227,18 +228,23 @@ def test_rows_that_the_net_itself_holds_out():
     assert (model.predict_proba(X3) != before).any()
 
 
+def test_only_the_ratios_of_sample_weights_count():
+    weighted = PUMAUnlearner(net(), random_state=0).fit(X3, Y3, sample_weight=np.full(200, 2.0))
+    plain = PUMAUnlearner(net(), random_state=0).fit(X3, Y3)
+    np.testing.assert_allclose(weighted.predict_proba(X3), plain.predict_proba(X3), rtol=1e-5)
+
+
 def test_sample_weights_count_as_copies():
     weights = np.ones(200)
     weights[5] = 3.0
     copies = np.r_[np.arange(200), 5, 5]
     mlp = perceptron(MLPRegressor)
     params = {"reweight": None, "damping": 0.1}
+    if not has_fit_parameter(mlp, "sample_weight"):
+        pytest.skip("perceptrons of this release take no weights")
     a = PUMAUnlearner(mlp, **params).fit(XR, YR, sample_weight=weights).partial_forget([5])
     b = PUMAUnlearner(mlp, **params).fit(XR[copies], YR[copies], X_ids=copies).partial_forget([5])
     np.testing.assert_allclose(a.predict(XR), b.predict(XR), rtol=1e-3)
-    weighted = PUMAUnlearner(net(), random_state=0).fit(X3, Y3, sample_weight=np.full(200, 2.0))
-    plain = PUMAUnlearner(net(), random_state=0).fit(X3, Y3)
-    np.testing.assert_allclose(weighted.predict_proba(X3), plain.predict_proba(X3), rtol=1e-5)
 
 
 def test_frames_strings_and_pipelines():

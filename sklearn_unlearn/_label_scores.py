@@ -1,0 +1,84 @@
+"""How suspicious is a label, given predictions that did not see it?"""
+
+import numpy as np
+
+# A residual this many robust standard deviations from zero counts as a wrong target.
+MAX_DEVIATIONS = 3.0
+# Median absolute deviation of a standard normal distribution.
+MAD_OF_NORMAL = 0.6744897501960817
+
+
+def label_losses(probabilities, codes):
+    """Return the logarithmic loss of each label.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n_samples, n_classes)
+        Out-of-sample class probabilities.
+
+    codes : ndarray of int of shape (n_samples,)
+        Class numbers of the given labels.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        Losses, high for suspicious labels.
+    """
+    given = probabilities[np.arange(len(codes)), codes]
+    return -np.log(np.maximum(given, np.finfo(float).tiny))
+
+
+def count_wrong_labels(probabilities, codes):
+    """Estimate how many labels are wrong by the thresholds of confident learning.
+
+    A row counts as class k if its probability of k is at least the mean probability of k
+    among the rows labelled k; of several such classes, the most probable [1]_.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n_samples, n_classes)
+        Out-of-sample class probabilities.
+
+    codes : ndarray of int of shape (n_samples,)
+        Class numbers of the given labels.
+
+    Returns
+    -------
+    int
+        Number of rows that count as another class than their label's.
+
+    References
+    ----------
+    .. [1] C. Northcutt, L. Jiang, I. Chuang, "Confident Learning: Estimating Uncertainty in
+       Dataset Labels", Journal of Artificial Intelligence Research, 2021,
+       :arxiv:`1911.00068`.
+    """
+    n_classes = probabilities.shape[1]
+    own = probabilities[np.arange(len(codes)), codes]
+    thresholds = np.bincount(codes, own, n_classes) / np.bincount(codes, minlength=n_classes)
+    confident = probabilities >= thresholds
+    best = np.where(confident, probabilities, -1.0).argmax(axis=1)
+    return int((confident.any(axis=1) & (best != codes)).sum())
+
+
+def residual_scores(predicted, y):
+    """Return the size of each residual in robust standard deviations.
+
+    Parameters
+    ----------
+    predicted : ndarray of shape (n_samples,)
+        Out-of-sample predictions.
+
+    y : ndarray of shape (n_samples,)
+        Targets.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        Sizes, high for suspicious targets.
+    """
+    residuals = y - predicted
+    residuals = np.abs(residuals - np.median(residuals))
+    spread = np.median(residuals) / MAD_OF_NORMAL
+    # Where more than half of the rows are predicted to the last digit, any other is suspicious.
+    return residuals / max(spread, np.finfo(float).eps * max(1.0, np.abs(y).max()))

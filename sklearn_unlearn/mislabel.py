@@ -1,0 +1,522 @@
+"""MislabelDetector: which labels are wrong?"""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_consistent_length, check_random_state, column_or_1d, get_tags
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import assert_all_finite, check_is_fitted
+
+from sklearn_unlearn._label_scores import (
+    MAX_DEVIATIONS,
+    count_wrong_labels,
+    label_losses,
+    residual_scores,
+)
+from sklearn_unlearn._params import check_number, check_option, random_states
+from sklearn_unlearn._rows import count_rows, take_rows
+from sklearn_unlearn._subjects import SubjectIndex
+from sklearn_unlearn.influence.leave_one_out import leave_one_out, self_influence
+from sklearn_unlearn.influence.linear_models import linear_problem
+from sklearn_unlearn.influence.newton import refine
+from sklearn_unlearn.leave_one_out import fitted_objective, predictions, probabilities
+from sklearn_unlearn.pipeline import last_step
+from sklearn_unlearn.puma import PUMAUnlearner
+
+METHODS = ("auto", "loo", "cross_val", "oob", "loss", "self_influence", "influence")
+# Newton steps to the optimum without the rows that were set aside.
+MAX_STEPS, TOL = 20, 1e-6
+
+
+class MislabelDetector(BaseEstimator):
+    """Rank rows by how suspicious their labels are.
+
+    Parameters
+    ----------
+    estimator : estimator, default=None
+        Unfitted classifier or regressor; it is cloned. None takes a scaled
+        LogisticRegression, for continuous targets a scaled Ridge.
+
+    method : {"auto", "loo", "cross_val", "oob", "loss", "self_influence", "influence"}, \
+            default="auto"
+        Where the scores come from.
+
+        - "loo": each label's loss under the model without its row, in closed form
+          (:func:`loo_predict_proba`), for linear models with a logistic loss; for linear
+          regressors each leave-one-out residual.
+        - "cross_val": the same by cross-validation, for any estimator with
+          ``predict_proba``, and for regressors.
+        - "oob": the same by out-of-bag predictions, for forests with ``oob_score=True``.
+        - "loss": the loss under the model that was trained on the row.
+        - "self_influence": how much the row's own loss falls by training on it, for the
+          models of "loo".
+        - "influence": how much the loss of other rows would rise without the row
+          (:meth:`PUMAUnlearner.influence`), negated: each half of the rows is scored by a
+          model of it with the other half as criterion rows. It ranks worse than "loo" and
+          is there because it explains: which rows help, which harm, by how much.
+        - "auto": "loo" where it can be computed, else "oob", else "cross_val".
+
+    contamination : "auto" or float, default="auto"
+        Share of wrong labels, in (0, 0.5]. "auto" estimates their number: by the thresholds
+        of confident learning [2]_, for regressors by residuals of more than three robust
+        standard deviations.
+
+    n_rounds : int, default=0
+        Rounds of trimmed re-scoring, for "loo": the suspects are taken off the model by Newton
+        steps, then all rows are scored again. It helps where labels of one class are taken
+        for another class systematically.
+
+    cv : int, default=5
+        Number of folds for "cross_val".
+
+    n_jobs : int, default=None
+        Number of jobs for "cross_val".
+
+    random_state : int, RandomState instance or None, default=None
+        Draws folds and halves, and seeds for those parts of the estimator whose own
+        ``random_state`` is None.
+
+    Attributes
+    ----------
+    mislabel_scores_ : ndarray of shape (n_samples,)
+        Scores, high for suspicious labels.
+
+    threshold_ : float
+        Score from which on a row is a suspect; infinite if there is none.
+
+    suspects_ : list
+        Ids of the suspects, most suspicious first. Ids are public here, unlike in
+        unlearners: they are what was asked for.
+
+    suggested_labels_ : ndarray of shape (n_samples,)
+        The label or target that the model predicts for each row.
+
+    method_ : str
+        The method used.
+
+    estimator_ : estimator
+        The estimator, fitted on all rows.
+
+    classes_ : ndarray of shape (n_classes,)
+        Labels; only for classification.
+
+    n_features_in_ : int
+        Number of features seen in ``fit``.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features; only if they are strings.
+
+    See Also
+    --------
+    PUMAUnlearner : Forget the suspects without a refit.
+    loo_predict_proba : The probabilities that "loo" stands on.
+
+    Notes
+    -----
+    "loo" costs one fit and n d^2 K^2 for d features and K classes, about one more fit for two
+    classes; each round some passes over the rows. "cross_val" costs ``cv`` + 1 fits.
+
+    References
+    ----------
+    .. [1] P. W. Koh, P. Liang, "Understanding Black-box Predictions via Influence
+       Functions", ICML 2017, :arxiv:`1703.04730`.
+
+    .. [2] C. Northcutt, L. Jiang, I. Chuang, "Confident Learning: Estimating Uncertainty in
+       Dataset Labels", Journal of Artificial Intelligence Research, 2021,
+       :arxiv:`1911.00068`.
+
+    Examples
+    --------
+    Find labels that were changed by mistake, and make a model forget the rows.
+
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn_unlearn import MislabelDetector, PUMAUnlearner
+    >>> X, y = load_digits(return_X_y=True)
+    >>> X, given = X / 16, y.copy()
+    >>> wrong = np.random.default_rng(0).choice(len(y), 90, replace=False)
+    >>> given[wrong] = (y[wrong] + 1) % 10
+    >>> ids = [f"image-{i}" for i in range(len(y))]
+    >>> detector = MislabelDetector(n_rounds=2).fit(X, given, X_ids=ids)
+    >>> found = set(detector.suspects_[:90]) & {ids[i] for i in wrong}
+    >>> len(found) >= 80
+    True
+    >>> model = PUMAUnlearner(LogisticRegression(max_iter=1000), reweight=None)
+    >>> model = model.fit(X, given, X_ids=ids).partial_forget(detector.suspects_[:90])
+    >>> model.receipts_[-1].n_rows
+    90
+    """
+
+    __metadata_request__fit = {"X_ids": True}
+
+    def __init__(
+        self,
+        estimator=None,
+        *,
+        method="auto",
+        contamination="auto",
+        n_rounds=0,
+        cv=5,
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.estimator = estimator
+        self.method = method
+        self.contamination = contamination
+        self.n_rounds = n_rounds
+        self.cv = cv
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def fit(self, X, y, *, X_ids=None):
+        """Score the labels of all rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows, as the estimator takes them.
+
+        y : array-like of shape (n_samples,)
+            Labels or targets.
+
+        X_ids : array-like of shape (n_samples,), default=None
+            Id of each row. By default the index of X if it is pandas, else the index of y
+            if that is pandas, else the row positions. An id that owns many rows is a
+            suspect if one of them is.
+
+        Returns
+        -------
+        self : object
+            The fitted detector.
+
+        Raises
+        ------
+        TypeError
+            If the method cannot score this estimator.
+
+        ValueError
+            If a parameter or the input is invalid, or a class has one row only.
+        """
+        self._check_params()
+        ids = SubjectIndex(count_rows(X), X, y, X_ids).by_row()
+        check_consistent_length(X, y)
+        y = column_or_1d(y, warn=True)
+        _check_targets(y)
+        inner = self._inner(y)
+        if is_classifier(inner):
+            check_classification_targets(y)
+        model = self._seeded(inner).fit(X, y)
+        method = self._method_for(model)
+        classes = codes = None
+        if is_classifier(model):
+            classes = model.classes_
+            codes = self._codes(classes, y)
+        scores, predicted, n_wrong = self._scored(method, model, X, y, codes)
+        if self.contamination != "auto":
+            n_wrong = int(self.contamination * len(y) + 0.5)
+        n_wrong = min(n_wrong, len(y))
+        order = np.argsort(-scores, kind="stable")
+        self.estimator_, self.method_ = model, method
+        self.mislabel_scores_ = scores
+        self.threshold_ = float(scores[order[n_wrong - 1]]) if n_wrong else np.inf
+        self.suggested_labels_ = predicted
+        self.suspects_ = list(
+            dict.fromkeys(ids[row] for row in order if scores[row] >= self.threshold_)
+        )
+        if classes is not None:
+            self.classes_ = classes
+        self._ids, self._given = ids, y
+        return self
+
+    def fit_predict(self, X, y, *, X_ids=None):
+        """Score the labels of all rows and tell the suspects.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        y : array-like of shape (n_samples,)
+            Labels or targets.
+
+        X_ids : array-like of shape (n_samples,), default=None
+            Id of each row.
+
+        Returns
+        -------
+        ndarray of int of shape (n_samples,)
+            -1 for suspects, 1 for all other rows.
+        """
+        self.fit(X, y, X_ids=X_ids)
+        return np.where(self.mislabel_scores_ >= self.threshold_, -1, 1)
+
+    def fit_resample(self, X, y):
+        """Score the labels of all rows and drop the suspects.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        y : array-like of shape (n_samples,)
+            Labels or targets.
+
+        Returns
+        -------
+        X_resampled : {array-like, sparse matrix} of shape (n_left, n_features)
+            The other rows, in the container that they came in.
+
+        y_resampled : array-like of shape (n_left,)
+            Their labels or targets.
+        """
+        left = np.flatnonzero(self.fit_predict(X, y) == 1)
+        return take_rows(X, left), take_rows(y, left)
+
+    def to_frame(self):
+        """Return what was found as a table, most suspicious rows first.
+
+        Returns
+        -------
+        pandas.DataFrame
+            With columns id, given_label, suggested_label, score, suspect.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        check_is_fitted(self)
+        import pandas as pd
+
+        order = np.argsort(-self.mislabel_scores_, kind="stable")
+        frame = pd.DataFrame(
+            {
+                "id": pd.Series(self._ids, dtype=object).infer_objects(),
+                "given_label": self._given,
+                "suggested_label": self.suggested_labels_,
+                "score": self.mislabel_scores_,
+                "suspect": self.mislabel_scores_ >= self.threshold_,
+            }
+        )
+        return frame.iloc[order].reset_index(drop=True)
+
+    def _check_params(self):
+        """Raise for parameters that are invalid."""
+        check_option(self, "method", METHODS)
+        check_number(self, "n_rounds", Integral, 0)
+        check_number(self, "cv", Integral, 2)
+        if self.contamination != "auto":
+            value = self.contamination
+            if not isinstance(value, Real) or isinstance(value, bool) or not 0 < value <= 0.5:
+                raise ValueError(
+                    f"contamination={value!r} is invalid: it must be a number in (0, 0.5], or "
+                    '"auto".'
+                )
+
+    def _inner(self, y):
+        """Return the estimator, a default one where the user gave none."""
+        if self.estimator is not None:
+            return self.estimator
+        continuous = type_of_target(y, input_name="y").startswith("continuous")
+        return make_pipeline(
+            StandardScaler(), Ridge() if continuous else LogisticRegression(max_iter=1000)
+        )
+
+    def _seeded(self, inner):
+        """Return a clone whose parts have seeds."""
+        inner = clone(inner)
+        if self.random_state is not None:
+            rng = check_random_state(self.random_state)
+            for name, value in sorted(random_states(inner).items()):
+                if value is None:
+                    inner.set_params(**{name: rng.randint(2**31 - 1)})
+        return inner
+
+    def _codes(self, classes, y):
+        """Return class numbers; raise where a class is too small to judge."""
+        if len(classes) < 2:
+            raise ValueError(
+                f"y has one class only, {classes.tolist()[0]!r}; wrong labels need at least two."
+            )
+        codes = np.searchsorted(classes, y)
+        counts = np.bincount(codes)
+        if counts.min() < 2:
+            label = classes.tolist()[int(counts.argmin())]
+            raise ValueError(
+                f"The class {label!r} has one row: without it the class is unknown. Leave the row "
+                "out, or join the class with another."
+            )
+        return codes
+
+    def _method_for(self, model):
+        """Return the method that is meant; raise if it cannot score the model."""
+        if self.n_rounds and self.method not in ("auto", "loo"):
+            raise ValueError(
+                f'n_rounds={self.n_rounds} needs method="loo"; got method={self.method!r}.'
+            )
+        if self.method != "auto":
+            return self.method
+        last = last_step(model)
+        if hasattr(last, "oob_decision_function_") or hasattr(last, "oob_prediction_"):
+            return "oob"
+        try:
+            linear_problem(last)
+        except TypeError:
+            return "cross_val"
+        return "loo" if not is_classifier(last) or hasattr(last, "predict_proba") else "cross_val"
+
+    def _scored(self, method, model, X, y, codes):
+        """Return scores, predictions, and the estimated number of wrong labels."""
+        if method in ("loo", "self_influence"):
+            scores, outside, objective = self._by_leave_one_out(model, X, y, codes)
+            if method == "self_influence":
+                return self_influence(objective), *self._judged(model, outside, y, codes)[1:]
+            return scores, *self._judged(model, outside, y, codes)[1:]
+        if method == "influence":
+            outside = _fitted_output(model, X)
+            return -self._influences(X, y), *self._judged(model, outside, y, codes)[1:]
+        outside = {
+            "loss": _fitted_output,
+            "oob": _out_of_bag,
+            "cross_val": self._cross_validated,
+        }[method](model, X, y)
+        return self._judged(model, outside, y, codes)
+
+    def _judged(self, model, outside, y, codes):
+        """Return scores, predictions and the number of wrong labels by given predictions."""
+        if codes is None:
+            scores = residual_scores(outside, y)
+            return scores, outside, int((scores > MAX_DEVIATIONS).sum())
+        labels = model.classes_[outside.argmax(axis=1)]
+        return label_losses(outside, codes), labels, count_wrong_labels(outside, codes)
+
+    def _by_leave_one_out(self, model, X, y, codes):
+        """Return scores, out-of-sample output and objective, after the rounds of trimming."""
+        last = last_step(model)
+        objective = whole = fitted_objective(model, X, y)
+        output = probabilities if codes is not None else predictions
+        for turn in range(self.n_rounds + 1):
+            outside = output(objective, leave_one_out(objective), last)
+            scores, _, n_wrong = self._judged(last, outside, y, codes)
+            if turn == self.n_rounds:
+                break
+            if self.contamination != "auto":
+                n_wrong = int(self.contamination * len(y) + 0.5)
+            aside = np.argsort(-scores, kind="stable")[:n_wrong]
+            if codes is not None:
+                # A class keeps the half of its rows that is least suspicious.
+                aside = _sparing_classes(aside, codes)
+            objective = refine(whole.without(aside), MAX_STEPS, TOL, lambda: None)[0]
+        return scores, outside, objective
+
+    def _cross_validated(self, model, X, y):
+        """Return out-of-sample output by cross-validation."""
+        rng = check_random_state(self.random_state)
+        seed = rng.randint(2**31 - 1)
+        n_folds, method, splitter = self.cv, "predict", KFold
+        if is_classifier(model):
+            method, splitter = "predict_proba", StratifiedKFold
+            n_folds = min(n_folds, np.unique(y, return_counts=True)[1].min())
+            _check_probabilities(model)
+        folds = splitter(n_folds, shuffle=True, random_state=seed)
+        return cross_val_predict(clone(model), X, y, cv=folds, method=method, n_jobs=self.n_jobs)
+
+    def _influences(self, X, y):
+        """Return the influence of each row on the loss of the other half of the rows."""
+        rng = check_random_state(self.random_state)
+        seed, psi = rng.randint(2**31 - 1), np.empty(len(y))
+        unlearner = PUMAUnlearner(self._inner(y), random_state=seed)
+        splitter = StratifiedKFold if is_classifier(unlearner) else KFold
+        for rows, others in splitter(2, shuffle=True, random_state=seed).split(X, y):
+            half = clone(unlearner).fit(
+                take_rows(X, rows), y[rows], X_val=take_rows(X, others), y_val=y[others]
+            )
+            psi[rows] = half.influence()
+        return psi
+
+    @property
+    def n_features_in_(self):
+        """Number of features seen in ``fit``, int."""
+        return self._fitted("n_features_in_")
+
+    @property
+    def feature_names_in_(self):
+        """Names of the features seen in ``fit``, ndarray of str; only for named features."""
+        return self._fitted("feature_names_in_")
+
+    def _fitted(self, name):
+        """Return an attribute of the fitted estimator."""
+        if "estimator_" not in vars(self):
+            raise AttributeError(f"MislabelDetector has no {name} before it is fitted")
+        return getattr(self.estimator_, name)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        if self.estimator is not None:
+            tags.input_tags = get_tags(self.estimator).input_tags
+        return tags
+
+
+def _check_targets(y):
+    """Raise for targets that are missing or not finite."""
+    assert_all_finite(y, input_name="y")
+    if y.dtype == object:
+        missing = [row for row, label in enumerate(y) if label is None or label != label]
+        if missing:
+            count = f"{len(missing)} label{'s' * (len(missing) > 1)} of y"
+            raise ValueError(
+                f"{count} {'are' if len(missing) > 1 else 'is'} missing, the first in row "
+                f"{missing[0]}. Leave those rows out: only a given label can be wrong."
+            )
+
+
+def _sparing_classes(rows, codes):
+    """Return the first of given rows, in their order, that are no more than half of a class."""
+    left = np.bincount(codes) // 2
+    spared = []
+    for row in rows:
+        if left[codes[row]] > 0:
+            left[codes[row]] -= 1
+            spared.append(row)
+    return np.array(spared, dtype=np.intp)
+
+
+def _check_probabilities(model):
+    """Raise unless a classifier gives probabilities."""
+    if not hasattr(model, "predict_proba"):
+        raise TypeError(
+            f"{type(last_step(model)).__name__} has no predict_proba, which scores of labels need."
+            " Calibrate it (sklearn.calibration.CalibratedClassifierCV), or use another estimator."
+        )
+
+
+def _fitted_output(model, X, y=None):
+    """Return what a fitted model says of the rows that it was trained on."""
+    if not is_classifier(model):
+        return model.predict(X)
+    _check_probabilities(model)
+    return model.predict_proba(X)
+
+
+def _out_of_bag(model, X, y):
+    """Return the out-of-bag output of a fitted ensemble."""
+    last = last_step(model)
+    name = "oob_decision_function_" if is_classifier(model) else "oob_prediction_"
+    if not hasattr(last, name):
+        raise TypeError(
+            f'{type(last).__name__} has no {name}: method="oob" needs a forest or bagging '
+            "estimator with oob_score=True and bootstrap=True."
+        )
+    outside = getattr(last, name)
+    if not np.isfinite(outside).all():
+        raise ValueError(
+            f"Some rows were in every bag of the {type(last).__name__}. Use more estimators."
+        )
+    return outside
