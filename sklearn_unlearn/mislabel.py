@@ -515,7 +515,8 @@ def _out_of_bag(model, X, y):
             "estimator with oob_score=True and bootstrap=True."
         )
     outside = getattr(last, name)
-    if not np.isfinite(outside).all():
+    never_out = is_classifier(model) and (outside.sum(axis=1) == 0).any()
+    if never_out or not np.isfinite(outside).all():
         raise ValueError(
             f"Some rows were in every bag of the {type(last).__name__}. Use more estimators."
         )
