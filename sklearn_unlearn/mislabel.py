@@ -18,17 +18,19 @@ from sklearn_unlearn._label_scores import (
     label_losses,
     residual_scores,
 )
+from sklearn_unlearn._networks import is_network
 from sklearn_unlearn._params import check_number, check_option, random_states
 from sklearn_unlearn._rows import count_rows, take_rows
+from sklearn_unlearn._skorch import adapted
 from sklearn_unlearn._subjects import SubjectIndex
 from sklearn_unlearn.influence.leave_one_out import leave_one_out, self_influence
 from sklearn_unlearn.influence.linear_models import linear_problem
 from sklearn_unlearn.influence.newton import refine
 from sklearn_unlearn.leave_one_out import fitted_objective, predictions, probabilities
-from sklearn_unlearn.pipeline import last_step
+from sklearn_unlearn.pipeline import last_step, split_pipeline
 from sklearn_unlearn.puma import PUMAUnlearner
 
-METHODS = ("auto", "loo", "cross_val", "oob", "loss", "self_influence", "influence")
+METHODS = ("auto", "loo", "cross_val", "oob", "aum", "loss", "self_influence", "influence")
 # Newton steps to the optimum without the rows that were set aside.
 MAX_STEPS, TOL = 20, 1e-6
 
@@ -39,11 +41,12 @@ class MislabelDetector(BaseEstimator):
     Parameters
     ----------
     estimator : estimator, default=None
-        Unfitted classifier or regressor; it is cloned. None takes a scaled
+        Unfitted classifier or regressor, skorch nets included; it is cloned. A
+        PUMAUnlearner stands for the estimator in it. None takes a scaled
         LogisticRegression, for continuous targets a scaled Ridge.
 
-    method : {"auto", "loo", "cross_val", "oob", "loss", "self_influence", "influence"}, \
-            default="auto"
+    method : {"auto", "loo", "cross_val", "oob", "aum", "loss", "self_influence", \
+            "influence"}, default="auto"
         Where the scores come from.
 
         - "loo": each label's loss under the model without its row, in closed form
@@ -52,14 +55,19 @@ class MislabelDetector(BaseEstimator):
         - "cross_val": the same by cross-validation, for any estimator with
           ``predict_proba``, and for regressors.
         - "oob": the same by out-of-bag predictions, for forests with ``oob_score=True``.
+        - "aum": the mean margin by which the label loses against the best other label, over
+          the epochs of a training (area under the margin [3]_), for classifiers with
+          ``partial_fit``: networks and SGDClassifier.
         - "loss": the loss under the model that was trained on the row.
         - "self_influence": how much the row's own loss falls by training on it, for the
           models of "loo".
         - "influence": how much the loss of other rows would rise without the row
           (:meth:`PUMAUnlearner.influence`), negated: each half of the rows is scored by a
-          model of it with the other half as criterion rows. It ranks worse than "loo" and
-          is there because it explains: which rows help, which harm, by how much.
-        - "auto": "loo" where it can be computed, else "oob", else "cross_val".
+          model of it with the other half as criterion rows; a fitted PUMAUnlearner tells the
+          influences that it has, of the rows that it was fitted on. It ranks worse than
+          "loo" and is there because it explains: which rows help, which harm, by how much.
+        - "auto": "oob" for forests that have it, "loo" where it can be computed, "aum" for
+          networks, else "cross_val".
 
     contamination : "auto" or float, default="auto"
         Share of wrong labels, in (0, 0.5]. "auto" estimates their number: by the thresholds
@@ -67,8 +75,9 @@ class MislabelDetector(BaseEstimator):
         standard deviations.
 
     n_rounds : int, default=0
-        Rounds of trimmed re-scoring, for "loo": the suspects are taken off the model by Newton
-        steps, then all rows are scored again. It helps where labels of one class are taken
+        Rounds of trimmed re-scoring, for "loo" and "aum": the suspects are
+        taken off the model (by Newton steps, or by a new training), then all rows are scored
+        again. It helps where labels of one class are taken
         for another class systematically.
 
     cv : int, default=5
@@ -129,6 +138,9 @@ class MislabelDetector(BaseEstimator):
     .. [2] C. Northcutt, L. Jiang, I. Chuang, "Confident Learning: Estimating Uncertainty in
        Dataset Labels", Journal of Artificial Intelligence Research, 2021,
        :arxiv:`1911.00068`.
+
+    .. [3] G. Pleiss, T. Zhang, E. Elenberg, K. Weinberger, "Identifying Mislabeled Data using
+       the Area Under the Margin Ranking", NeurIPS 2020, :arxiv:`2001.10528`.
 
     Examples
     --------
@@ -310,6 +322,10 @@ class MislabelDetector(BaseEstimator):
         """Raise for parameters that are invalid."""
         check_option(self, "method", METHODS)
         check_number(self, "n_rounds", Integral, 0)
+        if self.n_rounds and self.method not in ("auto", "loo", "aum"):
+            raise ValueError(
+                f'n_rounds={self.n_rounds} needs method="loo" or "aum"; got method={self.method!r}.'
+            )
         check_number(self, "cv", Integral, 2)
         if self.contamination != "auto":
             value = self.contamination
@@ -321,8 +337,10 @@ class MislabelDetector(BaseEstimator):
 
     def _inner(self, y):
         """Return the estimator, a default one where the user gave none."""
+        if isinstance(self.estimator, PUMAUnlearner):
+            return adapted(self.estimator.estimator)
         if self.estimator is not None:
-            return self.estimator
+            return adapted(self.estimator)
         continuous = type_of_target(y, input_name="y").startswith("continuous")
         return make_pipeline(
             StandardScaler(), Ridge() if continuous else LogisticRegression(max_iter=1000)
@@ -355,16 +373,14 @@ class MislabelDetector(BaseEstimator):
         return codes
 
     def _method_for(self, model):
-        """Return the method that is meant; raise if it cannot score the model."""
-        if self.n_rounds and self.method not in ("auto", "loo"):
-            raise ValueError(
-                f'n_rounds={self.n_rounds} needs method="loo"; got method={self.method!r}.'
-            )
+        """Return the method that is meant for a fitted model."""
         if self.method != "auto":
             return self.method
         last = last_step(model)
         if hasattr(last, "oob_decision_function_") or hasattr(last, "oob_prediction_"):
             return "oob"
+        if is_network(last) and is_classifier(last) and hasattr(last, "partial_fit"):
+            return "aum"
         try:
             linear_problem(last)
         except TypeError:
@@ -378,6 +394,8 @@ class MislabelDetector(BaseEstimator):
             if method == "self_influence":
                 return self_influence(objective), *self._judged(model, outside, y, codes)[1:]
             return scores, *self._judged(model, outside, y, codes)[1:]
+        if method == "aum":
+            return self._by_margins(model, X, y, codes)
         if method == "influence":
             outside = _fitted_output(model, X)
             return -self._influences(X, y), *self._judged(model, outside, y, codes)[1:]
@@ -404,16 +422,36 @@ class MislabelDetector(BaseEstimator):
         for turn in range(self.n_rounds + 1):
             outside = output(objective, leave_one_out(objective), last)
             scores, _, n_wrong = self._judged(last, outside, y, codes)
-            if turn == self.n_rounds:
-                break
-            if self.contamination != "auto":
-                n_wrong = int(self.contamination * len(y) + 0.5)
-            aside = np.argsort(-scores, kind="stable")[:n_wrong]
-            if codes is not None:
-                # A class keeps the half of its rows that is least suspicious.
-                aside = _sparing_classes(aside, codes)
-            objective = refine(whole.without(aside), MAX_STEPS, TOL, lambda: None)[0]
+            if turn < self.n_rounds:
+                aside = self._aside(scores, n_wrong, codes)
+                objective = refine(whole.without(aside), MAX_STEPS, TOL, lambda: None)[0]
         return scores, outside, objective
+
+    def _by_margins(self, model, X, y, codes):
+        """Return scores, labels and the number of wrong labels by margins over a training."""
+        if codes is None or not hasattr(last_step(model), "partial_fit"):
+            raise TypeError(
+                f"{type(last_step(model)).__name__} is no classifier with partial_fit, which "
+                'method="aum" trains epoch by epoch. Use method="cross_val".'
+            )
+        transformers, last = split_pipeline(model)
+        Z = X if transformers is None else transformers.transform(X)
+        trained = np.arange(len(y))
+        for turn in range(self.n_rounds + 1):
+            margins, outside = _over_epochs(last, Z, y, codes, trained)
+            _, labels, n_wrong = self._judged(last, outside, y, codes)
+            if turn < self.n_rounds:
+                aside = self._aside(-margins, n_wrong, codes)
+                trained = np.setdiff1d(np.arange(len(y)), aside)
+        return -margins, labels, n_wrong
+
+    def _aside(self, scores, n_wrong, codes):
+        """Return the rows that the next round of trimming sets aside."""
+        if self.contamination != "auto":
+            n_wrong = int(self.contamination * len(scores) + 0.5)
+        aside = np.argsort(-scores, kind="stable")[:n_wrong]
+        # A class keeps the half of its rows that is least suspicious.
+        return aside if codes is None else _sparing_classes(aside, codes)
 
     def _cross_validated(self, model, X, y):
         """Return out-of-sample output by cross-validation."""
@@ -432,12 +470,16 @@ class MislabelDetector(BaseEstimator):
         rng = check_random_state(self.random_state)
         seed, psi = rng.randint(2**31 - 1), np.empty(len(y))
         unlearner = PUMAUnlearner(self._inner(y), random_state=seed)
+        if isinstance(self.estimator, PUMAUnlearner):
+            if hasattr(self.estimator, "estimator_"):
+                return _known_influences(self.estimator, len(y))
+            unlearner = self.estimator
         splitter = StratifiedKFold if is_classifier(unlearner) else KFold
         for rows, others in splitter(2, shuffle=True, random_state=seed).split(X, y):
             half = clone(unlearner).fit(
                 take_rows(X, rows), y[rows], X_val=take_rows(X, others), y_val=y[others]
             )
-            psi[rows] = half.influence()
+            psi[rows] = _one_criterion(half.influence())
         return psi
 
     @property
@@ -460,8 +502,75 @@ class MislabelDetector(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         if self.estimator is not None:
-            tags.input_tags = get_tags(self.estimator).input_tags
+            tags.input_tags = get_tags(adapted(self.estimator)).input_tags
         return tags
+
+
+def _one_criterion(psi):
+    """Return influences on the sum of all criteria."""
+    return psi if psi.ndim == 1 else psi.sum(axis=1)
+
+
+def _known_influences(unlearner, n_rows):
+    """Return the influences of a fitted unlearner's rows."""
+    psi = _one_criterion(unlearner.influence())
+    if len(psi) != n_rows:
+        raise ValueError(
+            f"The fitted {type(unlearner).__name__} has {len(psi)} rows, y has {n_rows}. Pass the "
+            "rows that it was fitted on and has not forgotten, or pass it unfitted."
+        )
+    return psi
+
+
+def _over_epochs(last, Z, y, codes, trained):
+    """Return mean margins and mean probabilities of all rows over a training on some.
+
+    Parameters
+    ----------
+    last : estimator
+        Fitted classifier with ``partial_fit``; not changed.
+
+    Z : array-like of shape (n_samples, n_features)
+        What it takes.
+
+    y : ndarray of shape (n_samples,)
+        Labels.
+
+    codes : ndarray of int of shape (n_samples,)
+        Their class numbers.
+
+    trained : ndarray of int
+        Rows to train on.
+
+    Returns
+    -------
+    margins : ndarray of shape (n_samples,)
+        Logarithm of the label's probability minus that of the best other class.
+
+    probabilities : ndarray of shape (n_samples, n_classes)
+        Class probabilities.
+    """
+    model, some = clone(last), (take_rows(Z, trained), y[trained])
+    _check_probabilities(last)
+    net = getattr(model, "net", None)
+    n_epochs = net.max_epochs if net is not None else getattr(last, "n_iter_", 20)
+    if net is not None:
+        model.set_params(net__max_epochs=1)
+    seed = model.random_state if isinstance(model.random_state, Integral) else None
+    rows, tiny = np.arange(len(codes)), np.finfo(float).tiny
+    margins, total = np.zeros(len(codes)), np.zeros((len(codes), len(last.classes_)))
+    for epoch in range(n_epochs):
+        if net is not None and seed is not None:
+            # One seed would give all epochs the same order.
+            model.set_params(random_state=(seed + epoch) % 2**32)
+        model.partial_fit(*some, classes=last.classes_)
+        p = model.predict_proba(Z)
+        total += p
+        logs = np.log(np.maximum(p, tiny))
+        own = logs[rows, codes]
+        logs[rows, codes] = -np.inf
+        margins += own - logs.max(axis=1)
+    return margins / n_epochs, total / n_epochs
 
 
 def _check_targets(y):

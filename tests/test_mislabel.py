@@ -9,9 +9,10 @@ from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
 from sklearn.metrics import average_precision_score, log_loss
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
@@ -60,6 +61,47 @@ def test_finds_changed_labels(name):
         assert (detector.suggested_labels_ == right)[wrong].mean() > (
             0.5 if method in ("loss", "self_influence") else 0.8
         )
+
+
+@pytest.mark.parametrize("n_rounds", [0, 1])
+def test_margins_over_a_training(n_rounds):
+    X, given, right, wrong = flipped()
+    net = MLPClassifier(hidden_layer_sizes=(40,), tol=1e-3, max_iter=1000)
+    detector = MislabelDetector(
+        make_pipeline(StandardScaler(), net), method="aum", n_rounds=n_rounds, random_state=0
+    ).fit(X, given)
+    assert average_precision_score(wrong, detector.mislabel_scores_) >= 0.9
+    assert (detector.suggested_labels_ == right)[wrong].mean() > 0.7
+    sgd = MislabelDetector(SGDClassifier(loss="log_loss"), method="aum", random_state=0)
+    found = sgd.fit(X, given).mislabel_scores_
+    assert average_precision_score(wrong, found) >= 0.7
+
+
+def test_nets():
+    skorch, torch = pytest.importorskip("skorch"), pytest.importorskip("torch")
+    torch.manual_seed(0)
+    X, given, _, wrong = flipped()
+    module = torch.nn.Sequential(
+        torch.nn.Linear(64, 40), torch.nn.ReLU(), torch.nn.Linear(40, 10), torch.nn.Softmax(dim=-1)
+    )
+    net = skorch.NeuralNetClassifier(module, lr=0.2, max_epochs=30, verbose=0, train_split=None)
+    detector = MislabelDetector(net, random_state=0).fit(X / 16, given)
+    assert detector.method_ == "aum"
+    assert average_precision_score(wrong, detector.mislabel_scores_) >= 0.9
+    again = MislabelDetector(net, random_state=0).fit(X / 16, given)
+    np.testing.assert_array_equal(detector.mislabel_scores_, again.mislabel_scores_)
+
+
+def test_a_fitted_unlearner_tells_its_influences():
+    X, given, _, wrong = flipped(load_breast_cancer)
+    model = PUMAUnlearner(PIPE, random_state=0).fit(X, given)
+    detector = MislabelDetector(model, method="influence").fit(X, given)
+    np.testing.assert_allclose(detector.mislabel_scores_, -model.influence())
+    assert MislabelDetector(model).fit(X, given).method_ == "loo"
+    unfitted = MislabelDetector(clone(model), method="influence", random_state=0).fit(X, given)
+    assert average_precision_score(wrong, unfitted.mislabel_scores_) > 0.2
+    with pytest.raises(ValueError, match="has 569 rows, y has 568"):
+        detector.fit(X[1:], given[1:])
 
 
 def test_auto_takes_what_there_is():
@@ -248,6 +290,8 @@ def test_bad_input():
         MislabelDetector(LinearSVC(), method="cross_val").fit(X, y)
     with pytest.raises(TypeError, match="no logistic loss"):
         MislabelDetector(LinearSVC(), method="loo").fit(X, y)
+    with pytest.raises(TypeError, match="no classifier with partial_fit"):
+        MislabelDetector(LogisticRegression(), method="aum").fit(X, y)
     with pytest.raises(TypeError, match="oob_score=True"):
         MislabelDetector(RandomForestClassifier(5), method="oob").fit(X, y)
     few = RandomForestClassifier(1, oob_score=True, random_state=0)
