@@ -44,6 +44,25 @@ def test_plot_forget_class_network(tmp_path):
     assert (tmp_path / "forget_class_network.png").stat().st_size > 10_000
 
 
+def test_plot_find_and_forget_wrong_labels(tmp_path):
+    printed = run(tmp_path, "plot_find_and_forget_wrong_labels.py")
+    before, after, clean = (
+        float(line.rpartition(" ")[2]) for line in printed.splitlines() if "accuracy" in line
+    )
+    assert before + 0.03 < after <= clean
+    assert (tmp_path / "find_and_forget_wrong_labels.png").stat().st_size > 10_000
+
+
+def test_mislabel_detection(tmp_path):
+    pytest.importorskip("cleanlab")
+    script, small = "benchmarks/mislabel_detection.py", ("--tables", "wine", "--seeds", "1")
+    figures = json.loads(run(tmp_path, script, "--json", "--no-speed", *small))
+    mean = {}
+    for row in figures["detection"]:
+        mean.setdefault(row["method"], []).append(row["average_precision"])
+    assert sum(mean["loo, 2 rounds"]) > 2 * sum(mean["random"])
+
+
 def test_network_forgetting(tmp_path):
     pytest.importorskip("skorch")
     script, small = "benchmarks/network_forgetting.py", ("--problems", "digits", "--nets", "10^4")

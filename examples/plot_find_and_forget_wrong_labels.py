@@ -1,0 +1,70 @@
+"""
+=====================================
+Wrong labels: find them, forget them
+=====================================
+
+A fifth of the labels of handwritten digits were typed wrong. We rank all images by how suspicious
+their labels are, look at the worst, and make the model that was trained on them forget the suspects.
+"""
+
+# %%
+# The labels of the training images are changed; those of the test images are not.
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_unlearn import MislabelDetector, PUMAUnlearner
+from sklearn_unlearn.inspection import MislabelCurveDisplay
+
+X, y = load_digits(return_X_y=True)
+ids = np.array([f"image-{number}" for number in range(len(y))])
+X, X_test, y, y_test, ids, _ = train_test_split(X, y, ids, test_size=0.3, random_state=0)
+rng = np.random.default_rng(0)
+wrong = np.zeros(len(y), dtype=bool)
+wrong[rng.choice(len(y), len(y) // 5, replace=False)] = True
+given = np.where(wrong, (y + rng.integers(1, 10, len(y))) % 10, y)
+
+pipe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+model = PUMAUnlearner(pipe, reweight=None, n_refine=10).fit(X, given, X_ids=ids)
+print(f"test accuracy, trained on {wrong.sum()} wrong labels: {model.score(X_test, y_test):.3f}")
+
+# %%
+# One fit gives all leave-one-out losses. Two rounds of trimming take the suspects off that model
+# and score again. The number of wrong labels is estimated too.
+detector = MislabelDetector(n_rounds=2).fit(X, given, X_ids=ids)
+print(
+    f"{len(detector.suspects_)} suspects, "
+    f"{wrong[np.isin(ids, detector.suspects_)].sum()} of them with a wrong label"
+)
+
+# %%
+# The model forgets the suspects without being trained again.
+model.partial_forget(detector.suspects_)
+print(f"test accuracy, suspects forgotten: {model.score(X_test, y_test):.3f}")
+clean = pipe.fit(X, y).score(X_test, y_test)
+print(f"test accuracy, trained on the true labels: {clean:.3f}")
+
+# %%
+# The twelve most suspicious images, with the label that was given and the one suggested.
+order = np.argsort(-detector.mislabel_scores_)
+figure = plt.figure(figsize=(11, 4.6), layout="constrained")
+pictures, curve = figure.subfigures(1, 2, width_ratios=(1.15, 1))
+for axes, image in zip(pictures.subplots(3, 4).ravel(), order[:12]):
+    axes.imshow(X[image].reshape(8, 8), cmap="gray_r")
+    axes.set(xticks=[], yticks=[])
+    axes.set_title(f"given {given[image]}, suggested {detector.suggested_labels_[image]}", size=8)
+pictures.suptitle("The twelve most suspicious labels")
+
+# %%
+# Who inspects the first fifth of the images in this order finds more than nine in ten wrong labels.
+MislabelCurveDisplay.from_detectors(
+    {"two rounds": detector, "training loss": MislabelDetector(method="loss").fit(X, given)},
+    wrong,
+    ax=curve.subplots(),
+)
+figure.savefig("find_and_forget_wrong_labels.png", dpi=100)
+plt.show()
