@@ -4,7 +4,7 @@ Wrong labels: find them, forget them
 =====================================
 
 A fifth of the labels of handwritten digits were typed wrong. We rank all images by how suspicious
-their labels are, look at the worst, and make the model that was trained on them forget the suspects.
+their labels are, look at the worst, and make the model that was trained on them forget them.
 """
 
 # %%
@@ -35,7 +35,7 @@ print(f"test accuracy, trained on {wrong.sum()} wrong labels: {model.score(X_tes
 # %%
 # One fit gives all leave-one-out losses. Two rounds of trimming take the suspects off that model
 # and score again. The number of wrong labels is estimated too.
-detector = MislabelDetector(n_rounds=2).fit(X, given, X_ids=ids)
+detector = MislabelDetector().fit(X, given, X_ids=ids)
 print(
     f"{len(detector.suspects_)} suspects, "
     f"{wrong[np.isin(ids, detector.suspects_)].sum()} of them with a wrong label"
@@ -62,7 +62,10 @@ pictures.suptitle("The twelve most suspicious labels")
 # %%
 # Who inspects the first fifth of the images in this order finds more than nine in ten wrong labels.
 MislabelCurveDisplay.from_detectors(
-    {"two rounds": detector, "training loss": MislabelDetector(method="loss").fit(X, given)},
+    {
+        "leave-one-out, two rounds": detector,
+        "training loss": MislabelDetector(method="loss").fit(X, given),
+    },
     wrong,
     ax=curve.subplots(),
 )

@@ -74,11 +74,13 @@ class MislabelDetector(BaseEstimator):
         of confident learning [2]_, for regressors by residuals of more than three robust
         standard deviations.
 
-    n_rounds : int, default=0
-        Rounds of trimmed re-scoring, for "loo" and "aum": the suspects are
-        taken off the model (by Newton steps, or by a new training), then all rows are scored
-        again. It helps where labels of one class are taken
-        for another class systematically.
+    n_rounds : int or "auto", default="auto"
+        Rounds of trimmed re-scoring, for "loo" and "aum": the suspects are taken off the model
+        (by Newton steps, or by a new training), then all rows are scored again. It helps most
+        where labels of one class are taken for another class systematically, and hurts on
+        tables of two classes that the model can't tell apart well, the more the more
+        rounds. "auto" makes, for "loo", two rounds for three and more classes and one for
+        two, else none (chosen by ``examples/benchmarks/mislabel_detection.py``).
 
     cv : int, default=5
         Number of folds for "cross_val".
@@ -155,7 +157,7 @@ class MislabelDetector(BaseEstimator):
     >>> wrong = np.random.default_rng(0).choice(len(y), 90, replace=False)
     >>> given[wrong] = (y[wrong] + 1) % 10
     >>> ids = [f"image-{i}" for i in range(len(y))]
-    >>> detector = MislabelDetector(n_rounds=2).fit(X, given, X_ids=ids)
+    >>> detector = MislabelDetector().fit(X, given, X_ids=ids)
     >>> found = set(detector.suspects_[:90]) & {ids[i] for i in wrong}
     >>> len(found) >= 80
     True
@@ -173,7 +175,7 @@ class MislabelDetector(BaseEstimator):
         *,
         method="auto",
         contamination="auto",
-        n_rounds=0,
+        n_rounds="auto",
         cv=5,
         n_jobs=None,
         random_state=None,
@@ -321,8 +323,9 @@ class MislabelDetector(BaseEstimator):
     def _check_params(self):
         """Raise for parameters that are invalid."""
         check_option(self, "method", METHODS)
-        check_number(self, "n_rounds", Integral, 0)
-        if self.n_rounds and self.method not in ("auto", "loo", "aum"):
+        if self.n_rounds != "auto":
+            check_number(self, "n_rounds", Integral, 0)
+        if self.n_rounds not in ("auto", 0) and self.method not in ("auto", "loo", "aum"):
             raise ValueError(
                 f'n_rounds={self.n_rounds} needs method="loo" or "aum"; got method={self.method!r}.'
             )
@@ -389,11 +392,12 @@ class MislabelDetector(BaseEstimator):
 
     def _scored(self, method, model, X, y, codes):
         """Return scores, predictions, and the estimated number of wrong labels."""
-        if method in ("loo", "self_influence"):
-            scores, outside, objective = self._by_leave_one_out(model, X, y, codes)
-            if method == "self_influence":
-                return self_influence(objective), *self._judged(model, outside, y, codes)[1:]
+        if method == "loo":
+            scores, outside, _ = self._by_leave_one_out(model, X, y, codes, self._rounds(codes))
             return scores, *self._judged(model, outside, y, codes)[1:]
+        if method == "self_influence":
+            _, outside, objective = self._by_leave_one_out(model, X, y, codes, 0)
+            return self_influence(objective), *self._judged(model, outside, y, codes)[1:]
         if method == "aum":
             return self._by_margins(model, X, y, codes)
         if method == "influence":
@@ -414,15 +418,21 @@ class MislabelDetector(BaseEstimator):
         labels = model.classes_[outside.argmax(axis=1)]
         return label_losses(outside, codes), labels, count_wrong_labels(outside, codes)
 
-    def _by_leave_one_out(self, model, X, y, codes):
+    def _rounds(self, codes):
+        """Return the number of rounds of trimming for leave-one-out scores."""
+        if self.n_rounds != "auto":
+            return self.n_rounds
+        return 0 if codes is None else min(2, codes.max())
+
+    def _by_leave_one_out(self, model, X, y, codes, n_rounds):
         """Return scores, out-of-sample output and objective, after the rounds of trimming."""
         last = last_step(model)
         objective = whole = fitted_objective(model, X, y)
         output = probabilities if codes is not None else predictions
-        for turn in range(self.n_rounds + 1):
+        for turn in range(n_rounds + 1):
             outside = output(objective, leave_one_out(objective), last)
             scores, _, n_wrong = self._judged(last, outside, y, codes)
-            if turn < self.n_rounds:
+            if turn < n_rounds:
                 aside = self._aside(scores, n_wrong, codes)
                 objective = refine(whole.without(aside), MAX_STEPS, TOL, lambda: None)[0]
         return scores, outside, objective
@@ -436,11 +446,11 @@ class MislabelDetector(BaseEstimator):
             )
         transformers, last = split_pipeline(model)
         Z = X if transformers is None else transformers.transform(X)
-        trained = np.arange(len(y))
-        for turn in range(self.n_rounds + 1):
+        trained, n_rounds = np.arange(len(y)), 0 if self.n_rounds == "auto" else self.n_rounds
+        for turn in range(n_rounds + 1):
             margins, outside = _over_epochs(last, Z, y, codes, trained)
             _, labels, n_wrong = self._judged(last, outside, y, codes)
-            if turn < self.n_rounds:
+            if turn < n_rounds:
                 aside = self._aside(-margins, n_wrong, codes)
                 trained = np.setdiff1d(np.arange(len(y)), aside)
         return -margins, labels, n_wrong

@@ -121,7 +121,7 @@ def test_auto_takes_what_there_is():
 
 def test_scores_are_leave_one_out_losses():
     X, y = classification(n_classes=3)
-    detector = MislabelDetector(LogisticRegression()).fit(X, y)
+    detector = MislabelDetector(LogisticRegression(), n_rounds=0).fit(X, y)
     p = loo_predict_proba(LogisticRegression().fit(X, y), X, y)
     codes = np.searchsorted(np.unique(y), y)
     np.testing.assert_allclose(detector.mislabel_scores_, -np.log(p[np.arange(120), codes]))
@@ -130,18 +130,26 @@ def test_scores_are_leave_one_out_losses():
 
 def test_rounds_help_where_one_class_is_taken_for_another():
     X, given, right, wrong = flipped(share=0.3, shift=1)
-    plain = MislabelDetector().fit(X, given)
+    plain = MislabelDetector(n_rounds=0).fit(X, given)
     trimmed = MislabelDetector(n_rounds=2).fit(X, given)
     found = [average_precision_score(wrong, d.mislabel_scores_) for d in (plain, trimmed)]
     assert found[1] > found[0] + 0.02
     assert (trimmed.suggested_labels_ == right).mean() > (plain.suggested_labels_ == right).mean()
 
 
+def test_rounds_are_chosen_by_the_number_of_classes():
+    for load, n_rounds in ((load_digits, 2), (load_breast_cancer, 1)):
+        X, given, _, _ = flipped(load)
+        usual = MislabelDetector().fit(X, given)
+        chosen = MislabelDetector(n_rounds=n_rounds).fit(X, given)
+        np.testing.assert_array_equal(usual.mislabel_scores_, chosen.mislabel_scores_)
+
+
 def test_rounds_equal_a_refit_without_the_suspects():
     X, given, _, _ = flipped(load_breast_cancer)
     X = StandardScaler().fit_transform(X)
     model = LogisticRegression(solver="newton-cholesky", tol=1e-10)
-    first = MislabelDetector(model, contamination=0.1).fit(X, given)
+    first = MislabelDetector(model, contamination=0.1, n_rounds=0).fit(X, given)
     second = MislabelDetector(model, contamination=0.1, n_rounds=1).fit(X, given)
     order = np.argsort(-first.mislabel_scores_, kind="stable")
     aside, left = order[:57], order[57:]
@@ -256,6 +264,7 @@ BAD = [
     ({"contamination": "half"}, "contamination='half'"),
     ({"contamination": True}, "contamination=True"),
     ({"n_rounds": -1}, "n_rounds=-1"),
+    ({"n_rounds": "many"}, "n_rounds='many'"),
     ({"n_rounds": 1, "method": "loss"}, 'needs method="loo"'),
     ({"cv": 1}, "cv=1"),
 ]

@@ -54,7 +54,7 @@ class MislabelCurveDisplay:
     >>> wrong = np.random.default_rng(0).random(len(y)) < 0.1
     >>> given = np.where(wrong, (y + 1) % 10, y)
     >>> detectors = {
-    ...     "one pass": MislabelDetector().fit(X, given),
+    ...     "one pass": MislabelDetector(n_rounds=0).fit(X, given),
     ...     "two rounds": MislabelDetector(n_rounds=2).fit(X, given),
     ... }
     >>> display = MislabelCurveDisplay.from_detectors(detectors, wrong)
