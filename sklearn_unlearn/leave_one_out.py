@@ -190,11 +190,6 @@ def fitted_objective(model, X, y, sample_weight=None):
             f"{type(last).__name__} has no closed form; use "
             "sklearn.model_selection.cross_val_predict."
         )
-    if not objective.keeps_hessian:
-        raise ValueError(
-            f"{type(last).__name__} has {objective.theta.size} parameters, too many for a Hessian; "
-            "use sklearn.model_selection.cross_val_predict."
-        )
     for _, block in objective.rows.chunks():
         assert_all_finite(objective.features(block), input_name="X")
     assert_all_finite(objective.y, input_name="y")

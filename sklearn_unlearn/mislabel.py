@@ -25,6 +25,7 @@ from sklearn_unlearn._skorch import adapted
 from sklearn_unlearn._subjects import SubjectIndex
 from sklearn_unlearn.influence.leave_one_out import leave_one_out, self_influence
 from sklearn_unlearn.influence.linear_models import linear_problem
+from sklearn_unlearn.influence.losses import log_loss
 from sklearn_unlearn.influence.newton import refine
 from sklearn_unlearn.leave_one_out import fitted_objective, predictions, probabilities
 from sklearn_unlearn.pipeline import last_step, split_pipeline
@@ -226,7 +227,7 @@ class MislabelDetector(BaseEstimator):
         if is_classifier(inner):
             check_classification_targets(y)
         model = self._seeded(inner).fit(X, y)
-        method = self._method_for(model)
+        method = self._method_for(model, X, y)
         classes = codes = None
         if is_classifier(model):
             classes = model.classes_
@@ -375,7 +376,7 @@ class MislabelDetector(BaseEstimator):
             )
         return codes
 
-    def _method_for(self, model):
+    def _method_for(self, model, X, y):
         """Return the method that is meant for a fitted model."""
         if self.method != "auto":
             return self.method
@@ -385,10 +386,12 @@ class MislabelDetector(BaseEstimator):
         if is_network(last) and is_classifier(last) and hasattr(last, "partial_fit"):
             return "aum"
         try:
-            linear_problem(last)
+            problem = linear_problem(last)
         except TypeError:
             return "cross_val"
-        return "loo" if not is_classifier(last) or hasattr(last, "predict_proba") else "cross_val"
+        if is_classifier(last) and problem.loss is not log_loss:
+            return "cross_val"
+        return "loo" if fitted_objective(model, X, y).keeps_hessian else "cross_val"
 
     def _scored(self, method, model, X, y, codes):
         """Return scores, predictions, and the estimated number of wrong labels."""

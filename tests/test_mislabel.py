@@ -111,10 +111,14 @@ def test_auto_takes_what_there_is():
         (PIPE, "loo"),
         (FOREST, "oob"),
         (RandomForestClassifier(10), "cross_val"),
+        (SGDClassifier(loss="modified_huber", random_state=0), "cross_val"),
         (KNeighborsClassifier(), "cross_val"),
     ):
         assert MislabelDetector(estimator).fit(X, given).method_ == method
     assert MislabelDetector(Ridge()).fit(X, X[:, 0]).method_ == "loo"
+    wide = np.random.default_rng(0).standard_normal((40, 4100))
+    detector = MislabelDetector(LogisticRegression()).fit(wide, np.arange(40) % 2)
+    assert detector.method_ == "cross_val"
     forest = RandomForestRegressor(30, oob_score=True, random_state=0)
     assert MislabelDetector(forest).fit(X, X[:, 0]).method_ == "oob"
 

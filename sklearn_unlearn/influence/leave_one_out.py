@@ -30,11 +30,17 @@ def leave_one_out(objective):
     raw : ndarray of shape (n_rows, n_outputs)
         Raw predictions. Rows that the model was not trained on get those that it makes.
 
+    Raises
+    ------
+    ValueError
+        If there are too many parameters for a Hessian.
+
     Notes
     -----
     With d features and K outputs, costs n d^2 for the Hessian and n d^2 for the leverages;
     for softmax n d^2 K^2, in chunks of a few megabytes.
     """
+    _check_size(objective)
     objective.expanded()
     theta, coupled = objective.theta, objective.loss.coupled
     inverses = _inverse_blocks(objective)
@@ -74,6 +80,7 @@ def self_influence(objective):
     ndarray of shape (n_rows,)
         ``g_i^T H^-1 g_i``; zero for rows that the model was not trained on.
     """
+    _check_size(objective)
     objective.expanded()
     inverses, weights = _inverse_blocks(objective), objective.live_weights()
     found = np.empty(len(objective.rows))
@@ -88,6 +95,15 @@ def self_influence(objective):
         else:
             found[rows] = (leverage * slope**2).sum(axis=1)
     return found
+
+
+def _check_size(objective):
+    """Raise if the Hessian would be too large."""
+    if not objective.keeps_hessian:
+        raise ValueError(
+            f"The model has {objective.theta.size} parameters, too many for a Hessian; use "
+            "sklearn.model_selection.cross_val_predict."
+        )
 
 
 def _unscaled(objective, inverses):
