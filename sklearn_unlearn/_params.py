@@ -34,3 +34,30 @@ def adopt_kind(tags, inner):
     """Give tags the kind of an inner estimator: classifier or regressor, and its targets."""
     for name in ("estimator_type", "classifier_tags", "regressor_tags", "target_tags"):
         setattr(tags, name, getattr(inner, name))
+
+
+def seed_parts(estimator, rng):
+    """Give a seed to each part of an estimator whose own ``random_state`` is None."""
+    seeds = sorted(random_states(estimator).items())
+    unseeded = [name for name, value in seeds if value is None]
+    estimator.set_params(**{name: rng.randint(2**31 - 1) for name in unseeded})
+
+
+class FittedInnerMixin:
+    """Attributes that an estimator takes from its fitted ``estimator_``."""
+
+    @property
+    def n_features_in_(self):
+        """Number of features seen in ``fit``, int."""
+        return self._fitted("n_features_in_")
+
+    @property
+    def feature_names_in_(self):
+        """Names of the features seen in ``fit``, ndarray of str; only for named features."""
+        return self._fitted("feature_names_in_")
+
+    def _fitted(self, name):
+        """Return an attribute of the fitted inner estimator."""
+        if "estimator_" not in vars(self):
+            raise AttributeError(f"{type(self).__name__} has no {name} before it is fitted")
+        return getattr(self.estimator_, name)

@@ -13,7 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._callbacks import CallbackSupportMixin, with_callbacks
-from sklearn_unlearn._params import adopt_kind
+from sklearn_unlearn._params import FittedInnerMixin, adopt_kind
 from sklearn_unlearn._receipt import ForgetReceipt, model_digest, new_salt, request_digest
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,9 @@ def _hand_on(name, summary, returns):
     return available_if(_inner_has(name))(method)
 
 
-class BaseUnlearner(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
+class BaseUnlearner(
+    CallbackSupportMixin, FittedInnerMixin, MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta
+):
     """Base class of the estimators that can forget.
 
     A subclass has a parameter ``estimator``; its ``fit`` sets ``estimator_``, ``receipts_``
@@ -304,19 +306,3 @@ class BaseUnlearner(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator, met
     def classes_(self):
         """Class labels, ndarray of shape (n_classes,); only for classifiers."""
         return self._fitted("classes_")
-
-    @property
-    def n_features_in_(self):
-        """Number of features seen in ``fit``, int."""
-        return self._fitted("n_features_in_")
-
-    @property
-    def feature_names_in_(self):
-        """Names of the features seen in ``fit``, ndarray of str; only for named features."""
-        return self._fitted("feature_names_in_")
-
-    def _fitted(self, name):
-        """Return an attribute of the fitted inner estimator."""
-        if "estimator_" not in vars(self):
-            raise AttributeError(f"{type(self).__name__} has no {name} before it is fitted")
-        return getattr(self.estimator_, name)

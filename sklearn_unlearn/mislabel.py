@@ -19,7 +19,7 @@ from sklearn_unlearn._label_scores import (
     residual_scores,
 )
 from sklearn_unlearn._networks import is_network
-from sklearn_unlearn._params import check_number, check_option, random_states
+from sklearn_unlearn._params import FittedInnerMixin, check_number, check_option, seed_parts
 from sklearn_unlearn._rows import count_rows, take_rows
 from sklearn_unlearn._skorch import adapted
 from sklearn_unlearn._subjects import SubjectIndex
@@ -36,7 +36,7 @@ METHODS = ("auto", "loo", "cross_val", "oob", "aum", "loss", "self_influence", "
 MAX_STEPS, TOL = 20, 1e-6
 
 
-class MislabelDetector(BaseEstimator):
+class MislabelDetector(FittedInnerMixin, BaseEstimator):
     """Rank rows by how suspicious their labels are.
 
     Parameters
@@ -354,10 +354,7 @@ class MislabelDetector(BaseEstimator):
         """Return a clone whose parts have seeds."""
         inner = clone(inner)
         if self.random_state is not None:
-            rng = check_random_state(self.random_state)
-            for name, value in sorted(random_states(inner).items()):
-                if value is None:
-                    inner.set_params(**{name: rng.randint(2**31 - 1)})
+            seed_parts(inner, check_random_state(self.random_state))
         return inner
 
     def _codes(self, classes, y):
@@ -494,22 +491,6 @@ class MislabelDetector(BaseEstimator):
             )
             psi[rows] = _one_criterion(half.influence())
         return psi
-
-    @property
-    def n_features_in_(self):
-        """Number of features seen in ``fit``, int."""
-        return self._fitted("n_features_in_")
-
-    @property
-    def feature_names_in_(self):
-        """Names of the features seen in ``fit``, ndarray of str; only for named features."""
-        return self._fitted("feature_names_in_")
-
-    def _fitted(self, name):
-        """Return an attribute of the fitted estimator."""
-        if "estimator_" not in vars(self):
-            raise AttributeError(f"MislabelDetector has no {name} before it is fitted")
-        return getattr(self.estimator_, name)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_unlearn._callbacks import with_callbacks
 from sklearn_unlearn._fit_params import has_rows, per_row, sample_weight, transformer_params
 from sklearn_unlearn._networks import check_network, is_network
-from sklearn_unlearn._params import check_number, check_option, random_states
+from sklearn_unlearn._params import check_number, check_option, seed_parts
 from sklearn_unlearn._rows import RowStore, count_rows, take_rows
 from sklearn_unlearn._skorch import adapted, fitted_adapted, holds_rows_out
 from sklearn_unlearn._subjects import SubjectIndex
@@ -431,9 +431,7 @@ class PUMAUnlearner(BaseUnlearner):
         """Return a seed; give one as well to each unseeded part of the inner estimator."""
         rng = check_random_state(self.random_state)
         if self.random_state is not None and not frozen:
-            seeds = sorted(random_states(inner).items())
-            unseeded = [name for name, value in seeds if value is None]
-            inner.set_params(**{name: rng.randint(2**31 - 1) for name in unseeded})
+            seed_parts(inner, rng)
         return rng.randint(2**31 - 1)
 
     def _fit_inner(self, inner, X, y, trained, fit_params, context):
