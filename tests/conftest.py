@@ -1,5 +1,9 @@
+import os
 import subprocess
 import sys
+
+# Two workers with two threads each wait for one another on two cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from hypothesis import HealthCheck, settings
