@@ -233,9 +233,6 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
             classes = model.classes_
             codes = self._codes(classes, y)
         scores, predicted, n_wrong = self._scored(method, model, X, y, codes)
-        if self.contamination != "auto":
-            n_wrong = int(self.contamination * len(y) + 0.5)
-        n_wrong = min(n_wrong, len(y))
         order = np.argsort(-scores, kind="stable")
         self.estimator_, self.method_ = model, method
         self.mislabel_scores_ = scores
@@ -393,11 +390,10 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
     def _scored(self, method, model, X, y, codes):
         """Return scores, predictions, and the estimated number of wrong labels."""
         if method == "loo":
-            scores, outside, _ = self._by_leave_one_out(model, X, y, codes, self._rounds(codes))
-            return scores, *self._judged(model, outside, y, codes)[1:]
+            return self._by_leave_one_out(model, X, y, codes, self._rounds(codes))[0]
         if method == "self_influence":
-            _, outside, objective = self._by_leave_one_out(model, X, y, codes, 0)
-            return self_influence(objective), *self._judged(model, outside, y, codes)[1:]
+            judged, objective = self._by_leave_one_out(model, X, y, codes, 0)
+            return self_influence(objective), *judged[1:]
         if method == "aum":
             return self._by_margins(model, X, y, codes)
         if method == "influence":
@@ -413,10 +409,14 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
     def _judged(self, model, outside, y, codes):
         """Return scores, predictions and the number of wrong labels by given predictions."""
         if codes is None:
-            scores = residual_scores(outside, y)
-            return scores, outside, int((scores > MAX_DEVIATIONS).sum())
-        labels = model.classes_[outside.argmax(axis=1)]
-        return label_losses(outside, codes), labels, count_wrong_labels(outside, codes)
+            scores, predicted = residual_scores(outside, y), outside
+            n_wrong = int((scores > MAX_DEVIATIONS).sum())
+        else:
+            scores, predicted = label_losses(outside, codes), model.classes_[outside.argmax(axis=1)]
+            n_wrong = count_wrong_labels(outside, codes)
+        if self.contamination != "auto":
+            n_wrong = int(self.contamination * len(y) + 0.5)
+        return scores, predicted, n_wrong
 
     def _rounds(self, codes):
         """Return the number of rounds of trimming for leave-one-out scores."""
@@ -425,17 +425,17 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         return 0 if codes is None else min(2, codes.max())
 
     def _by_leave_one_out(self, model, X, y, codes, n_rounds):
-        """Return scores, out-of-sample output and objective, after the rounds of trimming."""
+        """Return what :meth:`_judged` does after the rounds of trimming, and the objective."""
         last = last_step(model)
         objective = whole = fitted_objective(model, X, y)
         output = probabilities if codes is not None else predictions
         for turn in range(n_rounds + 1):
             outside = output(objective, leave_one_out(objective), last)
-            scores, _, n_wrong = self._judged(last, outside, y, codes)
+            judged = self._judged(last, outside, y, codes)
             if turn < n_rounds:
-                aside = self._aside(scores, n_wrong, codes)
+                aside = _aside(judged[0], judged[2], codes)
                 objective = refine(whole.without(aside), MAX_STEPS, TOL, lambda: None)[0]
-        return scores, outside, objective
+        return judged, objective
 
     def _by_margins(self, model, X, y, codes):
         """Return scores, labels and the number of wrong labels by margins over a training."""
@@ -451,17 +451,9 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
             margins, outside = _over_epochs(last, Z, y, codes, trained)
             _, labels, n_wrong = self._judged(last, outside, y, codes)
             if turn < n_rounds:
-                aside = self._aside(-margins, n_wrong, codes)
+                aside = _aside(-margins, n_wrong, codes)
                 trained = np.setdiff1d(np.arange(len(y)), aside)
         return -margins, labels, n_wrong
-
-    def _aside(self, scores, n_wrong, codes):
-        """Return the rows that the next round of trimming sets aside."""
-        if self.contamination != "auto":
-            n_wrong = int(self.contamination * len(scores) + 0.5)
-        aside = np.argsort(-scores, kind="stable")[:n_wrong]
-        # A class keeps the half of its rows that is least suspicious.
-        return aside if codes is None else _sparing_classes(aside, codes)
 
     def _cross_validated(self, model, X, y):
         """Return out-of-sample output by cross-validation."""
@@ -578,6 +570,13 @@ def _check_targets(y):
                 f"{count} {'are' if len(missing) > 1 else 'is'} missing, the first in row "
                 f"{missing[0]}. Leave those rows out: only a given label can be wrong."
             )
+
+
+def _aside(scores, n_wrong, codes):
+    """Return the rows that the next round of trimming sets aside."""
+    aside = np.argsort(-scores, kind="stable")[:n_wrong]
+    # A class keeps the half of its rows that is least suspicious.
+    return aside if codes is None else _sparing_classes(aside, codes)
 
 
 def _sparing_classes(rows, codes):
