@@ -29,7 +29,7 @@ def label_losses(probabilities, codes):
 
 
 def count_wrong_labels(probabilities, codes):
-    """Estimate how many labels are wrong by the thresholds of confident learning.
+    """Estimate how many labels of each class are wrong, by confident learning.
 
     A row counts as class k if its probability of k is at least the mean probability of k
     among the rows labelled k; of several such classes, the most probable [1]_.
@@ -44,8 +44,8 @@ def count_wrong_labels(probabilities, codes):
 
     Returns
     -------
-    int
-        Number of rows that count as another class than their label's.
+    ndarray of int of shape (n_classes,)
+        Number of rows labelled with each class that count as another one.
 
     References
     ----------
@@ -58,7 +58,7 @@ def count_wrong_labels(probabilities, codes):
     thresholds = np.bincount(codes, own, n_classes) / np.bincount(codes, minlength=n_classes)
     confident = probabilities >= thresholds
     best = np.where(confident, probabilities, -1.0).argmax(axis=1)
-    return int((confident.any(axis=1) & (best != codes)).sum())
+    return np.bincount(codes[confident.any(axis=1) & (best != codes)], minlength=n_classes)
 
 
 def residual_scores(predicted, y):

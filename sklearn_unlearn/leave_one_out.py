@@ -176,18 +176,22 @@ def _one(objective):
     return objective.features(objective.rows.take(np.arange(1)))
 
 
-def fitted_objective(model, X, y, sample_weight=None):
-    """Return the objective of a fitted linear model; raises if it has no closed form."""
+def model_objective(model, X, y, sample_weight=None):
+    """Return the objective of a fitted model; raises if there is none."""
     check_is_fitted(model)
     params = {}
     if sample_weight is not None:
         params = {"sample_weight": sample_weight}
     unlearner = PUMAUnlearner(FrozenEstimator(model), reweight=None)
-    objective = unlearner.fit(X, y, **params)._objective
-    last = last_step(model)
+    return unlearner.fit(X, y, **params)._objective
+
+
+def fitted_objective(model, X, y, sample_weight=None):
+    """Return the objective of a fitted linear model; raises if it has no closed form."""
+    objective = model_objective(model, X, y, sample_weight)
     if not isinstance(objective, LinearObjective):
         raise TypeError(
-            f"{type(last).__name__} has no closed form; use "
+            f"{type(last_step(model)).__name__} has no closed form; use "
             "sklearn.model_selection.cross_val_predict."
         )
     for _, block in objective.rows.chunks():

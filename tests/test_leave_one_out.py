@@ -28,7 +28,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from sklearn_unlearn import PUMAUnlearner, loo_predict, loo_predict_proba
-from sklearn_unlearn.influence.leave_one_out import self_influence
+from sklearn_unlearn.influence.leave_one_out import leave_one_out, self_influence
 from tests.unlearners import classification, regression
 
 NEWTON = {"solver": "newton-cholesky", "tol": 1e-12}
@@ -181,6 +181,16 @@ def test_self_influence(n_classes):
         gradient = objective.pull_back(X[one], slopes)
         solved = objective.solve(gradient[None])[0]
         assert found[row] == pytest.approx(float((gradient * solved).sum()), rel=1e-6)
+
+
+def test_a_hessian_that_steps_have_dropped_is_made_again():
+    X, y = classification(n_rows=50)
+    model = LogisticRegression(**NEWTON).fit(X, y)
+    objective = PUMAUnlearner(model, reweight=None).fit(X, y)._objective
+    dropped = objective.at(objective.theta).measured(hessian=False)
+    assert dropped.expansion.hessian is None
+    np.testing.assert_allclose(leave_one_out(dropped), leave_one_out(objective))
+    np.testing.assert_allclose(self_influence(dropped), self_influence(objective))
 
 
 def test_bad_input():

@@ -40,8 +40,7 @@ def leave_one_out(objective):
     With d features and K outputs, costs n d^2 for the Hessian and n d^2 for the leverages;
     for softmax n d^2 K^2, in chunks of a few megabytes.
     """
-    _check_size(objective)
-    objective.expanded()
+    objective = _with_hessian(objective)
     theta, coupled = objective.theta, objective.loss.coupled
     inverses = _inverse_blocks(objective)
     rest = _solve(inverses, -objective.gradient())
@@ -80,8 +79,7 @@ def self_influence(objective):
     ndarray of shape (n_rows,)
         ``g_i^T H^-1 g_i``; zero for rows that the model was not trained on.
     """
-    _check_size(objective)
-    objective.expanded()
+    objective = _with_hessian(objective)
     inverses, weights = _inverse_blocks(objective), objective.live_weights()
     found = np.empty(len(objective.rows))
     for rows, block in objective.rows.chunks():
@@ -97,13 +95,14 @@ def self_influence(objective):
     return found
 
 
-def _check_size(objective):
-    """Raise if the Hessian would be too large."""
+def _with_hessian(objective):
+    """Return the objective with its Hessian; raise if that would be too large."""
     if not objective.keeps_hessian:
         raise ValueError(
             f"The model has {objective.theta.size} parameters, too many for a Hessian; use "
             "sklearn.model_selection.cross_val_predict."
         )
+    return objective.measured() if objective.expanded().hessian is None else objective
 
 
 def _unscaled(objective, inverses):

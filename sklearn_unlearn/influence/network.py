@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.func import grad, jvp, vjp
+from torch.func import grad, jvp, vjp, vmap
 
 from sklearn_unlearn._rows import CHUNK_VALUES
 from sklearn_unlearn._skorch import alias
@@ -323,6 +323,31 @@ class NetworkObjective:
         """Return :meth:`directional` along s, and the gradient weighted by it."""
         derivatives, weights = self.directional(s[None])
         return derivatives, weights, self.weighted_gradient(weights * derivatives)
+
+    def self_influence(self):
+        """Return how much each row's own loss falls by training on it, to first order.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+            ``g_i^T H^-1 g_i`` with the row's weight in g_i; zero for rows that the model was not
+            trained on. Costs one gradient and one solution per row.
+        """
+        found, weights = np.zeros(len(self.rows)), self.live_weights()
+        at = np.flatnonzero(weights)
+        size = max(1, min(BATCH_ROWS, 4 * CHUNK_VALUES // self.shape[0]))
+
+        def loss_of_one(values, x, y):
+            return self.problem.losses(self.problem.raw(values, x[None]), y[None]).sum()
+
+        for start in range(0, len(at), size):
+            some = at[start : start + size]
+            _, x, y = self.tensors(some)
+            each = vmap(grad(loss_of_one), (None, 0, 0))(self.parameters, x, y)
+            G = np.hstack([each[name].flatten(1).double().cpu() for name in self.parameters])
+            G *= weights[some][:, None]
+            found[some] = np.einsum("nd,nd->n", G, self.solve(G))
+        return found
 
     def weighted_gradient(self, weights, rows=None):
         """Return the gradient of a sum of losses for given weights.

@@ -120,6 +120,15 @@ def test_directional_derivatives_are_those_of_row_gradients(objective):
     np.testing.assert_allclose(total, gradients.sum(axis=0), atol=1e-8 * np.abs(total).max())
 
 
+def test_self_influence_is_that_of_row_gradients(objective, monkeypatch):
+    rows = np.array([3, 5, 40])
+    monkeypatch.setattr("sklearn_unlearn.influence.network.BATCH_ROWS", 17)
+    found = objective.self_influence()
+    for row in rows:
+        own = objective.gradient_of(np.array([row]), objective.weights[[row]])
+        assert found[row] == pytest.approx(own @ objective.solve(own[None])[0], rel=1e-5)
+
+
 def test_batches_do_not_show(objective, monkeypatch):
     s = np.random.default_rng(1).standard_normal(objective.shape)
     whole = objective.self_weighted(s)
