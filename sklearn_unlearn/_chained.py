@@ -3,6 +3,7 @@
 import warnings
 from abc import abstractmethod
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, replace
 from numbers import Integral
 
@@ -506,6 +507,21 @@ class ChainedUnlearner(BaseUnlearner):
             self._subjects.add(*joining)
             self._joining = None
         super()._settle()
+
+    def _training_data(self, rows):
+        records = self._records
+        y = records.y[rows]
+        y = y if records.labels is None else records.labels[y].astype(records.classes.dtype)
+        proba = {} if records.proba is None else {"forget_proba": records.proba[rows]}
+        return records.X.take(rows), y, proba
+
+    def _refitted(self, rows, random_state):
+        if self.checkpoint_dir is None:
+            return super()._refitted(rows, random_state)
+        # A directory belongs to one model.
+        in_memory = copy(self)
+        in_memory.checkpoint_dir = None
+        return super(ChainedUnlearner, in_memory)._refitted(rows, random_state)
 
     def _erase(self, rows):
         self._records.erase(rows)

@@ -34,6 +34,13 @@ def sample_weight(inner, fit_params):
     return None
 
 
+def named_weights(inner, weights):
+    """Return sample weights of the last step as parameters of ``fit``."""
+    if not isinstance(inner, Pipeline) or get_config()["enable_metadata_routing"]:
+        return {"sample_weight": weights}
+    return {f"{inner.steps[-1][0]}__sample_weight": weights}
+
+
 def transformer_params(inner, fit_params, n_rows):
     """Return the fit parameters of a pipeline's transformers, per-row ones copied."""
     transformers, _ = split_pipeline(inner)

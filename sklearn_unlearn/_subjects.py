@@ -150,9 +150,13 @@ class SubjectIndex:
                 owned.append(row)
         self.n_rows = start + len(keys)
 
-    def by_row(self):
-        """Return the id of each row; before the first request only."""
-        return list(self._keys)
+    def remaining(self):
+        """Return the numbers of the rows that are not forgotten, and the id of each."""
+        if self._rows_of is None:
+            return np.arange(len(self._keys)), list(self._keys)
+        pairs = [(row, key) for key, own in self._rows_of.items() for row in _flatten([own])]
+        pairs.sort(key=lambda pair: pair[0])
+        return np.array([row for row, _ in pairs], dtype=np.intp), [key for _, key in pairs]
 
     def _build(self):
         """Make the look-up table, on the first request only."""

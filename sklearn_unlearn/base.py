@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from time import perf_counter
 
 from sklearn import get_config
-from sklearn.base import BaseEstimator, MetaEstimatorMixin
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
@@ -127,6 +127,17 @@ class BaseUnlearner(
     @abstractmethod
     def _erase(self, rows):
         """Remove every per-row value of rows; repeated calls change nothing."""
+
+    @abstractmethod
+    def _training_data(self, rows):
+        """Return rows, targets and parameters of ``fit`` for rows by their number in ``fit``."""
+
+    def _refitted(self, rows, random_state):
+        """Return a fresh unlearner of this kind, fitted on numbered rows with another seed."""
+        known = dict(zip(*self._subjects.remaining()))
+        X, y, fit_params = self._training_data(rows)
+        fresh = clone(self).set_params(random_state=random_state)
+        return fresh.fit(X, y, X_ids=[known[row] for row in rows], **fit_params)
 
     def partial_forget(self, X_ids):
         """Forget data subjects: move the model to where it would be without their rows.

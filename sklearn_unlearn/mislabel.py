@@ -40,8 +40,8 @@ from sklearn_unlearn.puma import PUMAUnlearner
 METHODS = ("auto", "loo", "cross_val", "oob", "aum", "loss", "self_influence", "influence")
 # Newton steps to the optimum without the rows that were set aside.
 MAX_STEPS, TOL = 20, 1e-6
-# n_rounds="auto": how many rounds there may be, and by what share each has to lower the number
-# of labels that the model disagrees with, judged out of sample.
+# n_rounds="auto": how many rounds there may be, and by what share each of "loo" has to lower the
+# number of labels that the model disagrees with, judged out of sample.
 MAX_ROUNDS, LEAST_GAIN = 2, 0.03
 
 
@@ -91,8 +91,8 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         labels of one class are taken for another class systematically, and hurts where the
         model can't tell classes apart well. "auto" makes, for "loo" and classes, up to two
         rounds, and keeps one only if it lowers the number of labels that the model
-        disagrees with by 3 % (chosen by ``examples/benchmarks/mislabel_detection.py``); else
-        none.
+        disagrees with by 3 %; for "aum" two rounds; else none (chosen by
+        ``examples/benchmarks/mislabel_detection.py``).
 
     cv : int, default=5
         Number of folds for "cross_val".
@@ -230,7 +230,7 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
             If a parameter or the input is invalid, or a class has one row only.
         """
         self._check_params()
-        ids = SubjectIndex(count_rows(X), X, y, X_ids).by_row()
+        ids = SubjectIndex(count_rows(X), X, y, X_ids).remaining()[1]
         check_consistent_length(X, y)
         y = column_or_1d(y, warn=True)
         _check_targets(y)
@@ -453,7 +453,8 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
             )
         transformers, last = split_pipeline(model)
         Z = X if transformers is None else transformers.transform(X)
-        trained, n_rounds = np.arange(len(y)), 0 if self.n_rounds == "auto" else self.n_rounds
+        n_rounds = MAX_ROUNDS if self.n_rounds == "auto" else self.n_rounds
+        trained = np.arange(len(y))
         for turn in range(n_rounds + 1):
             margins, outside = _over_epochs(last, Z, y, codes, trained)
             _, labels, n_wrong = _judged(last, outside, y, codes)

@@ -58,7 +58,7 @@ def partial_forget(model, X_ids):
     2
     """
     stale = []
-    unlearner = _find_unlearner(model, stale)
+    unlearner = find_unlearner(model, stale)
     if stale:
         warnings.warn(
             f"These steps lie outside the unlearner and do not forget: {', '.join(stale)}. "
@@ -70,20 +70,21 @@ def partial_forget(model, X_ids):
     return model
 
 
-def _find_unlearner(model, stale):
-    """Return the unlearner in a model; add the names of fitted steps before it to stale."""
+def find_unlearner(model, stale=None):
+    """Return the fitted unlearner in a model; add the names of fitted steps before it to stale."""
     check_is_fitted(model)
     if isinstance(model, BaseUnlearner):
         return model
     if isinstance(model, Pipeline):
-        stale.extend(
-            name
-            for name, step in model.steps[:-1]
-            if step not in (None, "passthrough") and get_tags(step).requires_fit
-        )
-        return _find_unlearner(model.steps[-1][1], stale)
+        if stale is not None:
+            stale.extend(
+                name
+                for name, step in model.steps[:-1]
+                if step not in (None, "passthrough") and get_tags(step).requires_fit
+            )
+        return find_unlearner(model.steps[-1][1], stale)
     if hasattr(model, "best_estimator_"):
-        return _find_unlearner(model.best_estimator_, stale)
+        return find_unlearner(model.best_estimator_, stale)
     raise TypeError(
         f"There is no unlearner in {type(model).__name__}. Wrap the model, for example "
         "PUMAUnlearner(model), and fit it."

@@ -10,7 +10,13 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._callbacks import with_callbacks
-from sklearn_unlearn._fit_params import has_rows, per_row, sample_weight, transformer_params
+from sklearn_unlearn._fit_params import (
+    has_rows,
+    named_weights,
+    per_row,
+    sample_weight,
+    transformer_params,
+)
 from sklearn_unlearn._networks import check_network, is_network
 from sklearn_unlearn._params import check_number, check_option, seed_parts
 from sklearn_unlearn._rows import RowStore, count_rows, take_rows
@@ -336,6 +342,9 @@ class PUMAUnlearner(BaseUnlearner):
         self._validation = validation
         self._seed = seed
         self._transformer_params = transformer_params(inner, fit_params, n_rows)
+        # The objective's own change where rows are reweighted.
+        given = sample_weight(inner, fit_params)
+        self._sample_weight = None if given is None else np.array(given, float)
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
@@ -541,20 +550,24 @@ class PUMAUnlearner(BaseUnlearner):
             return {"estimator_": model}, outcome
         after, curvature = self._leave_out(objective, removed)
         outcome["gradient_norm_before"] = after.measured_gradient_norm()
-        target = carried = after
         leaving = after.leaving(removed)
         if len(leaving) < len(removed):
             learned = "what the layers before the output learned from a class without rows"
             outcome["not_forgotten"] += (learned,)
-        if self.reweight is not None and len(leaving):
-            target, carried = self._reweighted(objective, after, curvature, rows, leaving)
-        seed = (self._seed + len(self.receipts_)) % 2**32
-        steps = Steps(self.eta, self.n_refine, self.tol, seed)
-        carried, fields = target.arrive(carried, curvature, steps, pass_begins)
+        carried, fields = self._arrive(objective, after, curvature, rows, leaving, pass_begins)
         outcome.update(fields)
         if carried.features is not objective.features and not carried.features.numeric:
             outcome["n_rows_retrained"] = carried.n_rows
         return {"estimator_": self._written(carried), "_objective": carried}, outcome
+
+    def _arrive(self, objective, after, curvature, rows, leaving, pass_begins):
+        """Return the objective at the end of a request, and fields of the receipt."""
+        target = carried = after
+        if self.reweight is not None and len(leaving):
+            target, carried = self._reweighted(objective, after, curvature, rows, leaving)
+        seed = (self._seed + len(self.receipts_)) % 2**32
+        steps = Steps(self.eta, self.n_refine, self.tol, seed)
+        return target.arrive(carried, curvature, steps, pass_begins)
 
     def _leave_out(self, objective, removed):
         """Return the objective without rows and the one whose Hessian the step takes."""
@@ -639,9 +652,38 @@ class PUMAUnlearner(BaseUnlearner):
             last.feature_names_in_ = transformers.get_feature_names_out()
         return joined_pipeline(self.estimator_, transformers, last)
 
+    def _training_data(self, rows):
+        objective = self._objective
+        params = per_row(self._transformer_params, len(objective.rows), rows)
+        if self._sample_weight is not None:
+            params |= named_weights(self.estimator_, self._sample_weight[rows])
+        y = given_targets(objective.y[rows], last_step(self.estimator_))
+        return objective.rows.take(rows), y, params
+
+    def _refitted(self, rows, random_state):
+        """Return a fresh unlearner, fitted with another seed on the rows that this one trained on.
+
+        Rows that were held out stay so, as its criterion rows.
+        """
+        fresh, trained = clone(self).set_params(random_state=random_state), rows
+        if isinstance(self.estimator, FrozenEstimator):
+            fresh.set_params(estimator=clone(self.estimator.estimator))
+        known, criterion = dict(zip(*self._subjects.remaining())), {}
+        held_out = self._held_out[rows]
+        if self._validation is not None:
+            held = self._validation
+            criterion = {"X_val": held.rows.take(held.numbers), "y_val": held.y}
+        elif held_out.any() and not self._splits:
+            X_val, y_val, _ = self._training_data(rows[held_out])
+            criterion, trained = {"X_val": X_val, "y_val": y_val}, rows[~held_out]
+        X, y, params = self._training_data(trained)
+        return fresh.fit(X, y, X_ids=[known[row] for row in trained], **criterion, **params)
+
     def _erase(self, rows):
         self._objective.erase(rows)
         self._held_out[rows] = False
+        if self._sample_weight is not None:
+            self._sample_weight[rows] = 0
         n_rows = len(self._held_out)
         for value in self._transformer_params.values():
             if has_rows(value, n_rows):

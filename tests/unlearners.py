@@ -13,12 +13,20 @@ from sklearn.linear_model import (
     SGDRegressor,
 )
 from sklearn.naive_bayes import BernoulliNB, GaussianNB
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import LinearSVC
 
 from sklearn_unlearn import ArcaneEnsemble, PUMAUnlearner, SISAEnsemble
+from sklearn_unlearn.baselines import (
+    AmnesiacUnlearner,
+    FisherUnlearner,
+    GradientAscentUnlearner,
+    InfluenceUnlearner,
+    RetrainUnlearner,
+)
 
 
 def classification(seed=0, n_rows=120, n_features=4, n_classes=2):
@@ -124,6 +132,49 @@ CASES = [
         ),
         regression,
     ),
+    Case("retrain", lambda: RetrainUnlearner(LogisticRegression(), random_state=0), classification),
+    Case(
+        "retrain-neighbours",
+        lambda: RetrainUnlearner(
+            make_pipeline(StandardScaler(with_mean=False), KNeighborsRegressor()), random_state=0
+        ),
+        regression,
+    ),
+    Case(
+        "influence",
+        lambda: InfluenceUnlearner(LogisticRegression(), random_state=0),
+        classification,
+    ),
+    Case(
+        "amnesiac",
+        lambda: AmnesiacUnlearner(
+            SGDClassifier(loss="log_loss", learning_rate="constant", eta0=0.05),
+            batch_size=5,
+            random_state=0,
+        ),
+        classification,
+    ),
+    Case(
+        "amnesiac-mlp",
+        lambda: AmnesiacUnlearner(
+            make_pipeline(
+                StandardScaler(with_mean=False),
+                MLPRegressor(hidden_layer_sizes=(8,), learning_rate_init=0.02),
+            ),
+            batch_size=5,
+            random_state=0,
+        ),
+        regression,
+    ),
+    Case("fisher", lambda: FisherUnlearner(LogisticRegression(), random_state=0), classification),
+    Case("fisher-ridge", lambda: FisherUnlearner(Ridge(), random_state=0), regression),
+    Case(
+        "ascent",
+        lambda: GradientAscentUnlearner(
+            make_pipeline(StandardScaler(), LogisticRegression()), random_state=0
+        ),
+        classification,
+    ),
 ]
 
 try:
@@ -186,6 +237,35 @@ else:
                     nets.skorch.NeuralNetBinaryClassifier(nets.OneOutput, **TRAINED),
                 ),
                 n_refine=3,
+                random_state=0,
+            ),
+            classification,
+        ),
+        Case(
+            "amnesiac-net",
+            lambda: AmnesiacUnlearner(
+                nets.skorch.NeuralNetClassifier(
+                    nets.Dropped, criterion=torch.nn.CrossEntropyLoss, **TRAINED
+                ),
+                batch_size=5,
+                random_state=0,
+            ),
+            classification,
+        ),
+        Case(
+            "fisher-net",
+            lambda: FisherUnlearner(
+                nets.skorch.NeuralNetRegressor(nets.OneOutput, **{**TRAINED, "lr": 0.01}),
+                random_state=0,
+            ),
+            regression,
+        ),
+        Case(
+            "ascent-mlp",
+            lambda: GradientAscentUnlearner(
+                MLPClassifier(
+                    hidden_layer_sizes=(8,), learning_rate_init=0.02, tol=0.01, max_iter=1000
+                ),
                 random_state=0,
             ),
             classification,

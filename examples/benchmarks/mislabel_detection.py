@@ -102,7 +102,7 @@ OTHERS = {
 }
 NETWORK = make_pipeline(StandardScaler(), MLPClassifier((50,)))
 NETWORK_METHODS = {
-    "aum": {"method": "aum"},
+    "aum": {"method": "aum", "n_rounds": 0},
     "aum, 1 round": {"method": "aum", "n_rounds": 1},
     "aum, 2 rounds": {"method": "aum", "n_rounds": 2},
     "cross_val": {"method": "cross_val"},
@@ -305,7 +305,9 @@ def print_cells(rows):
     mean = {key: np.mean(values) for key, values in mean.items()}
     cells = list(dict.fromkeys(map(cell, rows)))
     for method in [name for name in OURS if name.startswith(("auto", "loo"))]:
-        for peer in ("cleanlab self_confidence", "cleanlab issues first"):
+        for peer in [
+            name for name in dict.fromkeys(r["method"] for r in rows) if "cleanlab" in name
+        ]:
             ahead = np.array([mean[method, c] - mean[peer, c] for c in cells])
             worst, by_kind = cells[int(ahead.argmin())], np.array([c[1] for c in cells])
             split = ", ".join(f"{k} {ahead[by_kind == k].mean():+.3f}" for k in np.unique(by_kind))

@@ -9,6 +9,7 @@ from copy import copy
 from dataclasses import replace
 
 import numpy as np
+from scipy import sparse
 
 from sklearn_unlearn._rows import batches
 from sklearn_unlearn.influence.class_weights import ClassWeights
@@ -396,6 +397,25 @@ class LinearObjective:
         for at, some, Z in self._walk(rows):
             self._pull_groups(gradient, some, Z, slopes[at])
         return gradient
+
+    def loss_gradient(self, rows):
+        """Return the gradient of the weighted losses of rows, those left out included."""
+        nowhere = np.zeros((1, *self.shape))
+        slopes = self.directional(nowhere, rows, self.weights[rows])[1]
+        return (self.factors()[:, :, None] * self.weighted_gradient(slopes, rows)).sum(axis=0)
+
+    def squared_gradients(self):
+        """Return the sum of the squared gradients of the remaining rows' weighted losses."""
+        total, weights = np.zeros(self.shape), self.live_weights()
+        nowhere = np.zeros((1, *self.shape))
+        for _, rows, Z in self._walk():
+            slopes = self._along(nowhere, rows, weights[rows], Z)[1]
+            if self._is_grouped:
+                slopes = slopes * self.class_weights.factors()[self.y[rows]]
+            total += pull_back(Z.multiply(Z).tocsr() if sparse.issparse(Z) else Z**2, slopes**2)
+        if not self.fit_intercept:
+            total[:, -1] = 0
+        return total
 
     def _pull_groups(self, gradient, rows, Z, slopes):
         """Add the gradient of rows to the gradients of their groups."""

@@ -333,7 +333,14 @@ class NetworkObjective:
             ``g_i^T H^-1 g_i`` with the row's weight in g_i; zero for rows that the model was not
             trained on. Costs one gradient and one solution per row.
         """
-        found, weights = np.zeros(len(self.rows)), self.live_weights()
+        found = np.zeros(len(self.rows))
+        for some, G in self._row_gradients():
+            found[some] = np.einsum("nd,nd->n", G, self.solve(G))
+        return found
+
+    def _row_gradients(self):
+        """Yield the numbers of remaining rows, and the gradient of each's weighted loss."""
+        weights = self.live_weights()
         at = np.flatnonzero(weights)
         size = max(1, min(BATCH_ROWS, 4 * CHUNK_VALUES // self.shape[0]))
 
@@ -345,9 +352,20 @@ class NetworkObjective:
             _, x, y = self.tensors(some)
             each = vmap(grad(loss_of_one), (None, 0, 0))(self.parameters, x, y)
             G = np.hstack([each[name].flatten(1).double().cpu() for name in self.parameters])
-            G *= weights[some][:, None]
-            found[some] = np.einsum("nd,nd->n", G, self.solve(G))
-        return found
+            yield some, G * weights[some][:, None]
+
+    def squared_gradients(self):
+        """Return the sum of the squared gradients of the remaining rows' weighted losses."""
+        return sum((G**2).sum(axis=0) for _, G in self._row_gradients())
+
+    def loss_gradient(self, rows):
+        """Return the gradient of the weighted losses of rows, those left out included."""
+        return self.gradient_of(rows, self.weights[rows])
+
+    @property
+    def theta(self):
+        """The parameters, ndarray of shape (d,)."""
+        return self.packed(self.parameters)
 
     def weighted_gradient(self, weights, rows=None):
         """Return the gradient of a sum of losses for given weights.
@@ -399,8 +417,7 @@ class NetworkObjective:
             new._gradient = self._gradient - self.gradient_of(leaving, weights)
         if self.problem.scale == "weight":
             shrunk = weights.sum() / self.weight
-            theta = self.packed(self.parameters)
-            new._gradient = new._gradient - shrunk * self.spread(self.penalties()) * theta
+            new._gradient = new._gradient - shrunk * self.spread(self.penalties()) * self.theta
         new._forget_curvature(rows)
         return new
 

@@ -1,0 +1,69 @@
+"""Parameters of a fitted model as arrays: read, and written into a copy."""
+
+from copy import copy
+
+import numpy as np
+
+
+def get_parameters(model):
+    """Return the parameters of a fitted linear model or network as arrays.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted; not changed.
+
+    Returns
+    -------
+    list of ndarray or None
+        Copies, in an order that depends on the kind of model alone. None for models
+        without such parameters.
+    """
+    if hasattr(model, "net_"):
+        state = model.net_.module_.state_dict().values()
+        tensors = [tensor for tensor in state if tensor.is_floating_point()]
+        return [tensor.detach().cpu().numpy().copy() for tensor in tensors]
+    if hasattr(model, "coefs_"):
+        return [np.array(part) for part in (*model.coefs_, *model.intercepts_)]
+    if hasattr(model, "coef_"):
+        return [np.array(model.coef_), np.array(getattr(model, "intercept_", 0.0))]
+    return None
+
+
+def with_parameters(model, parameters):
+    """Return a copy of a fitted model with other parameters.
+
+    The state of its training, such as moments of an optimiser, is left behind.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted; not changed.
+
+    parameters : list of ndarray
+        What :func:`get_parameters` returns.
+
+    Returns
+    -------
+    estimator
+        The copy.
+    """
+    if hasattr(model, "net_"):
+        from sklearn_unlearn.influence.network_models import write_network
+
+        state = model.net_.module_.state_dict()
+        names = [name for name, tensor in state.items() if tensor.is_floating_point()]
+        values = (state[name].new_tensor(part) for name, part in zip(names, parameters))
+        return write_network(model, dict(zip(names, values)))
+    new = copy(model)
+    if hasattr(model, "coefs_"):
+        for name in ("_optimizer", "_random_state", "_best_coefs", "_best_intercepts"):
+            vars(new).pop(name, None)
+        n_layers = len(model.coefs_)
+        new.coefs_ = [np.array(part) for part in parameters[:n_layers]]
+        new.intercepts_ = [np.array(part) for part in parameters[n_layers:]]
+        return new
+    new.coef_ = np.array(parameters[0])
+    if hasattr(model, "intercept_"):
+        new.intercept_ = np.array(parameters[1])
+    return new

@@ -1,0 +1,47 @@
+"""Baselines that change the parameters by a rule of their own, without a Newton step."""
+
+from abc import abstractmethod
+
+import numpy as np
+
+from sklearn_unlearn.baselines.influence import InfluenceUnlearner
+
+
+class SteplessUnlearner(InfluenceUnlearner):
+    """Base class: the fit and the books of InfluenceUnlearner, another change of parameters."""
+
+    eta, hessian = 1.0, "downdated"
+    params, curvature, damping, solver = "all", "gauss-newton", "auto", "auto"
+
+    @abstractmethod
+    def _changed(self, objective, leaving, seed):
+        """Return new parameters and, in words, how they were made.
+
+        Parameters
+        ----------
+        objective : LinearObjective or NetworkObjective
+            Of the remaining rows, at the parameters before.
+
+        leaving : ndarray of int
+            Rows that leave.
+
+        seed : int
+            Seed of this request.
+        """
+
+    def _arrive(self, objective, after, curvature, rows, leaving, pass_begins):
+        self._check_params()
+        pass_begins()
+        seed = (self._seed + len(self.receipts_)) % 2**32
+        theta, how = self._changed(after, leaving, seed)
+        if not np.isfinite(theta).all():
+            raise ValueError(
+                f"{type(self).__name__} diverged: the parameters are no longer finite. Take "
+                "smaller or fewer steps."
+            )
+        fields = {
+            "guarantee": "approximate",
+            "gradient_norm_after": None,
+            "stopped_because": how,
+        }
+        return after.at(theta), fields

@@ -1,0 +1,134 @@
+"""What the baselines that train by themselves share: their rows, and who they belong to."""
+
+from abc import abstractmethod
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import clone, is_classifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_consistent_length, check_random_state
+
+from sklearn_unlearn._callbacks import with_callbacks
+from sklearn_unlearn._fit_params import has_rows, per_row
+from sklearn_unlearn._params import seed_parts
+from sklearn_unlearn._rows import RowStore, count_rows
+from sklearn_unlearn._skorch import adapted
+from sklearn_unlearn._subjects import SubjectIndex
+from sklearn_unlearn.base import BaseUnlearner
+
+
+class StoredRowsUnlearner(BaseUnlearner):
+    """Base class of the baselines that keep their rows and train an inner estimator.
+
+    A subclass has the parameters ``estimator`` and ``random_state`` and says how to train
+    (``_train``) and how to forget (``_forget``).
+    """
+
+    @abstractmethod
+    def _train(self, inner, X, y, fit_params, rng):
+        """Return the fitted inner estimator, and attributes that remember its training."""
+
+    @with_callbacks
+    def fit(self, X, y, *, X_ids=None, **fit_params):
+        """Fit the inner estimator.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows, as the inner estimator takes them.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+
+        X_ids : array-like of shape (n_samples,), default=None
+            Id of the data subject that each row belongs to; a subject may own many rows.
+            Any hashable values. By default the index of X if it is pandas, else the index
+            of y if that is pandas, else the row positions.
+
+        **fit_params : dict
+            Parameters for ``fit`` of the inner estimator, such as ``sample_weight``.
+
+        Returns
+        -------
+        self : object
+            The fitted unlearner.
+
+        Raises
+        ------
+        TypeError
+            If the inner model can't be trained in this way.
+
+        ValueError
+            If a parameter or the input is invalid.
+        """
+        self._check_params()
+        if isinstance(self.estimator, FrozenEstimator):
+            raise TypeError(
+                f"{type(self).__name__} has to train the model itself; pass it unfitted, "
+                "not frozen."
+            )
+        n_rows = count_rows(X)
+        subjects = SubjectIndex(n_rows, X, y, X_ids)
+        if y is not None:
+            check_consistent_length(X, y)
+        inner, rng = clone(self._inner()), check_random_state(self.random_state)
+        if self.random_state is not None:
+            seed_parts(inner, rng)
+        seed = int(rng.randint(2**31 - 1))
+        context = self._init_callback_context(max_subtasks=None)
+        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        blank = clone(inner)
+        fitted, training = self._train(inner, X, y, fit_params, np.random.RandomState(seed))
+        in_place = isinstance(X, np.ndarray) or sparse.issparse(X)
+        given = {
+            name: np.array(value) if has_rows(value, n_rows) else value
+            for name, value in fit_params.items()
+        }
+        self.__dict__.update(
+            training,
+            estimator_=fitted,
+            receipts_=[],
+            _subjects=subjects,
+            _blank=blank,
+            _seed=seed,
+            _rows=RowStore(X, numeric=in_place, convert=False),
+            _y=None if y is None else np.array(y),
+            _fit_params=given,
+            _pending=None,
+        )
+        context.call_on_fit_task_end(estimator=self, X=X, y=y)
+        return self
+
+    def _check_params(self):
+        """Raise for parameters that are invalid."""
+
+    def _inner(self):
+        return adapted(self.estimator)
+
+    def _remaining(self, rows):
+        """Return the rows that remain without some; raise if they can't be trained on."""
+        left = np.setdiff1d(self._subjects.remaining()[0], rows)
+        if not len(left):
+            raise ValueError(
+                "The request would leave no row to train on; discard the model instead."
+            )
+        if is_classifier(self) and self._y.ndim == 1:
+            labels = np.unique(self._y[left])
+            gone = np.setdiff1d(self._y[rows], labels)
+            if len(labels) < 2 and len(gone):
+                raise ValueError(
+                    f"The request would leave no row of class {gone.tolist()[0]!r} and one class "
+                    "only. Discard the model instead."
+                )
+        return left
+
+    def _training_data(self, rows):
+        n_rows = len(self._rows)
+        return self._rows.take(rows), self._y[rows], per_row(self._fit_params, n_rows, rows)
+
+    def _erase(self, rows):
+        self._rows.own()
+        self._rows.erase(rows)
+        for values in (self._y, *self._fit_params.values()):
+            if has_rows(values, len(self._rows)):
+                values[rows] = values.dtype.type() if values.dtype != object else 0

@@ -1,0 +1,86 @@
+"""RetrainUnlearner: fit again without the rows."""
+
+import numpy as np
+from sklearn.base import clone
+
+from sklearn_unlearn.baselines._stored import StoredRowsUnlearner
+from sklearn_unlearn.pipeline import out_of_reach
+
+
+class RetrainUnlearner(StoredRowsUnlearner):
+    """Forget by a fit from the beginning on the rows that remain.
+
+    The reference that every other method is measured against: nothing of the rows is left,
+    at the full cost of training.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Any classifier, regressor or skorch net, also a Pipeline; it is cloned.
+
+    random_state : int, RandomState instance or None, default=None
+        Seeds those parts of the estimator whose own ``random_state`` is None; the same seeds
+        serve every fit.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The plain fitted model, the thing to deploy.
+
+    receipts_ : list of ForgetReceipt
+        What was done, one entry per request.
+
+    classes_ : ndarray of shape (n_classes,)
+        Class labels; only for classifiers.
+
+    n_features_in_ : int
+        Number of features seen in ``fit``.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features; only if they are strings.
+
+    See Also
+    --------
+    SISAEnsemble : Retraining of a part.
+
+    Notes
+    -----
+    A request costs a fit on the remaining rows. Their order is that of the first ``fit``, so
+    with a seed the result is that of a fresh fit without the rows, up to the last bits that a
+    BLAS library may round otherwise.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> from sklearn_unlearn.baselines import RetrainUnlearner
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = RetrainUnlearner(DecisionTreeClassifier(), random_state=0).fit(X, y)
+    >>> model = model.partial_forget([3, 14])
+    >>> model.receipts_[-1].guarantee, model.receipts_[-1].n_rows_retrained
+    ('exact', 567)
+    """
+
+    def __init__(self, estimator, *, random_state=None):
+        self.estimator = estimator
+        self.random_state = random_state
+
+    def _train(self, inner, X, y, fit_params, rng):
+        return inner.fit(X, y, **self._route(fit_params, "fit")), {}
+
+    def _forget(self, rows, context):
+        left = self._remaining(rows)
+        X, y, fit_params = self._training_data(left)
+        task = context.subcontext("fit on the remaining rows")
+        task.call_on_fit_task_begin(estimator=self)
+        rng = np.random.RandomState(self._seed)
+        fitted, _ = self._train(clone(self._blank), X, y, fit_params, rng)
+        task.call_on_fit_task_end(estimator=self)
+        return {"estimator_": fitted}, {
+            "guarantee": "exact",
+            "n_rows_retrained": len(left),
+            "gradient_norm_before": None,
+            "gradient_norm_after": None,
+            "stopped_because": "fitted on the remaining rows",
+            "not_forgotten": tuple(out_of_reach(self._rows, self.estimator_)),
+        }

@@ -1,0 +1,20 @@
+"""Is it really forgotten? Attacks, distances from retraining, reports and scorers."""
+
+from sklearn_unlearn.metrics.epsilon import forgetting_epsilon
+from sklearn_unlearn.metrics.membership import LikelihoodRatioAttack, membership_auc, resistance
+from sklearn_unlearn.metrics.report import ForgettingReport, forgetting_report
+from sklearn_unlearn.metrics.retraining import RetrainGap, relearn_time, retrain_gap
+from sklearn_unlearn.metrics.scorer import make_forget_scorer
+
+__all__ = [
+    "ForgettingReport",
+    "LikelihoodRatioAttack",
+    "RetrainGap",
+    "forgetting_epsilon",
+    "forgetting_report",
+    "make_forget_scorer",
+    "membership_auc",
+    "relearn_time",
+    "resistance",
+    "retrain_gap",
+]

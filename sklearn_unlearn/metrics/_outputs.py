@@ -1,0 +1,72 @@
+"""What a fitted model says of rows: losses, confidence, parameters."""
+
+import numpy as np
+from scipy.special import log_softmax
+from sklearn.base import is_classifier
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_unlearn._parameters import get_parameters
+from sklearn_unlearn.pipeline import last_step
+
+TINY = np.finfo(float).tiny
+
+
+def plain(model):
+    """Return the plain fitted model in an unlearner, in a pipeline or a search."""
+    check_is_fitted(model)
+    model = getattr(model, "best_estimator_", model)
+    last = last_step(model)
+    if hasattr(last, "receipts_") and model is last:
+        return last.estimator_
+    return model
+
+
+def label_codes(model, y):
+    """Return the position of each label among the model's classes, and where there is one."""
+    classes, y = np.asarray(model.classes_), np.asarray(y)
+    order = np.argsort(classes, kind="stable")
+    codes = order[np.minimum(np.searchsorted(classes, y, sorter=order), len(classes) - 1)]
+    return codes, classes[codes] == y
+
+
+def log_probabilities(model, X):
+    """Return logarithms of class probabilities; of a softmax of scores where there are none."""
+    if hasattr(model, "predict_proba"):
+        return np.log(np.maximum(np.asarray(model.predict_proba(X), dtype=float), TINY))
+    scores = np.asarray(model.decision_function(X), dtype=float)
+    if scores.ndim == 1:
+        scores = np.column_stack([np.zeros(len(scores)), scores])
+    return log_softmax(scores, axis=1)
+
+
+def row_losses(model, X, y):
+    """Return the loss of each row under a fitted model.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted classifier or regressor.
+
+    X : array-like of shape (n_samples, n_features)
+        Rows.
+
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Labels or targets.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        Logarithmic losses of a classifier, squared errors of a regressor.
+    """
+    if not is_classifier(model):
+        error = np.asarray(model.predict(X), dtype=float) - np.asarray(y, dtype=float)
+        return (error.reshape(len(error), -1) ** 2).mean(axis=1)
+    logs = log_probabilities(model, X)
+    codes, known = label_codes(model, y)
+    return np.where(known, -logs[np.arange(len(codes)), codes], -np.log(TINY))
+
+
+def parameter_vector(model):
+    """Return all parameters of a fitted model as a vector, None where it has none."""
+    parts = get_parameters(last_step(plain(last_step(model))))
+    return None if parts is None else np.concatenate([np.ravel(p).astype(float) for p in parts])
