@@ -42,12 +42,19 @@ class Flexible(nn.Module):
 
 
 class SetSizes(skorch.callbacks.Callback):
-    """Give a network the sizes of its data."""
+    """Give a network the sizes of its data; the outputs of batches have to be given."""
+
+    def __init__(self, n_outputs=None):
+        self.n_outputs = n_outputs
 
     def on_train_begin(self, net, X=None, y=None, **params):
         rows = X["X"] if isinstance(X, dict) else X
         n_outputs = 1
-        if isinstance(net, skorch.NeuralNetRegressor):
+        if self.n_outputs is not None:
+            if net.module_.layers[0].in_features == rows.shape[1]:
+                return
+            n_outputs = self.n_outputs
+        elif isinstance(net, skorch.NeuralNetRegressor):
             n_outputs = y.shape[1]
         elif not isinstance(net, skorch.NeuralNetBinaryClassifier):
             n_outputs = max(2, int(y.max()) + 1)

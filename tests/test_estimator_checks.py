@@ -22,6 +22,13 @@ from sklearn.svm import LinearSVC, LinearSVR
 from sklearn.utils.estimator_checks import check_estimator
 
 from sklearn_unlearn import ArcaneEnsemble, MislabelDetector, PUMAUnlearner, SISAEnsemble
+from sklearn_unlearn.baselines import (
+    AmnesiacUnlearner,
+    FisherUnlearner,
+    GradientAscentUnlearner,
+    InfluenceUnlearner,
+    RetrainUnlearner,
+)
 from sklearn_unlearn.one_class import StudentTDensity
 
 INNER = [
@@ -88,6 +95,28 @@ def test_check_estimator_of_hrn():
     check_estimator(HRNOneClass(max_epochs=3))
 
 
+BASELINES = [
+    RetrainUnlearner(LogisticRegression()),
+    RetrainUnlearner(make_pipeline(StandardScaler(), Ridge())),
+    RetrainUnlearner(RandomForestClassifier(n_estimators=5)),
+    InfluenceUnlearner(LogisticRegression()),
+    InfluenceUnlearner(Ridge()),
+    AmnesiacUnlearner(SGDClassifier(loss="log_loss")),
+    AmnesiacUnlearner(SGDRegressor()),
+    AmnesiacUnlearner(MLPClassifier(learning_rate_init=0.01), n_epochs=30),
+    FisherUnlearner(LogisticRegression()),
+    FisherUnlearner(Ridge()),
+    GradientAscentUnlearner(LogisticRegression()),
+    GradientAscentUnlearner(make_pipeline(StandardScaler(), Ridge())),
+]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("baseline", BASELINES, ids=str)
+def test_check_estimator_of_baselines(baseline):
+    check_estimator(baseline)
+
+
 def networks():
     """Return unlearners around networks; modules get their sizes from the data."""
     torch, skorch = pytest.importorskip("torch"), pytest.importorskip("skorch")
@@ -120,12 +149,32 @@ def networks():
         "MLPRegressor": PUMAUnlearner(
             MLPRegressor(learning_rate_init=0.01, max_iter=500), reweight=None
         ),
+        "amnesiac": AmnesiacUnlearner(
+            skorch.NeuralNetClassifier(
+                criterion=torch.nn.CrossEntropyLoss,
+                **trained | {"module__n_outputs": 5, "callbacks": [SetSizes(5)]},
+            ),
+            n_epochs=60,
+        ),
+        "ascent": GradientAscentUnlearner(
+            skorch.NeuralNetClassifier(criterion=torch.nn.CrossEntropyLoss, **trained)
+        ),
     }
 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
-    "name", ["classifier", "binary", "regressor", "pipeline", "MLPClassifier", "MLPRegressor"]
+    "name",
+    [
+        "classifier",
+        "binary",
+        "regressor",
+        "pipeline",
+        "MLPClassifier",
+        "MLPRegressor",
+        "amnesiac",
+        "ascent",
+    ],
 )
 def test_check_estimator_of_networks(name):
     check_estimator(networks()[name])

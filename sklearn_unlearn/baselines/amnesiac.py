@@ -165,6 +165,13 @@ class AmnesiacUnlearner(StoredRowsUnlearner):
             "not_forgotten": tuple(not_forgotten),
         }
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        if tags.classifier_tags is not None:
+            tags.classifier_tags.multi_label = False
+            tags.target_tags.multi_output = False
+        return tags
+
 
 def _checked(X, y, last):
     """Return rows and targets from which batches can be drawn; raise for what is neither."""

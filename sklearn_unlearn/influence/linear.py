@@ -402,7 +402,11 @@ class LinearObjective:
         """Return the gradient of the weighted losses of rows, those left out included."""
         nowhere = np.zeros((1, *self.shape))
         slopes = self.directional(nowhere, rows, self.weights[rows])[1]
-        return (self.factors()[:, :, None] * self.weighted_gradient(slopes, rows)).sum(axis=0)
+        groups = self.weighted_gradient(slopes, rows)
+        gradient = (self.factors()[:, :, None] * groups).sum(axis=0)
+        if not self.fit_intercept:
+            gradient[:, -1] = 0
+        return gradient
 
     def squared_gradients(self):
         """Return the sum of the squared gradients of the remaining rows' weighted losses."""

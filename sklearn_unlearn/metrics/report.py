@@ -70,8 +70,8 @@ class ForgettingReport:
 
         By the first of KL divergence, disagreement and parameter distance that tells the
         model before from the refits, the refits' floor taken off. 0 is a model as near to the
-        refits as they are to each other; above 1 lies one that went away from them. NaN if
-        forgetting had nothing to change.
+        refits as they are to each other; above 1 lies one that went away from them. NaN if the
+        model before is as near to the refits: then these figures can't tell.
         """
         for name in GAPS:
             gap = self.gaps[name]
@@ -143,7 +143,9 @@ class ForgettingReport:
 
     def _title(self):
         """Return the headline."""
-        left = "nothing to change" if np.isnan(self.effect_left) else f"{self.effect_left:.1%} left"
+        left = f"{self.effect_left:.1%} left"
+        if np.isnan(self.effect_left):
+            left = "too small to tell from the refits' noise"
         return (
             f"{self.method} ({self.guarantee}): {self.n_forgotten} rows forgotten, "
             f"{self.n_remaining} remain; effect of the rows: {left}"

@@ -1,0 +1,151 @@
+"""The report tells models that forgot from models that did not."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_unlearn import PUMAUnlearner, SISAEnsemble, model_digest
+from sklearn_unlearn.baselines import RetrainUnlearner
+from sklearn_unlearn.metrics import forgetting_report
+from tests.unlearners import classification, regression
+
+X, Y = classification(n_rows=400, n_classes=3)
+TRAIN, TEST = slice(0, 250), slice(250, None)
+
+
+class ForgetsNothing(RetrainUnlearner):
+    """Claims to forget, and leaves the model as it is."""
+
+    def _forget(self, rows, context):
+        attributes, outcome = super()._forget(rows, context)
+        return {**attributes, "estimator_": self.estimator_}, outcome
+
+
+def report_of(unlearner, n_forgotten=40, rows=X, y=Y, **params):
+    """Return the report of a request for the first rows."""
+    unlearner.fit(rows[TRAIN], y[TRAIN])
+    return forgetting_report(
+        unlearner, range(n_forgotten), rows[TEST], y[TEST], random_state=0, **params
+    )
+
+
+STEADY = SGDClassifier(loss="log_loss", learning_rate="constant", eta0=0.001, max_iter=50, tol=None)
+
+
+@pytest.mark.parametrize("inner", [LogisticRegression(), STEADY, GaussianNB()], ids=str)
+def test_a_model_that_forgets_nothing_is_caught(inner):
+    report = report_of(ForgetsNothing(inner, random_state=0))
+    assert report.effect_left == 1
+    assert report.performance["attack, AUC"]["after"] == report.performance["attack, AUC"]["before"]
+    assert report_of(RetrainUnlearner(inner, random_state=0)).effect_left < 0.3
+
+
+def test_regressors_are_caught_as_well():
+    rows, y = regression(n_rows=400)
+    assert report_of(ForgetsNothing(Ridge()), rows=rows, y=y).effect_left == 1
+    report = report_of(PUMAUnlearner(Ridge(), reweight=None), rows=rows, y=y)
+    assert report.effect_left < 1e-6
+    assert np.isnan(report.gaps["kl"]["after"])
+    assert "R^2, test rows" in report.performance
+
+
+def test_figures_agree_with_what_they_say():
+    unlearner = PUMAUnlearner(make_pipeline(StandardScaler(), LogisticRegression()), reweight=None)
+    report = report_of(unlearner, n_refits=2)
+    assert (report.n_forgotten, report.n_remaining, report.rows_retrained) == (40, 210, 0)
+    refit = make_pipeline(StandardScaler(), LogisticRegression()).fit(X[40:250], Y[40:250])
+    scores = report.performance["accuracy, test rows"]
+    assert scores["before"] == unlearner.score(X[TEST], Y[TEST])
+    assert scores["refit"] == pytest.approx(refit.score(X[TEST], Y[TEST]))
+    assert scores["spread"] == 0
+    assert report.gaps["kl"]["floor"] == 0
+    assert report.effect_left < 0.05
+    assert report.performance["loss, forgotten rows"]["after"] > report.performance[
+        "loss, forgotten rows"]["before"]  # fmt: skip
+
+
+def test_the_unlearner_is_not_changed():
+    unlearner = PUMAUnlearner(LogisticRegression(), random_state=0).fit(X[TRAIN], Y[TRAIN])
+    before = model_digest(unlearner.estimator_)
+    forgetting_report(unlearner, [3, 4], X[TEST], Y[TEST], n_refits=2)
+    assert model_digest(unlearner.estimator_) == before
+    assert unlearner.receipts_ == []
+    unlearner.partial_forget([3, 4])
+
+
+def test_held_out_rows_stay_held_out_in_refits():
+    unlearner = PUMAUnlearner(LogisticRegression(), validation_fraction=0.3, random_state=0)
+    report = report_of(unlearner, n_refits=3)
+    # Nothing is random but the choice of rows to hold out.
+    assert report.gaps["kl"]["floor"] == 0
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_weights_and_second_requests(weighted):
+    weights = np.random.default_rng(0).uniform(0.5, 2, 250) if weighted else None
+    params = {"sample_weight": weights} if weighted else {}
+    unlearner = PUMAUnlearner(Ridge(), reweight=None)
+    y = X[:, 0] + np.random.default_rng(1).standard_normal(400)
+    unlearner.fit(X[TRAIN], y[TRAIN], **params).partial_forget([0, 1])
+    report = forgetting_report(unlearner, range(2, 40), X[TEST], y[TEST], n_refits=2)
+    assert report.n_remaining == 210
+    assert report.effect_left < 1e-6
+
+
+def test_exact_ensembles_and_frozen_models(tmp_path):
+    ensemble = SISAEnsemble(
+        GaussianNB(), n_shards=3, block_size=20, random_state=0, checkpoint_dir=tmp_path
+    )
+    report = report_of(ensemble, n_refits=2)
+    assert report.guarantee == "exact"
+    assert 0 < report.rows_retrained <= report.n_remaining
+    frozen = PUMAUnlearner(
+        FrozenEstimator(LogisticRegression().fit(X[TRAIN], Y[TRAIN])), reweight=None
+    )
+    assert report_of(frozen, n_refits=2).effect_left < 0.05
+
+
+def test_forms():
+    report = report_of(RetrainUnlearner(SGDClassifier(loss="log_loss")), n_refits=2)
+    text = str(report)
+    assert text.startswith("RetrainUnlearner (exact): 40 rows forgotten, 210 remain")
+    assert "attack, AUC" in text
+    frame = report.to_frame()
+    assert list(frame.columns) == ["before", "after", "refit", "spread"]
+    assert (
+        frame.loc["accuracy, test rows", "before"]
+        == (report.performance["accuracy, test rows"]["before"])
+    )
+    assert frame.loc["rows trained on", "after"] == 210
+    loaded = json.loads(report.to_json())
+    assert loaded["n_forgotten"] == 40
+    assert "<table>" in report._repr_html_()
+
+
+def test_nothing_to_change():
+    rows = np.vstack([X[:250], X[:250], X[TEST]])
+    y = np.r_[Y[:250], Y[:250], Y[TEST]]
+    nearest = RetrainUnlearner(KNeighborsClassifier(1)).fit(rows[:500], y[:500])
+    report = forgetting_report(nearest, range(3), rows[500:], y[500:], n_refits=2)
+    assert np.isnan(report.effect_left)
+    assert "too small to tell" in str(report)
+    assert json.loads(report.to_json())["effect_left"] is None
+
+
+def test_bad_input():
+    unlearner = RetrainUnlearner(LogisticRegression()).fit(X[TRAIN], Y[TRAIN])
+    with pytest.raises(ValueError, match="n_refits=1"):
+        forgetting_report(unlearner, [0], X[TEST], Y[TEST], n_refits=1)
+    with pytest.raises(TypeError, match="Wrap the whole pipeline"):
+        forgetting_report(LogisticRegression(), [0], X[TEST], Y[TEST])
+    with pytest.raises(KeyError, match="unknown"):
+        forgetting_report(unlearner, [999], X[TEST], Y[TEST])
+    with pytest.raises(ValueError, match="inconsistent numbers"):
+        forgetting_report(unlearner, [0], X[TEST], Y[TRAIN])

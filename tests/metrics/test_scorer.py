@@ -1,0 +1,134 @@
+"""Searching over parameters of forgetting means something with a forget-aware scorer."""
+
+import numpy as np
+import pytest
+import sklearn
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_unlearn import PUMAUnlearner, model_digest
+from sklearn_unlearn.baselines import FisherUnlearner
+from sklearn_unlearn.metrics import make_forget_scorer
+from tests.unlearners import classification, regression
+
+ETAS = [0.0, 0.5, 1.0, 1.5, 2.0]
+METRICS = ["accuracy", "resistance", "membership_auc", "kl", "disagreement", "parameter_distance"]
+
+
+def in_place(placing, inner, **params):
+    """Return an unlearner alone, around or inside a pipeline, and the name of its eta."""
+    if placing == "alone":
+        return PUMAUnlearner(inner, **params), "eta"
+    if placing == "around":
+        return PUMAUnlearner(make_pipeline(StandardScaler(), inner), **params), "eta"
+    pipe = make_pipeline(StandardScaler(), PUMAUnlearner(inner, **params))
+    return pipe, "pumaunlearner__eta"
+
+
+@pytest.mark.parametrize("placing", ["alone", "around", "inside"])
+@pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.parametrize("metric", ["parameter_distance", "disagreement"])
+def test_picks_the_right_step(placing, n_jobs, metric):
+    X, y = regression(n_rows=200)
+    model, eta = in_place(placing, Ridge(), reweight=None)
+    scorer = make_forget_scorer(metric, forget=0.1)
+    search = GridSearchCV(model, {eta: ETAS}, scoring=scorer, cv=3, n_jobs=n_jobs).fit(X, y)
+    assert search.best_params_ == {eta: 1.0}
+    assert search.best_score_ == pytest.approx(0, abs=1e-9)
+
+
+def test_an_ordinary_scorer_ties():
+    X, y = regression(n_rows=200)
+    search = GridSearchCV(PUMAUnlearner(Ridge(), reweight=None), {"eta": ETAS}, cv=3).fit(X, y)
+    assert np.ptp(search.cv_results_["mean_test_score"]) == 0
+
+
+@pytest.mark.parametrize("routing", [False, True])
+@pytest.mark.parametrize("placing", ["alone", "around", "inside"])
+def test_many_metrics_at_once(placing, routing):
+    X, y = classification(n_rows=200)
+    model, _ = in_place(placing, LogisticRegression(), random_state=0)
+    ids = [f"row-{i}" for i in range(200)]
+    with sklearn.config_context(enable_metadata_routing=routing):
+        name = "pumaunlearner__X_ids" if placing == "inside" and not routing else "X_ids"
+        found = cross_validate(
+            model,
+            X,
+            y,
+            cv=3,
+            params={name: ids},
+            scoring={metric: make_forget_scorer(metric, forget=40) for metric in METRICS},
+        )
+    for metric in METRICS:
+        assert found[f"test_{metric}"].shape == (3,)
+        assert np.isfinite(found[f"test_{metric}"]).all()
+    assert (found["test_kl"] <= 0).all()
+
+
+def test_the_candidate_is_not_changed_and_the_probe_is_repeatable():
+    X, y = classification(n_rows=200)
+    model = PUMAUnlearner(LogisticRegression(), random_state=0).fit(X[:150], y[:150])
+    before = model_digest(model.estimator_)
+    scorer = make_forget_scorer("neg_log_loss", forget=30)
+    first = scorer(model, X[150:], y[150:])
+    assert first == scorer(model, X[150:], y[150:])
+    assert model_digest(model.estimator_) == before
+    assert model.receipts_ == []
+    other = make_forget_scorer("neg_log_loss", forget=30, random_state=1)
+    assert first != other(model, X[150:], y[150:])
+
+
+def test_against_a_refit():
+    X, y = classification(n_rows=200)
+    model = PUMAUnlearner(LogisticRegression(), reweight=None, n_refine=5, tol=1e-10)
+    model.fit(X[:150], y[:150])
+    for metric in ("neg_log_loss", "membership_auc", "accuracy"):
+        found = make_forget_scorer(metric, against="refit")(model, X[150:], y[150:])
+        assert found == pytest.approx(0, abs=1e-3)
+    noisy = FisherUnlearner(LogisticRegression(), alpha=1e-2, random_state=0)
+    noisy.fit(X[:150], y[:150])
+    assert make_forget_scorer("neg_log_loss", against="refit")(noisy, X[150:], y[150:]) < -1e-2
+
+
+def test_callables_and_weights():
+    X, y = classification(n_rows=200)
+    model = PUMAUnlearner(LogisticRegression(), random_state=0).fit(X[:150], y[:150])
+    seen = []
+
+    def metric(unlearner, rows, targets):
+        seen.append(unlearner.receipts_[-1].n_rows)
+        return 1.5
+
+    assert make_forget_scorer(metric, forget=7)(model, X, y) == 1.5
+    assert seen == [7]
+    scorer = make_forget_scorer("accuracy")
+    weights = np.where(np.arange(200) < 150, 0.0, 1.0)
+    assert scorer(model, X, y, sample_weight=weights) == scorer(model, X[150:], y[150:])
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"metric": "beauty"}, "beauty"),
+        ({"metric": 3}, "metric=3"),
+        ({"metric": "accuracy", "forget": 0}, "forget=0"),
+        ({"metric": "accuracy", "forget": 1.0}, "forget=1.0"),
+        ({"metric": "accuracy", "forget": True}, "forget=True"),
+        ({"metric": "accuracy", "against": "fit"}, "against='fit'"),
+    ],
+)
+def test_bad_parameters(params, message):
+    with pytest.raises(ValueError, match=message):
+        make_forget_scorer(**params)
+
+
+def test_bad_candidates():
+    X, y = classification()
+    scorer = make_forget_scorer("accuracy", forget=500)
+    with pytest.raises(ValueError, match="takes all of the 120 subjects"):
+        scorer(PUMAUnlearner(LogisticRegression()).fit(X, y), X, y)
+    with pytest.raises(TypeError, match="There is no unlearner"):
+        scorer(LogisticRegression().fit(X, y), X, y)
+    assert "accuracy" in repr(scorer)
