@@ -1,5 +1,15 @@
-"""Pictures; matplotlib is imported when one is drawn."""
+"""Displays, in the manner of scikit-learn's."""
 
+from sklearn_unlearn.inspection.eta_sensitivity import EtaSensitivityDisplay
+from sklearn_unlearn.inspection.forgetting import ForgettingDisplay
 from sklearn_unlearn.inspection.mislabel_curve import MislabelCurveDisplay
+from sklearn_unlearn.inspection.projection import ProjectionDisplay
+from sklearn_unlearn.inspection.retrain_cost import RetrainCostDisplay
 
-__all__ = ["MislabelCurveDisplay"]
+__all__ = [
+    "EtaSensitivityDisplay",
+    "ForgettingDisplay",
+    "MislabelCurveDisplay",
+    "ProjectionDisplay",
+    "RetrainCostDisplay",
+]
