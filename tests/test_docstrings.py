@@ -6,7 +6,7 @@ import pytest
 from numpydoc.validate import validate
 
 import sklearn_unlearn
-from sklearn_unlearn import inspection, one_class
+from sklearn_unlearn import baselines, inspection, metrics, one_class
 
 # GL01: summaries stand on the line of the quotes. ES01, SA01, EX01: where there is something
 # to add. RT02: scikit-learn names return values. RT03: where the type says it all. SS06: a
@@ -24,7 +24,9 @@ SCIKIT_LEARNS_OWN = {
 def public_names():
     """Yield the full name of every public object and of its public members."""
     for package, name in [
-        (m, name) for m in (sklearn_unlearn, inspection, one_class) for name in m.__all__
+        (m, name)
+        for m in (sklearn_unlearn, baselines, inspection, metrics, one_class)
+        for name in m.__all__
     ]:
         thing = getattr(package, name)
         if not callable(thing):
@@ -61,3 +63,10 @@ def test_public_classes_have_examples():
         "partial_forget",
     ):
         assert ">>>" in getattr(sklearn_unlearn, name).__doc__
+
+
+@pytest.mark.parametrize("package", [baselines, inspection, metrics], ids=lambda m: m.__name__)
+def test_public_names_of_packages_have_examples(package):
+    results = ("ForgettingReport", "RetrainGap")
+    for name in set(package.__all__).difference(results):
+        assert ">>>" in getattr(package, name).__doc__, name

@@ -23,7 +23,7 @@ class SteplessUnlearner(InfluenceUnlearner):
             Of the remaining rows, at the parameters before.
 
         leaving : ndarray of int
-            Rows that leave.
+            Rows that leave the training, at least one.
 
         seed : int
             Seed of this request.
@@ -33,7 +33,8 @@ class SteplessUnlearner(InfluenceUnlearner):
         self._check_params()
         pass_begins()
         seed = (self._seed + len(self.receipts_)) % 2**32
-        theta, how = self._changed(after, leaving, seed)
+        # All of them, also those of a class that is gone: these rules know no last row of a class.
+        theta, how = self._changed(after, rows[objective.trained[rows]], seed)
         if not np.isfinite(theta).all():
             raise ValueError(
                 f"{type(self).__name__} diverged: the parameters are no longer finite. Take "

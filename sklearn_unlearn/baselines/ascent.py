@@ -2,8 +2,6 @@
 
 from numbers import Integral, Real
 
-import numpy as np
-
 from sklearn_unlearn._params import check_number
 from sklearn_unlearn.baselines._stepless import SteplessUnlearner
 
@@ -81,7 +79,7 @@ class GradientAscentUnlearner(SteplessUnlearner):
         check_number(self, "n_steps", Integral, 1)
 
     def _changed(self, objective, leaving, seed):
-        weight = max(objective.weights[leaving].sum(), np.finfo(float).tiny)
+        weight = objective.weights[leaving].sum() or 1.0
         for _ in range(self.n_steps):
             step = self.learning_rate / weight * objective.loss_gradient(leaving)
             objective = objective.at(objective.theta + step)

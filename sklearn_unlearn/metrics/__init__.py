@@ -1,5 +1,6 @@
 """Is it really forgotten? Attacks, distances from retraining, reports and scorers."""
 
+from sklearn_unlearn.metrics._outputs import row_losses
 from sklearn_unlearn.metrics.epsilon import forgetting_epsilon
 from sklearn_unlearn.metrics.membership import LikelihoodRatioAttack, membership_auc, resistance
 from sklearn_unlearn.metrics.report import ForgettingReport, forgetting_report
@@ -17,4 +18,5 @@ __all__ = [
     "relearn_time",
     "resistance",
     "retrain_gap",
+    "row_losses",
 ]

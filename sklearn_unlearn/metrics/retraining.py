@@ -103,7 +103,7 @@ def _divergence(model, refit, X):
 
 
 def relearn_time(model, before, X, y, *, margin=0.05, max_epochs=100):
-    """Epochs on forgotten rows after which a model knows them as well as before.
+    """Count the epochs on forgotten rows until a model knows them as well as before.
 
     Rows that were only hidden come back fast [1]_: compare with the time of a model that
     was trained without them.

@@ -183,6 +183,18 @@ def test_ascent_by_hand():
     assert model.estimator_.intercept_ == pytest.approx(intercept + 0.1 * error.mean())
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_ascent_on_a_whole_class_of_a_network():
+    pytest.importorskip("torch")
+    X, y = classification(n_rows=300, n_classes=3)
+    net = MLPClassifier((10,), random_state=0, max_iter=50)
+    model = GradientAscentUnlearner(net, learning_rate=0.1).fit(X, y)
+    gone = np.flatnonzero(y == "void")
+    before = row_losses(model, X[gone], y[gone]).mean()
+    model.partial_forget(gone)
+    assert row_losses(model, X[gone], y[gone]).mean() > before
+
+
 def test_ascent_that_diverges_changes_nothing():
     X, y = regression()
     model = GradientAscentUnlearner(Ridge(), learning_rate=1e200, n_steps=3).fit(X, y)

@@ -1,0 +1,77 @@
+"""What the studies share: options, means over seeds, a table and a figure."""
+
+import argparse
+import csv
+import warnings
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
+
+# Perceptrons that stop at max_iter are what is studied here.
+warnings.simplefilter("ignore", ConvergenceWarning)
+
+
+def options(description):
+    """Return the options of a study from the command line."""
+    parser = argparse.ArgumentParser(description=description.strip().splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="small, in less than a minute")
+    parser.add_argument("--out", type=Path, default=Path(), help="folder for table and figure")
+    return parser.parse_args()
+
+
+def digits(seed, n_train):
+    """Return shuffled digits in [0, 1], training rows first."""
+    X, y = load_digits(return_X_y=True)
+    order = np.random.default_rng(seed).permutation(len(y))
+    X, y = X[order] / 16, y[order]
+    return X[:n_train], y[:n_train], X[n_train:], y[n_train:]
+
+
+def means(rows, by, values):
+    """Return one row for each group: mean and standard deviation of values over the others."""
+    groups = {}
+    for row in rows:
+        groups.setdefault(tuple(row[name] for name in by), []).append(row)
+    table = []
+    for key, some in groups.items():
+        line = dict(zip(by, key))
+        for name in values:
+            found = np.array([row[name] for row in some], dtype=float)
+            line[name] = float(np.mean(found))
+            line[f"{name} (sd)"] = float(np.std(found))
+        table.append(line)
+    return table
+
+
+def save(study, table, figure, out):
+    """Write a study's table and figure, and print the table."""
+    out.mkdir(parents=True, exist_ok=True)
+    with open(out / f"{study}.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(table[0]), lineterminator="\n")
+        writer.writeheader()
+        for line in table:
+            shown = {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in line.items()}
+            writer.writerow(shown)
+            print("  ".join(f"{value!s:>14}" for value in shown.values()))
+    figure.savefig(out / f"{study}.png", dpi=90)
+    plt.close(figure)
+
+
+def curves(ax, table, x, y, name="method", log=False):
+    """Draw a curve with a band of one standard deviation for each method."""
+    zero = any(line[y] == 0 for line in table)
+    for method in dict.fromkeys(line[name] for line in table):
+        some = [line for line in table if line[name] == method]
+        places, heights, spread = (
+            np.array([line[key] for line in some]) for key in (x, y, f"{y} (sd)")
+        )
+        (drawn,) = ax.plot(places, heights, marker="o", markersize=3, label=method)
+        band = np.maximum(heights - spread, 0.5 * heights if log else -np.inf), heights + spread
+        ax.fill_between(places, *band, alpha=0.15, color=drawn.get_color(), linewidth=0)
+    ax.set(xlabel=x, ylabel=y)
+    if log:
+        # Some requests cost no row at all.
+        ax.set_yscale("symlog", linthresh=1) if zero else ax.set_yscale("log")
