@@ -33,8 +33,8 @@ model = PUMAUnlearner(pipe, reweight=None, n_refine=10).fit(X, given, X_ids=ids)
 print(f"test accuracy, trained on {wrong.sum()} wrong labels: {model.score(X_test, y_test):.3f}")
 
 # %%
-# One fit gives all leave-one-out losses. Two rounds of trimming take the suspects off that model
-# and score again. The number of wrong labels is estimated too.
+# One fit gives all leave-one-out losses. Up to two rounds of trimming take the suspects off that
+# model and score again. The number of wrong labels is estimated too.
 detector = MislabelDetector().fit(X, given, X_ids=ids)
 print(
     f"{len(detector.suspects_)} suspects, "
@@ -63,7 +63,7 @@ pictures.suptitle("The twelve most suspicious labels")
 # Who inspects the first fifth of the images in this order finds more than nine in ten wrong labels.
 MislabelCurveDisplay.from_detectors(
     {
-        "leave-one-out, two rounds": detector,
+        "leave-one-out, trimmed": detector,
         "training loss": MislabelDetector(method="loss").fit(X, given),
     },
     wrong,

@@ -53,6 +53,34 @@ def test_plot_find_and_forget_wrong_labels(tmp_path):
     assert (tmp_path / "find_and_forget_wrong_labels.png").stat().st_size > 10_000
 
 
+def test_plot_is_it_forgotten(tmp_path):
+    printed = run(tmp_path, "plot_is_it_forgotten.py")
+    assert "100.0% with eta=0" in printed
+    assert "best step length: 1.0" in printed
+    assert (tmp_path / "is_it_forgotten.png").stat().st_size > 10_000
+
+
+STUDIES = sorted(path.stem for path in (EXAMPLES / "studies").glob("[!c]*.py"))
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_studies(tmp_path, study):
+    if study in ("puma_class", "puma_resistance"):
+        pytest.importorskip("torch")
+    run(tmp_path, f"studies/{study}.py", "--quick", "--out", "docs")
+    lines = (tmp_path / "docs" / f"{study}.csv").read_text().splitlines()
+    assert len(lines) > 2
+    assert (tmp_path / "docs" / f"{study}.png").stat().st_size > 10_000
+
+
+def test_all_studies_are_documented():
+    page = (EXAMPLES.parent / "docs" / "studies.rst").read_text()
+    for study in STUDIES:
+        assert f"studies/{study}.csv" in page
+        assert f"studies/{study}.png" in page
+        assert (EXAMPLES.parent / "docs" / "studies" / f"{study}.csv").exists()
+
+
 def test_mislabel_detection(tmp_path):
     pytest.importorskip("cleanlab")
     script, small = "benchmarks/mislabel_detection.py", ("--tables", "wine", "--seeds", "1")

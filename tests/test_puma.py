@@ -685,3 +685,18 @@ def test_given_criterion_rows_survive_a_pickle(as_frame):
     loaded = pickle.loads(pickle.dumps(model))
     np.testing.assert_allclose(loaded.influence(), model.influence(), rtol=1e-9)
     assert "X_val" in loaded.partial_forget([3]).receipts_[-1].not_forgotten[0]
+
+
+@pytest.mark.parametrize("eta", [0.5, 2.0])
+def test_eta_scales_the_whole_way_of_a_long_step(eta):
+    X, y = classification(n_rows=400)
+    gone = np.flatnonzero(X[:, 0] > 0.3)
+    ends = {}
+    for length in (0.0, 1.0, eta):
+        model = PUMAUnlearner(LogisticRegression(C=100), eta=length, reweight=None).fit(X, y)
+        ends[length] = model.partial_forget(gone).estimator_.coef_
+    expected = ends[0.0] + eta * (ends[1.0] - ends[0.0])
+    np.testing.assert_allclose(ends[eta], expected, rtol=1e-6)
+    # And it can forget on from there.
+    model.partial_forget(np.setdiff1d(np.arange(400), gone)[:3])
+    assert np.isfinite(model.estimator_.coef_).all()

@@ -17,7 +17,7 @@ class Steps:
     Parameters
     ----------
     eta : float
-        Factor of the step.
+        Factor of the step; of the whole way where it takes several.
 
     n_refine : int
         Largest number of further steps.
@@ -63,10 +63,17 @@ def arrive(target, carried, curvature, steps, pass_begins):
     fields : dict
         Fields of the receipt.
     """
-    step, start = descend(target, curvature, steps.eta, pass_begins)
-    # A step that was long has moved on with the weights of the target.
-    carried = (carried if start is target else start).moved(step)
     norm, reason = None, "closed form" if steps.eta else "eta is zero"
+    if steps.eta:
+        step, start = descend(target, curvature, pass_begins)
+        if start is target:
+            carried = carried.moved(steps.eta * step)
+        elif steps.eta == 1:
+            # A step that was long has moved on with the weights of the target.
+            carried = start.moved(step)
+        else:
+            way = start.theta + step - target.theta
+            carried = carried.at(target.theta + steps.eta * way)
     if steps.n_refine and steps.eta:
         carried, reason = refine(carried, steps.n_refine, steps.tol, pass_begins)
         norm = carried.gradient_norm()
@@ -84,8 +91,8 @@ def arrive(target, carried, curvature, steps, pass_begins):
     return carried, fields
 
 
-def descend(objective, curvature, eta, pass_begins):
-    """Move an objective by eta times its Newton step.
+def descend(objective, curvature, pass_begins):
+    """Return the Newton step of an objective, the last one if it takes several.
 
     While the step is long, as from a model that stopped far from its optimum, the
     objective moves by damped steps with a pass over the rows each.
@@ -97,9 +104,6 @@ def descend(objective, curvature, eta, pass_begins):
 
     curvature : LinearObjective
         Whose Hessian the first step takes.
-
-    eta : float
-        Factor of every step.
 
     pass_begins : callable
         Called before every pass, for progress.
@@ -113,7 +117,7 @@ def descend(objective, curvature, eta, pass_begins):
         Where the last step starts.
     """
     for made in range(MAX_PASSES):
-        step = eta * curvature.newton_step(objective.gradient())
+        step = curvature.newton_step(objective.gradient())
         if not is_long(objective, step):
             return step, objective
         pass_begins()

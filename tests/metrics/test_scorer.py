@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import sklearn
+from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
@@ -37,6 +38,20 @@ def test_picks_the_right_step(placing, n_jobs, metric):
     search = GridSearchCV(model, {eta: ETAS}, scoring=scorer, cv=3, n_jobs=n_jobs).fit(X, y)
     assert search.best_params_ == {eta: 1.0}
     assert search.best_score_ == pytest.approx(0, abs=1e-9)
+
+
+def test_a_long_request_has_its_optimum_at_one_as_well():
+    """A tenth of the rows at once takes several steps; eta is a share of the whole way."""
+    X, y = load_breast_cancer(return_X_y=True)
+    pipe = make_pipeline(StandardScaler(), LogisticRegression())
+    search = GridSearchCV(
+        PUMAUnlearner(pipe, reweight=None),
+        {"eta": ETAS},
+        scoring=make_forget_scorer("kl", forget=0.1),
+    ).fit(X, y)
+    scores = search.cv_results_["mean_test_score"]
+    assert search.best_params_ == {"eta": 1.0}
+    assert (np.diff(scores) > 0).tolist() == [True, True, False, False]
 
 
 def test_an_ordinary_scorer_ties():
