@@ -4,6 +4,15 @@ from copy import copy
 
 import numpy as np
 
+# What a perceptron of scikit-learn remembers of its training.
+_TRAINING_STATE = (
+    "_optimizer",
+    "_random_state",
+    "_best_coefs",
+    "_best_intercepts",
+    "validation_scores_",
+)
+
 
 def get_parameters(model):
     """Return the parameters of a fitted linear model or network as arrays.
@@ -57,8 +66,10 @@ def with_parameters(model, parameters):
         return write_network(model, dict(zip(names, values)))
     new = copy(model)
     if hasattr(model, "coefs_"):
-        for name in ("_optimizer", "_random_state", "_best_coefs", "_best_intercepts"):
+        for name in _TRAINING_STATE:
             vars(new).pop(name, None)
+        if hasattr(new, "loss_curve_"):
+            new.loss_curve_ = []
         n_layers = len(model.coefs_)
         new.coefs_ = [np.array(part) for part in parameters[:n_layers]]
         new.intercepts_ = [np.array(part) for part in parameters[n_layers:]]

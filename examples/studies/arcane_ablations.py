@@ -7,8 +7,7 @@ test accuracy, as one part changes: the share selected, the number of blocks, so
 
 import matplotlib.pyplot as plt
 import numpy as np
-from common import curves, means, options, save
-from sklearn.datasets import make_classification
+from common import curves, means, options, save, ten_classes
 
 from sklearn_unlearn import ArcaneEnsemble
 
@@ -32,22 +31,10 @@ def study(n_rows, selected, blocks, n_seeds):
     """Return rows retrained and accuracy of all settings."""
     rows = []
     for seed in range(n_seeds):
-        X, y = make_classification(
-            n_rows + 2000,
-            n_features=30,
-            n_informative=15,
-            n_classes=10,
-            n_clusters_per_class=1,
-            class_sep=1.5,
-            random_state=seed,
-        )
-        data = X[:n_rows], y[:n_rows], X[n_rows:], y[n_rows:]
+        *data, proba = ten_classes(n_rows, seed)
         rng = np.random.default_rng(seed)
-        likely = np.zeros(n_rows, dtype=bool)
-        likely[rng.choice(n_rows, n_rows // 10, replace=False)] = True
-        proba = np.where(likely, 9.0, 1 / 9) / n_rows
         deleted = rng.choice(n_rows, N_FORGOTTEN, False, p=proba)
-        per_class = int(np.bincount(y[:n_rows]).min())
+        per_class = int(np.bincount(data[1]).min())
         for is_sorted in (True, False):
             request = data, proba, deleted, is_sorted, seed
             for share in selected:

@@ -10,9 +10,8 @@ from time import perf_counter
 
 import matplotlib.pyplot as plt
 import numpy as np
-from common import curves, means, options, save
+from common import curves, means, options, save, ten_classes
 from sklearn.base import clone
-from sklearn.datasets import make_classification
 from sklearn.linear_model import SGDClassifier
 
 from sklearn_unlearn import ArcaneEnsemble, SISAEnsemble
@@ -40,21 +39,8 @@ def study(n_rows, shares, n_seeds):
     """Return rows, seconds and accuracy of one request of every size."""
     rows = []
     for seed in range(n_seeds):
-        X, y = make_classification(
-            n_rows + 2000,
-            n_features=30,
-            n_informative=15,
-            n_classes=10,
-            n_clusters_per_class=1,
-            class_sep=1.5,
-            random_state=seed,
-        )
-        X, y, X_test, y_test = X[:n_rows], y[:n_rows], X[n_rows:], y[n_rows:]
+        X, y, X_test, y_test, skewed = ten_classes(n_rows, seed)
         rng = np.random.default_rng(seed)
-        likely = np.zeros(n_rows, dtype=bool)
-        likely[rng.choice(n_rows, n_rows // 10, replace=False)] = True
-        # A tenth of the rows gets nine tenths of the requests.
-        skewed = np.where(likely, 9.0, 1 / 9) / n_rows
         for pattern, proba in (("uniform", np.full(n_rows, 1 / n_rows)), ("skewed", skewed)):
             for share in shares:
                 deleted = rng.choice(n_rows, max(1, int(share * n_rows)), False, p=proba)

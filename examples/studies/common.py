@@ -7,7 +7,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, make_classification
 from sklearn.exceptions import ConvergenceWarning
 
 # Perceptrons that stop at max_iter are what is studied here.
@@ -28,6 +28,26 @@ def digits(seed, n_train):
     order = np.random.default_rng(seed).permutation(len(y))
     X, y = X[order] / 16, y[order]
     return X[:n_train], y[:n_train], X[n_train:], y[n_train:]
+
+
+def ten_classes(n_rows, seed):
+    """Return generated training and test rows, and a skewed distribution of requests.
+
+    A tenth of the rows gets nine tenths of the requests.
+    """
+    X, y = make_classification(
+        n_rows + 2000,
+        n_features=30,
+        n_informative=15,
+        n_classes=10,
+        n_clusters_per_class=1,
+        class_sep=1.5,
+        random_state=seed,
+    )
+    rng = np.random.default_rng(seed)
+    likely = np.zeros(n_rows, dtype=bool)
+    likely[rng.choice(n_rows, n_rows // 10, replace=False)] = True
+    return X[:n_rows], y[:n_rows], X[n_rows:], y[n_rows:], np.where(likely, 9.0, 1 / 9) / n_rows
 
 
 def means(rows, by, values):

@@ -20,6 +20,7 @@ from sklearn.base import clone, is_classifier
 from torch import nn
 from torch.func import functional_call
 
+from sklearn_unlearn._parameters import get_parameters, with_parameters
 from sklearn_unlearn._skorch import NetAdapter, alias, row_losses, torch_seed, trainable
 
 
@@ -323,31 +324,16 @@ def _write_net(model, parameters):
     return new
 
 
-_TRAINING_STATE = (
-    "_optimizer",
-    "_random_state",
-    "_best_coefs",
-    "_best_intercepts",
-    "validation_scores_",
-)
-
-
 def _write_mlp(model, parameters):
-    new = copy(model)
-    for stale in _TRAINING_STATE:
-        vars(new).pop(stale, None)
-    if hasattr(new, "loss_curve_"):
-        new.loss_curve_ = []
-    coefs, intercepts = list(model.coefs_), list(model.intercepts_)
+    n_layers, arrays = len(model.coefs_), get_parameters(model)
     for name, value in parameters.items():
         layer, _, kind = name.partition(".")
         array = value.detach().numpy()
         if kind == "weight":
-            coefs[int(layer) // 2] = np.array(array.T)
+            arrays[int(layer) // 2] = array.T
         else:
-            intercepts[int(layer) // 2] = np.array(array)
-    new.coefs_, new.intercepts_ = coefs, intercepts
-    return new
+            arrays[n_layers + int(layer) // 2] = array
+    return with_parameters(model, arrays)
 
 
 def layers_of(problem):

@@ -208,7 +208,9 @@ class ProjectionDisplay:
             plt.Line2D([], [], color="C3", label="rows whose removal lowers C"),
         ]
         # Beside the picture: rows may point anywhere in it.
-        ax.legend(handles=[*handles, *made], fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1))
+        ax.legend(
+            handles=[*handles, *made], fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1)
+        )
         ax.set(
             xlabel="First parameter",
             ylabel="Second parameter",
