@@ -56,7 +56,19 @@ def row_losses(model, X, y):
     Returns
     -------
     ndarray of shape (n_samples,)
-        Logarithmic losses of a classifier, squared errors of a regressor.
+        Logarithmic losses of a classifier, squared errors of a regressor. A label that the
+        model does not know has the largest loss that there is, about 708.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.metrics import log_loss
+    >>> from sklearn_unlearn.metrics import row_losses
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = LogisticRegression(max_iter=1000).fit(X, y)
+    >>> bool(abs(row_losses(model, X, y).mean() - log_loss(y, model.predict_proba(X))) < 1e-12)
+    True
     """
     if not is_classifier(model):
         error = np.asarray(model.predict(X), dtype=float) - np.asarray(y, dtype=float)
