@@ -407,11 +407,11 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
             return self._by_leave_one_out(model, X, y, codes)
         if method == "self_influence":
             objective = model_objective(model, X, y)
-            if not isinstance(objective, LinearObjective):
-                outside = _fitted_output(model, X)
-                return objective.self_influence(), *_judged(model, outside, y, codes)[1:]
-            outside = _left_out(model, objective, codes)
-            return self_influence(objective), *_judged(model, outside, y, codes)[1:]
+            if isinstance(objective, LinearObjective):
+                scores, outside = self_influence(objective), _left_out(model, objective, codes)
+            else:
+                scores, outside = objective.self_influence(), _fitted_output(model, X)
+            return scores, *_judged(model, outside, y, codes)[1:]
         if method == "aum":
             return self._by_margins(model, X, y, codes)
         if method == "influence":

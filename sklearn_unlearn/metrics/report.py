@@ -266,8 +266,8 @@ def forgetting_report(
         refits.append(unlearner._refitted(left, seed).estimator_)
         taken.append(perf_counter() - started)
     data = {
-        "remaining": unlearner._training_data(_trained(unlearner, left))[:2],
-        "forgotten": unlearner._training_data(rows)[:2],
+        "remaining": trained_rows(unlearner, left),
+        "forgotten": trained_rows(unlearner, rows),
         "test": (X_test, y_test),
     }
     receipt = after.receipts_[-1]
@@ -292,10 +292,12 @@ def forgotten_copy(unlearner, X_ids):
     return rows, left, deepcopy(unlearner).partial_forget(X_ids)
 
 
-def _trained(unlearner, rows):
-    """Return those rows that the unlearner did not hold out."""
+def trained_rows(unlearner, rows):
+    """Return rows and targets of those numbered rows that were not held out; of all if none is."""
     held_out = getattr(unlearner, "_held_out", None)
-    return rows if held_out is None else rows[~held_out[rows]]
+    if held_out is not None and not held_out[rows].all():
+        rows = rows[~held_out[rows]]
+    return unlearner._training_data(rows)[:2]
 
 
 def _performance(models, data, attack):

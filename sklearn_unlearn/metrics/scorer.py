@@ -7,7 +7,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
 from sklearn_unlearn.metrics.membership import membership_auc, resistance, stacked
-from sklearn_unlearn.metrics.report import forgotten_copy
+from sklearn_unlearn.metrics.report import forgotten_copy, trained_rows
 from sklearn_unlearn.metrics.retraining import retrain_gap
 from sklearn_unlearn.pipeline import find_unlearner
 
@@ -160,7 +160,7 @@ class ForgetScorer:
         refit = None
         if self.against == "refit" or self.metric in DISTANCES:
             refit = before._refitted(left, self.random_state)
-        X_probe, y_probe, _ = before._training_data(rows)
+        X_probe, y_probe = trained_rows(before, rows)
         if self.metric in DISTANCES:
             return -getattr(retrain_gap(after, refit, stacked(X_probe, X)), self.metric)
 

@@ -87,6 +87,26 @@ def test_held_out_rows_stay_held_out_in_refits():
     assert report.gaps["kl"]["floor"] == 0
 
 
+def test_held_out_rows_are_no_members():
+    """An attack that is right about every row finds members among the forgotten ones only."""
+    unlearner = PUMAUnlearner(LogisticRegression(), validation_fraction=0.3, random_state=0)
+    unlearner.fit(X[TRAIN], Y[TRAIN])
+    held_out = unlearner._held_out
+    members = X[TRAIN][~held_out]
+
+    def knows(model, rows, y):
+        return np.array([(members == row).all(axis=1).any() for row in rows], dtype=float)
+
+    report = forgetting_report(
+        unlearner, range(60), X[TEST], Y[TEST], n_refits=2, attack=knows, random_state=0
+    )
+    assert held_out[:60].any()
+    assert report.performance["attack, AUC"]["before"] == 1
+    only = np.flatnonzero(held_out)[:5]
+    report = forgetting_report(unlearner, only, X[TEST], Y[TEST], n_refits=2, attack=knows)
+    assert report.performance["attack, AUC"]["before"] == 0.5
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 def test_weights_and_second_requests(weighted):
     weights = np.random.default_rng(0).uniform(0.5, 2, 250) if weighted else None
