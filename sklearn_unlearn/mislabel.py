@@ -27,7 +27,7 @@ from sklearn_unlearn.influence.leave_one_out import leave_one_out, self_influenc
 from sklearn_unlearn.influence.linear import LinearObjective
 from sklearn_unlearn.influence.linear_models import linear_problem
 from sklearn_unlearn.influence.losses import log_loss
-from sklearn_unlearn.influence.newton import refine
+from sklearn_unlearn.influence.newton import approach
 from sklearn_unlearn.leave_one_out import (
     fitted_objective,
     model_objective,
@@ -38,8 +38,9 @@ from sklearn_unlearn.pipeline import last_step, split_pipeline
 from sklearn_unlearn.puma import PUMAUnlearner
 
 METHODS = ("auto", "loo", "cross_val", "oob", "aum", "loss", "self_influence", "influence")
-# Newton steps to the optimum without the rows that were set aside.
-MAX_STEPS, TOL = 20, 1e-6
+# Newton steps towards the optimum without the rows that were set aside. More of them rank little
+# better, and the Hessian of each is what a round costs.
+N_STEPS = 2
 # n_rounds="auto": how many rounds there may be, and by what share each of "loo" has to lower the
 # number of labels that the model disagrees with, judged out of sample.
 MAX_ROUNDS, LEAST_GAIN = 2, 0.03
@@ -86,7 +87,7 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
 
     n_rounds : int or "auto", default="auto"
         Rounds of trimmed re-scoring, for "loo" and "aum": of each class, as many of the most
-        suspicious rows as confident learning [2]_ counts are taken off the model (by Newton
+        suspicious rows as confident learning [2]_ counts are taken off the model (by two Newton
         steps, or by a new training), then all rows are scored again. It helps most where
         labels of one class are taken for another class systematically, and hurts where the
         model can't tell classes apart well. "auto" makes, for "loo" and classes, up to two
@@ -170,13 +171,13 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
     >>> given[wrong] = (y[wrong] + 1) % 10
     >>> ids = [f"image-{i}" for i in range(len(y))]
     >>> detector = MislabelDetector().fit(X, given, X_ids=ids)
-    >>> found = set(detector.suspects_[:80]) & {ids[i] for i in wrong}
-    >>> len(found) >= 70
+    >>> found = set(detector.suspects_[:70]) & {ids[i] for i in wrong}
+    >>> len(found) >= 65
     True
     >>> model = PUMAUnlearner(LogisticRegression(max_iter=1000), reweight=None)
-    >>> model = model.fit(X, given, X_ids=ids).partial_forget(detector.suspects_[:80])
+    >>> model = model.fit(X, given, X_ids=ids).partial_forget(detector.suspects_[:70])
     >>> model.receipts_[-1].n_rows
-    80
+    70
     """
 
     __metadata_request__fit = {"X_ids": True}
@@ -435,7 +436,7 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
             aside = _aside(judged[0], judged[2], codes)
             if not len(aside):
                 break
-            objective = refine(whole.without(aside), MAX_STEPS, TOL, lambda: None)[0]
+            objective = approach(whole.without(aside), N_STEPS)
             again = _judged(model, _left_out(model, objective, codes), y, codes)
             if chosen:
                 before, after = ((found[1] != y).sum() for found in (judged, again))
@@ -573,7 +574,9 @@ def _over_epochs(last, Z, y, codes, trained):
             # One seed would give all epochs the same order.
             model.set_params(random_state=(seed + epoch) % 2**32)
         model.partial_fit(*some, classes=last.classes_)
-        p = model.predict_proba(Z)
+        # Where all outputs of a one-versus-rest model are zero, none is more likely.
+        with np.errstate(invalid="ignore"):
+            p = np.nan_to_num(model.predict_proba(Z), nan=1 / len(last.classes_))
         total += p
         logs = np.log(np.maximum(p, tiny))
         own = logs[rows, codes]

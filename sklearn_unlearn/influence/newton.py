@@ -132,6 +132,31 @@ def descend(objective, curvature, pass_begins):
     return np.zeros_like(step), objective
 
 
+def approach(objective, n_steps):
+    """Return the objective after a few Newton steps, long ones shortened until they help.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+        Where to start. The first step takes the Hessian that it has, others make it anew.
+
+    n_steps : int
+        Number of steps.
+
+    Returns
+    -------
+    LinearObjective
+        The objective there, near its optimum and not at it.
+    """
+    for made in range(n_steps):
+        if made:
+            objective = objective.measured()
+        step = objective.newton_step()
+        long = is_long(objective, step)
+        objective = backtrack(objective, step) if long else objective.moved(step)
+    return objective
+
+
 def is_long(objective, step):
     """Tell whether the expansion should not be trusted over the length of a step."""
     if objective.loss.quadratic:
