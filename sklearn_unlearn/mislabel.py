@@ -38,9 +38,9 @@ from sklearn_unlearn.pipeline import last_step, split_pipeline
 from sklearn_unlearn.puma import PUMAUnlearner
 
 METHODS = ("auto", "loo", "cross_val", "oob", "aum", "loss", "self_influence", "influence")
-# Newton steps towards the optimum without the rows that were set aside. More of them rank little
-# better, and the Hessian of each is what a round costs.
-N_STEPS = 2
+# Newton steps towards the optimum without the rows that were set aside. More of them find little
+# more, and the Hessian of each is what a round costs.
+N_STEPS = 4
 # n_rounds="auto": how many rounds there may be, and by what share each of "loo" has to lower the
 # number of labels that the model disagrees with, judged out of sample.
 MAX_ROUNDS, LEAST_GAIN = 2, 0.03
@@ -87,7 +87,7 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
 
     n_rounds : int or "auto", default="auto"
         Rounds of trimmed re-scoring, for "loo" and "aum": of each class, as many of the most
-        suspicious rows as confident learning [2]_ counts are taken off the model (by two Newton
+        suspicious rows as confident learning [2]_ counts are taken off the model (by a few Newton
         steps, or by a new training), then all rows are scored again. It helps most where
         labels of one class are taken for another class systematically, and hurts where the
         model can't tell classes apart well. "auto" makes, for "loo" and classes, up to two
