@@ -1,6 +1,6 @@
 """The training rows: read in chunks, taken by number, erased for good."""
 
-from copy import copy
+from copy import copy, deepcopy
 
 import numpy as np
 from scipy import sparse
@@ -139,6 +139,15 @@ class RowStore:
             self._erased.append(rows)
         else:
             _wipe(self._X, rows)
+
+    def __deepcopy__(self, memo):
+        """Return a store of its own, which copies the rows only if this one writes to them."""
+        new = type(self).__new__(type(self))
+        vars(new).update(vars(self))
+        new._erased = list(self._erased)
+        if self._owned and self._numeric and not self.on_disk:
+            new._X = deepcopy(self._X, memo)
+        return new
 
     def __getstate__(self):
         state = vars(self).copy()

@@ -5,6 +5,7 @@ import io
 import json
 import pickle
 import sys
+from copy import deepcopy
 from types import FunctionType, ModuleType
 
 import joblib
@@ -323,6 +324,36 @@ def test_memory_maps_are_not_copied(case, ids, tmp_path):
     loaded = pickle.loads(pickle.dumps(model))
     assert not holds_row(vars(loaded), X[3])
     loaded.partial_forget(ids[7:8])
+
+
+def test_deep_copies_forget_on_their_own(case, ids):
+    X, y = case.data()
+    model = case.make().fit(X, y, X_ids=ids)
+    before = parameters(model)
+    other = deepcopy(model)
+    # A copy refers to the rows as the model itself does, until one of them has to write.
+    assert any(array is X for array in reachable_arrays(vars(other))) == any(
+        array is X for array in reachable_arrays(vars(model))
+    )
+    other.partial_forget(ids[:5])
+    assert not holds_row(vars(other), X[3])
+    assert holds_row(vars(model), X[3])
+    assert parameters(model) == before
+    third = deepcopy(other).partial_forget(ids[5:8])
+    assert holds_row(vars(other), X[6])
+    assert not holds_row(vars(third), X[6])
+    assert_same(model.partial_forget(ids[:5]), other, X)
+    np.testing.assert_array_equal(X, case.data()[0])
+
+
+def test_deep_copies_of_memory_maps(case, ids, tmp_path):
+    X, y = case.data()
+    mapped = np.memmap(tmp_path / "rows.dat", dtype=float, mode="w+", shape=X.shape)
+    mapped[:] = X
+    model = case.make().fit(mapped, y, X_ids=ids)
+    other = deepcopy(model).partial_forget(ids[:5])
+    assert other.receipts_[-1].not_forgotten
+    np.testing.assert_array_equal(mapped, X)
 
 
 def _outputs(model, X):
