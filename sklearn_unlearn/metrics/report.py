@@ -37,6 +37,9 @@ class ForgettingReport:
     n_forgotten : int
         Number of rows of the request.
 
+    n_trained : int
+        Number of those that the model was trained on, the others being held out.
+
     n_remaining : int
         Number of rows that remain.
 
@@ -58,6 +61,7 @@ class ForgettingReport:
     method: str
     guarantee: str
     n_forgotten: int
+    n_trained: int
     n_remaining: int
     rows_retrained: int
     performance: dict
@@ -71,8 +75,11 @@ class ForgettingReport:
         By the first of KL divergence, disagreement and parameter distance that tells the
         model before from the refits, the refits' floor taken off. 0 is a model as near to the
         refits as they are to each other; above 1 lies one that went away from them. NaN if the
-        model before is as near to the refits: then these figures can't tell.
+        model before is as near to the refits, or was not trained on the rows: then these
+        figures can't tell.
         """
+        if not self.n_trained:
+            return float("nan")
         for name in GAPS:
             gap = self.gaps[name]
             way = gap["before"] - gap["floor"]
@@ -146,6 +153,8 @@ class ForgettingReport:
         left = f"{self.effect_left:.1%} left"
         if np.isnan(self.effect_left):
             left = "too small to tell from the refits' noise"
+        if not self.n_trained:
+            left = "none was trained on"
         return (
             f"{self.method} ({self.guarantee}): {self.n_forgotten} rows forgotten, "
             f"{self.n_remaining} remain; effect of the rows: {left}"
@@ -276,6 +285,7 @@ def forgetting_report(
         method=type(unlearner).__name__,
         guarantee=receipt.guarantee,
         n_forgotten=len(rows),
+        n_trained=int(_are_trained(unlearner, rows).sum()),
         n_remaining=len(left),
         rows_retrained=receipt.n_rows_retrained,
         performance=_performance(models, data, attack),
@@ -292,12 +302,16 @@ def forgotten_copy(unlearner, X_ids):
     return rows, left, deepcopy(unlearner).partial_forget(X_ids)
 
 
+def _are_trained(unlearner, rows):
+    """Tell which of numbered rows were not held out."""
+    held_out = getattr(unlearner, "_held_out", None)
+    return np.ones(len(rows), dtype=bool) if held_out is None else ~held_out[rows]
+
+
 def trained_rows(unlearner, rows):
     """Return rows and targets of those numbered rows that were not held out; of all if none is."""
-    held_out = getattr(unlearner, "_held_out", None)
-    if held_out is not None and not held_out[rows].all():
-        rows = rows[~held_out[rows]]
-    return unlearner._training_data(rows)[:2]
+    trained = _are_trained(unlearner, rows)
+    return unlearner._training_data(rows[trained] if trained.any() else rows)[:2]
 
 
 def _performance(models, data, attack):

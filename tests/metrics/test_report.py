@@ -105,6 +105,9 @@ def test_held_out_rows_are_no_members():
     only = np.flatnonzero(held_out)[:5]
     report = forgetting_report(unlearner, only, X[TEST], Y[TEST], n_refits=2, attack=knows)
     assert report.performance["attack, AUC"]["before"] == 0.5
+    assert (report.n_trained, report.n_forgotten) == (0, 5)
+    assert np.isnan(report.effect_left)
+    assert "none was trained on" in str(report)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
