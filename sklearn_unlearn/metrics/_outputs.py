@@ -6,19 +6,17 @@ from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._parameters import get_parameters
+from sklearn_unlearn.base import BaseUnlearner
 from sklearn_unlearn.pipeline import last_step
 
 TINY = np.finfo(float).tiny
 
 
 def plain(model):
-    """Return the plain fitted model in an unlearner, in a pipeline or a search."""
+    """Return the fitted model in an unlearner or a search, any other model as it is."""
     check_is_fitted(model)
     model = getattr(model, "best_estimator_", model)
-    last = last_step(model)
-    if hasattr(last, "receipts_") and model is last:
-        return last.estimator_
-    return model
+    return model.estimator_ if isinstance(model, BaseUnlearner) else model
 
 
 def label_codes(model, y):

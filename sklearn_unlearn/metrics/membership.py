@@ -2,6 +2,7 @@
 
 import warnings
 
+import joblib
 import numpy as np
 from scipy import sparse, stats
 from sklearn.base import clone, is_classifier
@@ -12,6 +13,7 @@ from sklearn.utils import check_consistent_length, check_random_state
 
 from sklearn_unlearn._rows import count_rows, take_rows
 from sklearn_unlearn._skorch import adapted
+from sklearn_unlearn.base import BaseUnlearner
 from sklearn_unlearn.metrics._outputs import label_codes, log_probabilities, plain, row_losses
 
 ATTACKS = ("loss", "entropy", "likelihood_ratio")
@@ -58,7 +60,7 @@ class LikelihoodRatioAttack:
     Notes
     -----
     Costs ``n_shadows`` fits, once for the same rows: the object keeps the shadow models'
-    outputs for the rows that it attacked last.
+    outputs for the rows that it attacked last, and knows these by a hash.
 
     References
     ----------
@@ -119,11 +121,9 @@ class LikelihoodRatioAttack:
 
     def _shadows(self, model, X, y):
         """Return the shadow models' confidence, and which rows they were trained on."""
-        y = np.asarray(y)
-        if self._known is not None:
-            rows, targets, found = self._known
-            if rows is X and np.array_equal(targets, y):
-                return found
+        y, key = np.asarray(y), joblib.hash((X, y))
+        if self._known is not None and self._known[0] == key:
+            return self._known[1]
         if self.n_shadows < 4:
             raise ValueError(f"n_shadows={self.n_shadows} is invalid: it must be 4 or more.")
         estimator = unfitted(model) if self.estimator is None else self.estimator
@@ -142,14 +142,15 @@ class LikelihoodRatioAttack:
             if "random_state" in shadow_model.get_params():
                 shadow_model.set_params(random_state=rng.randint(2**31 - 1))
             values[shadow] = confidence(shadow_model.fit(X_train, y_train), X, y)
-        self._known = X, y, (values, inside)
+        self._known = key, (values, inside)
         return values, inside
 
 
 def unfitted(model):
     """Return an unfitted model like the one that was fitted."""
-    inner = getattr(model, "estimator", None) if hasattr(model, "receipts_") else plain(model)
-    inner = plain(model) if inner is None else inner
+    inner = getattr(model, "best_estimator_", model)
+    if isinstance(inner, BaseUnlearner):
+        inner = inner._inner()
     return clone(inner.estimator if isinstance(inner, FrozenEstimator) else inner)
 
 

@@ -123,14 +123,12 @@ def test_shadows_are_trained_once_for_the_same_rows():
 
     model = DecisionTreeClassifier(random_state=0).fit(X[:100], Y[:100])
     attack = LikelihoodRatioAttack(Counted(), n_shadows=4, random_state=0)
-    first = attack(model, X[:200], Y[:200])
-    again = attack(model, X[:200], Y[:200])
-    assert len(fits) == 8  # Other arrays: slices are new objects.
-    rows = X[:200]
-    attack(model, rows, Y[:200])
-    attack(model, rows, Y[:200])
-    assert len(fits) == 12
-    np.testing.assert_array_equal(first.shape, again.shape)
+    rows = X[:100], Y[:100], X[100:200], Y[100:200]
+    resistance(model, model, *rows, attack=attack)
+    membership_auc(model, *rows, attack=attack)
+    assert len(fits) == 4
+    membership_auc(model, *rows[:3], np.roll(Y[100:200], 1), attack=attack)
+    assert len(fits) == 8
 
 
 def test_bad_input():
