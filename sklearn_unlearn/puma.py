@@ -61,8 +61,9 @@ class PUMAUnlearner(BaseUnlearner):
         given to ``fit``.
 
     eta : float, default=1.0
-        Factor of the step. 1 goes to the optimum of the expansion, 0 leaves the parameters
-        as they are.
+        Factor of the step; where a large request to a linear model takes several, of the
+        whole way. 1 goes to the optimum of the expansion, 0 leaves the parameters as they are.
+        :func:`sklearn_unlearn.metrics.make_forget_scorer` lets a search choose it.
 
     reweight : {"l2", "l1"} or None, default="l2"
         Regulariser of the weight changes: "l2" changes many rows a little, "l1" few rows.
