@@ -142,8 +142,6 @@ def test_equals_a_refit(name, seed, share, fit_intercept, weighted, class_weight
     inner, tight = clone(inner).set_params(**params), clone(tight).set_params(**params)
     weights = rng.uniform(0.2, 2.0, len(X)) if weighted else None
     given_X = {"C": X, "F": np.asfortranarray(X), "csr": sparse.csr_matrix(X)}[form]
-    model = PUMAUnlearner(inner, reweight=None, n_refine=60, tol=0.0)
-    model.fit(given_X, y, sample_weight=weights).partial_forget(gone)
     reference = tight.fit(
         X[left], y[left], sample_weight=None if weights is None else weights[left]
     )
@@ -151,6 +149,8 @@ def test_equals_a_refit(name, seed, share, fit_intercept, weighted, class_weight
     if "unpenalised" in name and np.abs(parameters(reference)).max() > 50:
         # Nearly separable classes: the refit itself stops far from infinity.
         return
+    model = PUMAUnlearner(inner, reweight=None, n_refine=60, tol=0.0)
+    model.fit(given_X, y, sample_weight=weights).partial_forget(gone)
     assert gap(model.estimator_, reference) < bound
     if name.startswith("ridge") and "lsqr" not in name:
         model = PUMAUnlearner(inner, reweight=None).fit(given_X, y, sample_weight=weights)
@@ -700,3 +700,18 @@ def test_eta_scales_the_whole_way_of_a_long_step(eta):
     # And it can forget on from there.
     model.partial_forget(np.setdiff1d(np.arange(400), gone)[:3])
     assert np.isfinite(model.estimator_.coef_).all()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_classes_that_become_separable_without_a_penalty():
+    """There is no optimum to go to: an error says so, and nothing changes."""
+    X, y = rows_for("classes2", 1081)
+    gone = np.random.default_rng(1081).choice(len(X), int(0.15625 * len(X)), replace=False)
+    left = np.setdiff1d(np.arange(len(X)), gone)
+    inner = logistic(C=np.inf)
+    assert clone(inner).set_params(**NEWTON).fit(X[left], y[left]).score(X[left], y[left]) == 1
+    model = PUMAUnlearner(inner, reweight=None, n_refine=60, tol=0.0).fit(X, y)
+    before = model.estimator_.coef_.copy()
+    with pytest.raises(ValueError, match="separable and not penalised"):
+        model.partial_forget(gone)
+    np.testing.assert_array_equal(model.estimator_.coef_, before)

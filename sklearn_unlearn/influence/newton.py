@@ -186,8 +186,9 @@ def backtrack(objective, step):
                 return ahead
             t /= 2
     raise ValueError(
-        "No step lowers the remaining objective: the model is too far from its optimum. "
-        "Scale the features, or fit it to a tighter tolerance."
+        "No step lowers the remaining objective: the model is too far from its optimum, or there "
+        "is none because the remaining classes are separable and not penalised. Scale the "
+        "features, fit the model to a tighter tolerance, or give it a penalty."
     )
 
 
