@@ -659,7 +659,16 @@ class PUMAUnlearner(BaseUnlearner):
         if self._sample_weight is not None:
             params |= named_weights(self.estimator_, self._sample_weight[rows])
         y = given_targets(objective.y[rows], last_step(self.estimator_))
-        return objective.rows.take(rows), y, params
+        return self._named(objective.rows.take(rows)), y, params
+
+    def _named(self, X):
+        """Return rows with the names of their features, which the private copy has lost."""
+        names = getattr(self.estimator_, "feature_names_in_", None)
+        if names is None or not isinstance(X, np.ndarray):
+            return X
+        import pandas as pd
+
+        return pd.DataFrame(X, columns=names)
 
     def _refitted(self, rows, random_state):
         """Return a fresh unlearner, fitted with another seed on the rows that this one trained on.
@@ -673,7 +682,8 @@ class PUMAUnlearner(BaseUnlearner):
         held_out = self._held_out[rows]
         if self._validation is not None:
             held = self._validation
-            criterion = {"X_val": held.rows.take(held.numbers), "y_val": held.y}
+            X_val = self._named(held.rows.take(held.numbers))
+            criterion = {"X_val": X_val, "y_val": held.y}
         elif held_out.any() and not self._splits:
             X_val, y_val, _ = self._training_data(rows[held_out])
             criterion, trained = {"X_val": X_val, "y_val": y_val}, rows[~held_out]

@@ -150,6 +150,9 @@ def unfitted(model):
     """Return an unfitted model like the one that was fitted."""
     inner = getattr(model, "best_estimator_", model)
     if isinstance(inner, BaseUnlearner):
+        if "checkpoint_dir" in inner.get_params(deep=False):
+            # An ensemble of chains is trained by its unlearner; a directory belongs to one.
+            return clone(inner).set_params(checkpoint_dir=None)
         inner = inner._inner()
     return clone(inner.estimator if isinstance(inner, FrozenEstimator) else inner)
 

@@ -15,7 +15,12 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_unlearn._rows import count_rows
 from sklearn_unlearn.base import BaseUnlearner
 from sklearn_unlearn.metrics._outputs import row_losses
-from sklearn_unlearn.metrics.membership import membership_auc, stacked
+from sklearn_unlearn.metrics.membership import (
+    LikelihoodRatioAttack,
+    membership_auc,
+    stacked,
+    unfitted,
+)
 from sklearn_unlearn.metrics.retraining import retrain_gap
 
 STAGES = ("before", "after", "refit")
@@ -213,7 +218,8 @@ def forgetting_report(
         Number of refits with different seeds.
 
     attack : str or callable, default="loss"
-        Attack that tells forgotten rows from test rows, see :func:`membership_auc`.
+        Attack that tells forgotten rows from test rows, see :func:`membership_auc`. The shadow
+        models of "likelihood_ratio" train on the remaining rows as well: 16 more fits.
 
     random_state : int, RandomState instance or None, default=None
         Seeds the refits.
@@ -279,6 +285,11 @@ def forgetting_report(
         "forgotten": trained_rows(unlearner, rows),
         "test": (X_test, y_test),
     }
+    if attack == "likelihood_ratio":
+        X_shadow, y_shadow = data["remaining"]
+        attack = LikelihoodRatioAttack(
+            unfitted(unlearner), X_shadow=X_shadow, y_shadow=y_shadow, random_state=seeds[0]
+        )
     receipt = after.receipts_[-1]
     models = {"before": [unlearner.estimator_], "after": [after.estimator_], "refit": refits}
     return ForgettingReport(
