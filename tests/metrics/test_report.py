@@ -71,6 +71,16 @@ def test_figures_agree_with_what_they_say():
         "loss, forgotten rows"]["before"]  # fmt: skip
 
 
+def test_a_small_request_needs_refits_at_their_optimum():
+    """One row of 250: what default tolerances leave open is larger than its effect."""
+    left = {}
+    for tol in (1e-2, 1e-10):
+        inner = LogisticRegression(tol=tol, max_iter=10_000)
+        unlearner = PUMAUnlearner(inner, reweight=None, n_refine=5, tol=1e-12)
+        left[tol] = report_of(unlearner, n_forgotten=1, n_refits=2).effect_left
+    assert left[1e-10] < 1e-2 < left[1e-2]
+
+
 def test_the_unlearner_is_not_changed():
     unlearner = PUMAUnlearner(LogisticRegression(), random_state=0).fit(X[TRAIN], Y[TRAIN])
     before = model_digest(unlearner.estimator_)
