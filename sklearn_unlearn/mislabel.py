@@ -90,7 +90,8 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         suspicious rows as confident learning [2]_ counts are taken off the model (by a few Newton
         steps, or by a new training), then all rows are scored again. It helps most where
         labels of one class are taken for another class systematically, and hurts where the
-        model can't tell classes apart well. "auto" makes, for "loo" and classes, up to two
+        model can't tell classes apart well, or has few rows of them: there 0 is the safe
+        choice. "auto" makes, for "loo" and classes, up to two
         rounds, and keeps one only if it lowers the number of labels that the model
         disagrees with by 3 %; for "aum" two rounds; else none (chosen by
         ``examples/benchmarks/mislabel_detection.py``).
