@@ -3,7 +3,6 @@
 import warnings
 from abc import abstractmethod
 from contextlib import contextmanager
-from copy import copy
 from dataclasses import dataclass, replace
 from numbers import Integral
 
@@ -515,13 +514,13 @@ class ChainedUnlearner(BaseUnlearner):
         proba = {} if records.proba is None else {"forget_proba": records.proba[rows]}
         return records.X.take(rows), y, proba
 
-    def _refitted(self, rows, random_state):
-        if self.checkpoint_dir is None:
-            return super()._refitted(rows, random_state)
+    def _fresh(self):
         # A directory belongs to one model.
-        in_memory = copy(self)
-        in_memory.checkpoint_dir = None
-        return super(ChainedUnlearner, in_memory)._refitted(rows, random_state)
+        return clone(self).set_params(checkpoint_dir=None)
+
+    def _trainable(self):
+        # The ensemble is trained by its unlearner.
+        return self._fresh()
 
     def _erase(self, rows):
         self._records.erase(rows)

@@ -22,6 +22,21 @@ def has_rows(value, n_rows):
     return sized and np.ndim(value) > 0 and count_rows(value) == n_rows
 
 
+def copied(params, n_rows):
+    """Return fit parameters, those with one value per row as arrays of their own."""
+    return {
+        name: np.array(value) if has_rows(value, n_rows) else value
+        for name, value in params.items()
+    }
+
+
+def erase_rows(params, n_rows, rows):
+    """Remove the values of some rows from fit parameters; a repeated call changes nothing."""
+    for value in params.values():
+        if has_rows(value, n_rows):
+            value[rows] = value.dtype.type() if value.dtype != object else 0
+
+
 def sample_weight(inner, fit_params):
     """Return the sample weights that reach the last step, None if there are none."""
     if not isinstance(inner, Pipeline):
@@ -51,7 +66,4 @@ def transformer_params(inner, fit_params, n_rows):
         names = router.consumes("fit", fit_params.keys())
     else:
         names = [name for name in fit_params if not name.startswith(f"{inner.steps[-1][0]}__")]
-    taken = {name: fit_params[name] for name in names}
-    return {
-        name: np.array(value) if has_rows(value, n_rows) else value for name, value in taken.items()
-    }
+    return copied({name: fit_params[name] for name in names}, n_rows)

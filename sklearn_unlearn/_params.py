@@ -36,6 +36,13 @@ def adopt_kind(tags, inner):
         setattr(tags, name, getattr(inner, name))
 
 
+def refuse_multilabel(tags):
+    """Change tags of a classifier to say that it takes one label per row."""
+    if tags.classifier_tags is not None:
+        tags.classifier_tags.multi_label = False
+        tags.target_tags.multi_output = False
+
+
 def seed_parts(estimator, rng):
     """Give a seed to each part of an estimator whose own ``random_state`` is None."""
     seeds = sorted(random_states(estimator).items())

@@ -18,6 +18,11 @@ def count_rows(X):
     return len(X) if hasattr(X, "__len__") else len(np.asarray(X))
 
 
+def is_array(X):
+    """Tell whether rows are an array or a sparse matrix, in which rows are erased in place."""
+    return isinstance(X, np.ndarray) or sparse.issparse(X)
+
+
 def take_rows(X, rows):
     """Return the given rows in the container that they came in."""
     if hasattr(X, "iloc"):
@@ -194,8 +199,7 @@ class RowParts:
     def _append(self, X):
         if sparse.issparse(X):
             X = X.tocsr()
-        in_place = sparse.issparse(X) or isinstance(X, np.ndarray)
-        self._parts = [*self._parts, RowStore(X, numeric=in_place, convert=False)]
+        self._parts = [*self._parts, RowStore(X, numeric=is_array(X), convert=False)]
         self._starts = np.append(self._starts, self._n_rows)
         self._n_rows += count_rows(X)
 
@@ -217,7 +221,7 @@ class RowParts:
         taken = [self._take_from(part, rows[owners == part]) for part in touched]
         back = np.empty(len(rows), dtype=np.intp)
         back[order] = np.arange(len(rows))
-        return take_rows(_stacked(taken), back)
+        return take_rows(stacked(taken), back)
 
     def _take_from(self, part, rows):
         taken = self._parts[part].take(rows - self._starts[part])
@@ -233,7 +237,7 @@ class RowParts:
                 part.erase(rows[owners == number] - self._starts[number])
 
 
-def _stacked(parts):
+def stacked(parts):
     """Return rows of one kind of container one below the other."""
     if hasattr(parts[0], "iloc"):
         import pandas as pd

@@ -132,12 +132,24 @@ class BaseUnlearner(
     def _training_data(self, rows):
         """Return rows, targets and parameters of ``fit`` for rows by their number in ``fit``."""
 
-    def _refitted(self, rows, random_state):
-        """Return a fresh unlearner of this kind, fitted on numbered rows with another seed."""
+    def _trained_on(self, rows):
+        """Return those of numbered rows that the model was trained on."""
+        return rows
+
+    def _fresh(self):
+        """Return an unfitted unlearner that trains as this one did."""
+        return clone(self)
+
+    def _trainable(self):
+        """Return, unfitted, what trains a model like ``estimator_``."""
+        return self._inner()
+
+    def _refitted(self, rows, random_state, **more):
+        """Return a fresh unlearner, fitted on numbered rows with another seed."""
         known = dict(zip(*self._subjects.remaining()))
         X, y, fit_params = self._training_data(rows)
-        fresh = clone(self).set_params(random_state=random_state)
-        return fresh.fit(X, y, X_ids=[known[row] for row in rows], **fit_params)
+        fresh = self._fresh().set_params(random_state=random_state)
+        return fresh.fit(X, y, X_ids=[known[row] for row in rows], **more, **fit_params)
 
     def partial_forget(self, X_ids):
         """Forget data subjects: move the model to where it would be without their rows.

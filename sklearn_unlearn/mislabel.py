@@ -401,7 +401,7 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
             return "cross_val"
         if is_classifier(last) and problem.loss is not log_loss:
             return "cross_val"
-        return "loo" if fitted_objective(model, X, y).keeps_hessian else "cross_val"
+        return "loo" if model_objective(model, X, y).keeps_hessian else "cross_val"
 
     def _scored(self, method, model, X, y, codes):
         """Return scores, predictions, and the estimated number of wrong labels of each class."""

@@ -77,11 +77,7 @@ def find_unlearner(model, stale=None):
         return model
     if isinstance(model, Pipeline):
         if stale is not None:
-            stale.extend(
-                name
-                for name, step in model.steps[:-1]
-                if step not in (None, "passthrough") and get_tags(step).requires_fit
-            )
+            stale.extend(fitted_steps(model.steps[:-1]))
         return find_unlearner(model.steps[-1][1], stale)
     if hasattr(model, "best_estimator_"):
         return find_unlearner(model.best_estimator_, stale)
@@ -89,6 +85,15 @@ def find_unlearner(model, stale=None):
         f"There is no unlearner in {type(model).__name__}. Wrap the model, for example "
         "PUMAUnlearner(model), and fit it."
     )
+
+
+def fitted_steps(steps):
+    """Return the names of those steps of a pipeline that learn from its rows."""
+    return [
+        name
+        for name, step in steps
+        if step not in (None, "passthrough") and get_tags(step).requires_fit
+    ]
 
 
 def _active_steps(pipeline):
@@ -253,7 +258,7 @@ class FittedFeatures:
 
     def forget(self, removed, remaining):
         """Return features fitted on the rows that remain, the same if they learn nothing."""
-        if not any(get_tags(step).requires_fit for step in _active_steps(self.transformers)):
+        if not fitted_steps(self.transformers.steps):
             return self, None
         # A cache on disk would keep what is forgotten next.
         fresh = clone(self.transformers).set_params(memory=None)

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._callbacks import with_callbacks
 from sklearn_unlearn._fit_params import (
-    has_rows,
+    erase_rows,
     named_weights,
     per_row,
     sample_weight,
@@ -19,7 +19,7 @@ from sklearn_unlearn._fit_params import (
 )
 from sklearn_unlearn._networks import check_network, is_network
 from sklearn_unlearn._params import check_number, check_option, seed_parts
-from sklearn_unlearn._rows import RowStore, count_rows, take_rows
+from sklearn_unlearn._rows import RowStore, count_rows, is_array, take_rows
 from sklearn_unlearn._skorch import adapted, fitted_adapted, holds_rows_out
 from sklearn_unlearn._subjects import SubjectIndex
 from sklearn_unlearn._targets import encode, given_targets, hold_out
@@ -392,8 +392,7 @@ class PUMAUnlearner(BaseUnlearner):
             else:
                 if features.numeric and not hasattr(X, "iloc") and not sparse.issparse(X):
                     X = np.asanyarray(X)
-                in_place = isinstance(X, np.ndarray) or sparse.issparse(X)
-                rows = RowStore(X, numeric=features.numeric and in_place, convert=False)
+                rows = RowStore(X, numeric=features.numeric and is_array(X), convert=False)
             return make(last, rows, y, weights, trained, features, settings, seed)
 
         return make_objective
@@ -508,17 +507,19 @@ class PUMAUnlearner(BaseUnlearner):
             psi = psi[objective.trained | self._held_out]
         return psi[:, 0] if psi.shape[1] == 1 else psi
 
+    def _criterion_rows(self, objective, removed):
+        """Return the rows of the criterion without removed rows, None if none is left."""
+        if self._validation is not None:
+            return self._validation
+        held_out = self._held_out.copy()
+        held_out[removed] = False
+        numbers = np.flatnonzero(held_out)
+        return held_out_rows(objective, self.estimator_, numbers) if len(numbers) else None
+
     def _criterion_gradient(self, objective, removed):
         """Return the gradient of the criterion without removed rows, None if none is left."""
-        rows = self._validation
-        if rows is None:
-            held_out = self._held_out.copy()
-            held_out[removed] = False
-            numbers = np.flatnonzero(held_out)
-            if not len(numbers):
-                return None
-            rows = held_out_rows(objective, self.estimator_, numbers)
-        return criterion_gradient(objective, self.criterion, rows)
+        rows = self._criterion_rows(objective, removed)
+        return None if rows is None else criterion_gradient(objective, self.criterion, rows)
 
     def _forget(self, rows, context):
         self._check_params()
@@ -561,13 +562,17 @@ class PUMAUnlearner(BaseUnlearner):
             outcome["n_rows_retrained"] = carried.n_rows
         return {"estimator_": self._written(carried), "_objective": carried}, outcome
 
+    @property
+    def _request_seed(self):
+        """Seed of the request at hand."""
+        return (self._seed + len(self.receipts_)) % 2**32
+
     def _arrive(self, objective, after, curvature, rows, leaving, pass_begins):
         """Return the objective at the end of a request, and fields of the receipt."""
         target = carried = after
         if self.reweight is not None and len(leaving):
             target, carried = self._reweighted(objective, after, curvature, rows, leaving)
-        seed = (self._seed + len(self.receipts_)) % 2**32
-        steps = Steps(self.eta, self.n_refine, self.tol, seed)
+        steps = Steps(self.eta, self.n_refine, self.tol, self._request_seed)
         return target.arrive(carried, curvature, steps, pass_begins)
 
     def _leave_out(self, objective, removed):
@@ -642,7 +647,7 @@ class PUMAUnlearner(BaseUnlearner):
         n_drawn = self.n_compensators or after.n_compensators
         if n_drawn is None or n_drawn >= after.n_rows:
             return None
-        rng = np.random.RandomState((self._seed + len(self.receipts_)) % 2**32)
+        rng = np.random.RandomState(self._request_seed)
         return np.sort(rng.choice(after.remaining_rows(), n_drawn, replace=False))
 
     def _written(self, objective):
@@ -670,32 +675,36 @@ class PUMAUnlearner(BaseUnlearner):
 
         return pd.DataFrame(X, columns=names)
 
+    def _trained_on(self, rows):
+        return rows[~self._held_out[rows]]
+
+    def _fresh(self):
+        fresh = clone(self)
+        if isinstance(self.estimator, FrozenEstimator):
+            fresh.set_params(estimator=clone(self.estimator.estimator))
+        return fresh
+
     def _refitted(self, rows, random_state):
         """Return a fresh unlearner, fitted with another seed on the rows that this one trained on.
 
         Rows that were held out stay so, as its criterion rows.
         """
-        fresh, trained = clone(self).set_params(random_state=random_state), rows
-        if isinstance(self.estimator, FrozenEstimator):
-            fresh.set_params(estimator=clone(self.estimator.estimator))
-        known, criterion = dict(zip(*self._subjects.remaining())), {}
-        held_out = self._held_out[rows]
+        criterion, trained = {}, self._trained_on(rows)
         if self._validation is not None:
             held = self._validation
             X_val = self._named(held.rows.take(held.numbers))
             criterion = {"X_val": X_val, "y_val": held.y}
-        elif held_out.any() and not self._splits:
-            X_val, y_val, _ = self._training_data(rows[held_out])
-            criterion, trained = {"X_val": X_val, "y_val": y_val}, rows[~held_out]
-        X, y, params = self._training_data(trained)
-        return fresh.fit(X, y, X_ids=[known[row] for row in trained], **criterion, **params)
+        elif len(trained) < len(rows) and not self._splits:
+            X_val, y_val, _ = self._training_data(rows[self._held_out[rows]])
+            criterion = {"X_val": X_val, "y_val": y_val}
+        if self._splits:
+            # The net holds rows out itself.
+            trained = rows
+        return super()._refitted(trained, random_state, **criterion)
 
     def _erase(self, rows):
         self._objective.erase(rows)
         self._held_out[rows] = False
         if self._sample_weight is not None:
             self._sample_weight[rows] = 0
-        n_rows = len(self._held_out)
-        for value in self._transformer_params.values():
-            if has_rows(value, n_rows):
-                value[rows] = 0
+        erase_rows(self._transformer_params, len(self._held_out), rows)

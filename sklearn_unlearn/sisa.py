@@ -10,7 +10,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 
 from sklearn_unlearn._chained import ChainedUnlearner, TrainedInChains, check_columns
-from sklearn_unlearn._params import check_number, check_option
+from sklearn_unlearn._params import check_number, check_option, refuse_multilabel
 from sklearn_unlearn._skorch import adapted
 from sklearn_unlearn._targets import joined_labels
 from sklearn_unlearn.chains.plan import shards
@@ -292,7 +292,5 @@ class SISAEnsemble(ChainedUnlearner):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        if tags.classifier_tags is not None:
-            tags.classifier_tags.multi_label = False
-            tags.target_tags.multi_output = False
+        refuse_multilabel(tags)
         return tags

@@ -26,6 +26,7 @@ import gzip
 import json
 import sys
 import warnings
+from functools import partial
 from importlib.resources import files
 from time import perf_counter
 
@@ -141,15 +142,20 @@ def flipped(y, share, kind, rng):
     return given
 
 
+def detectors(model, methods, X, given, seed):
+    """Yield the name, scores and seconds of our methods around a model."""
+    for name, params in methods.items():
+        started = perf_counter()
+        detector = MislabelDetector(model, random_state=seed, **params).fit(X, given)
+        yield name, detector.mislabel_scores_, perf_counter() - started
+
+
 def rankings(X, given, seed):
     """Yield the name, scores and seconds of every method."""
     from cleanlab.filter import find_label_issues
     from cleanlab.rank import get_label_quality_scores
 
-    for name, params in OURS.items():
-        started = perf_counter()
-        detector = MislabelDetector(MODEL, random_state=seed, **params).fit(X, given)
-        yield name, detector.mislabel_scores_, perf_counter() - started
+    yield from detectors(MODEL, OURS, X, given, seed)
     started = perf_counter()
     p = cross_val_predict(MODEL, X, given, cv=5, method="predict_proba")
     for way in ("self_confidence", "normalized_margin", "confidence_weighted_entropy"):
@@ -186,14 +192,6 @@ def pydvl_scores(X, given, damping=1e-3):
         H += np.einsum("nab,ni,nj->aibj", bend, Z[rows], Z[rows], optimize=True).reshape(H.shape)
     H = H / len(X) + damping * np.eye(len(H))
     return np.einsum("nd,dn->n", G, np.linalg.solve(H, G.T))
-
-
-def network_rankings(X, given, seed):
-    """Yield the name, scores and seconds of every method around a network."""
-    for name, params in NETWORK_METHODS.items():
-        started = perf_counter()
-        detector = MislabelDetector(NETWORK, random_state=seed, **params).fit(X, given)
-        yield name, detector.mislabel_scores_, perf_counter() - started
 
 
 def detection(tables, n_seeds, rankings, shares=SHARES):
@@ -372,9 +370,10 @@ def main():
     warnings.simplefilter("ignore")
     tables, first = options.tables or list(SETS[options.set]), options.set == "chosen"
     small = [table for table in ("digits", "breast cancer", "wine") if table in tables]
+    around_network = partial(detectors, NETWORK, NETWORK_METHODS)
     figures = {
         "detection": detection(tables, options.seeds, rankings),
-        "networks": detection(small, options.seeds, network_rankings, (0.1, 0.3)),
+        "networks": detection(small, options.seeds, around_network, (0.1, 0.3)),
         "repair": repair(options.seeds) if first else [],
         "speed": speed() if first and not options.no_speed else {},
     }

@@ -3,15 +3,14 @@
 from abc import abstractmethod
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import clone, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length, check_random_state
 
 from sklearn_unlearn._callbacks import with_callbacks
-from sklearn_unlearn._fit_params import has_rows, per_row
+from sklearn_unlearn._fit_params import copied, erase_rows, per_row
 from sklearn_unlearn._params import seed_parts
-from sklearn_unlearn._rows import RowStore, count_rows
+from sklearn_unlearn._rows import RowStore, count_rows, is_array
 from sklearn_unlearn._skorch import adapted
 from sklearn_unlearn._subjects import SubjectIndex
 from sklearn_unlearn.base import BaseUnlearner
@@ -79,11 +78,6 @@ class StoredRowsUnlearner(BaseUnlearner):
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         blank = clone(inner)
         fitted, training = self._train(inner, X, y, fit_params, np.random.RandomState(seed))
-        in_place = isinstance(X, np.ndarray) or sparse.issparse(X)
-        given = {
-            name: np.array(value) if has_rows(value, n_rows) else value
-            for name, value in fit_params.items()
-        }
         self.__dict__.update(
             training,
             estimator_=fitted,
@@ -91,9 +85,9 @@ class StoredRowsUnlearner(BaseUnlearner):
             _subjects=subjects,
             _blank=blank,
             _seed=seed,
-            _rows=RowStore(X, numeric=in_place, convert=False),
+            _rows=RowStore(X, numeric=is_array(X), convert=False),
             _y=None if y is None else np.array(y),
-            _fit_params=given,
+            _fit_params=copied(fit_params, n_rows),
             _pending=None,
         )
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
@@ -129,6 +123,4 @@ class StoredRowsUnlearner(BaseUnlearner):
     def _erase(self, rows):
         self._rows.own()
         self._rows.erase(rows)
-        for values in (self._y, *self._fit_params.values()):
-            if has_rows(values, len(self._rows)):
-                values[rows] = values.dtype.type() if values.dtype != object else 0
+        erase_rows({"y": self._y, **self._fit_params}, len(self._rows), rows)

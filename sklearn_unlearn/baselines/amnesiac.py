@@ -4,15 +4,21 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone, is_classifier
-from sklearn.utils import check_X_y, column_or_1d, get_tags
+from sklearn.utils import check_X_y, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from sklearn_unlearn._fit_params import per_row
 from sklearn_unlearn._parameters import get_parameters, with_parameters
-from sklearn_unlearn._params import check_number, random_states
+from sklearn_unlearn._params import check_number, random_states, refuse_multilabel
 from sklearn_unlearn._rows import count_rows, take_rows
 from sklearn_unlearn.baselines._stored import StoredRowsUnlearner
-from sklearn_unlearn.pipeline import joined_pipeline, last_step, out_of_reach, split_pipeline
+from sklearn_unlearn.pipeline import (
+    fitted_steps,
+    joined_pipeline,
+    last_step,
+    out_of_reach,
+    split_pipeline,
+)
 
 
 class AmnesiacUnlearner(StoredRowsUnlearner):
@@ -145,11 +151,9 @@ class AmnesiacUnlearner(StoredRowsUnlearner):
                 parameters = [value - part for value, part in zip(parameters, update)]
         kept = [batch for batch, gone in enumerate(touched) if not gone]
         transformers, _ = split_pipeline(self.estimator_)
-        stale = [] if transformers is None else transformers.steps
+        steps = [] if transformers is None else transformers.steps
         not_forgotten = out_of_reach(self._rows, self.estimator_) + [
-            f"the step {name!r} of the pipeline"
-            for name, step in stale
-            if step not in (None, "passthrough") and get_tags(step).requires_fit
+            f"the step {name!r} of the pipeline" for name in fitted_steps(steps)
         ]
         last = with_parameters(last, parameters)
         return {
@@ -167,9 +171,7 @@ class AmnesiacUnlearner(StoredRowsUnlearner):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        if tags.classifier_tags is not None:
-            tags.classifier_tags.multi_label = False
-            tags.target_tags.multi_output = False
+        refuse_multilabel(tags)
         return tags
 
 

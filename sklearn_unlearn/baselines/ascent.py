@@ -3,10 +3,10 @@
 from numbers import Integral, Real
 
 from sklearn_unlearn._params import check_number
-from sklearn_unlearn.baselines._stepless import SteplessUnlearner
+from sklearn_unlearn.baselines._rule import RuleUnlearner
 
 
-class GradientAscentUnlearner(SteplessUnlearner):
+class GradientAscentUnlearner(RuleUnlearner):
     """Forget by gradient steps that raise the loss of the forgotten rows.
 
     The simplest baseline: training backwards, with no regard to the remaining rows [1]_.

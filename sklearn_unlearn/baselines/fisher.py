@@ -5,10 +5,10 @@ from numbers import Real
 import numpy as np
 
 from sklearn_unlearn._params import check_number
-from sklearn_unlearn.baselines._stepless import SteplessUnlearner
+from sklearn_unlearn.baselines._rule import RuleUnlearner
 
 
-class FisherUnlearner(SteplessUnlearner):
+class FisherUnlearner(RuleUnlearner):
     """Forget by noise in those directions that matter little to the remaining rows.
 
     Every parameter gets normal noise of standard deviation ``(alpha / F)^(1/4)``, where F is

@@ -119,6 +119,9 @@ class ProjectionDisplay:
                 "The picture needs a linear model with two parameters: two features, "
                 "fit_intercept=False and one output."
             )
+        criterion = unlearner._criterion_rows(objective, [])
+        if criterion is None:
+            raise ValueError("There are no criterion rows: pass X_val and y_val to fit.")
         keys, rows = unlearner._subjects.rows(X_ids)
         left = np.setdiff1d(unlearner._subjects.remaining()[0], rows)
         models = {
@@ -128,17 +131,15 @@ class ProjectionDisplay:
         }
         ends = {name: np.ravel(model.estimator_.coef_) for name, model in models.items()}
         trained = objective.remaining_rows()
-        directions = _directions(objective, trained)
-        held_out = np.flatnonzero(unlearner._held_out)
         axes = _frame(theta[0, :2], ends.values())
-        J, C = _surfaces(objective, _criterion_rows(unlearner, held_out), axes)
+        J, C = _surfaces(objective, criterion, axes)
         display = cls(
             axes=axes,
             objective=J,
             criterion=C,
             start=theta[0, :2].copy(),
-            directions=directions,
-            influences=_of_rows(unlearner, trained),
+            directions=_directions(objective, trained),
+            influences=_of_trained_rows(unlearner),
             marked=np.isin(trained, rows),
             ends=ends,
         )
@@ -220,16 +221,6 @@ class ProjectionDisplay:
         return self
 
 
-def _criterion_rows(unlearner, held_out):
-    """Return features and targets of the rows that the criterion is measured on."""
-    objective, given = unlearner._objective, unlearner._validation
-    if given is None and not len(held_out):
-        raise ValueError("There are no criterion rows: pass X_val and y_val to fit.")
-    if given is None:
-        return objective.features(objective.rows.take(held_out)), objective.targets(held_out)
-    return objective.features(given.rows.take(given.numbers)), given.targets
-
-
 def _directions(objective, rows):
     """Return how the two parameters move if a row leaves, to first order."""
     slopes = objective.directional(np.zeros((1, *objective.shape)), rows)[1]
@@ -239,13 +230,11 @@ def _directions(objective, rows):
     return gradients @ inverse
 
 
-def _of_rows(unlearner, trained):
-    """Return the influences of training rows."""
-    kept = unlearner._objective.trained | unlearner._held_out
-    psi = np.zeros(len(kept))
-    found = deepcopy(unlearner).influence()
-    psi[kept] = found if found.ndim == 1 else found.sum(axis=1)
-    return psi[trained]
+def _of_trained_rows(unlearner):
+    """Return the influences of the training rows."""
+    trained = unlearner._objective.trained
+    psi = deepcopy(unlearner).influence()[trained[trained | unlearner._held_out]]
+    return psi if psi.ndim == 1 else psi.sum(axis=1)
 
 
 def _frame(start, ends):
@@ -259,7 +248,7 @@ def _frame(start, ends):
 
 def _surfaces(objective, rows, axes):
     """Return the mean objective and the mean loss of the criterion rows on a grid."""
-    Z, targets = rows
+    Z, targets = objective.features(rows.rows.take(rows.numbers)), rows.targets
     J, C = np.empty((GRID, GRID)), np.empty((GRID, GRID))
     for i, second in enumerate(axes[1]):
         for j, first in enumerate(axes[0]):

@@ -4,30 +4,19 @@ import warnings
 
 import joblib
 import numpy as np
-from scipy import sparse, stats
+from scipy import stats
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import roc_auc_score
 from sklearn.utils import check_consistent_length, check_random_state
 
-from sklearn_unlearn._rows import count_rows, take_rows
+from sklearn_unlearn._rows import count_rows, stacked, take_rows
 from sklearn_unlearn._skorch import adapted
 from sklearn_unlearn.base import BaseUnlearner
 from sklearn_unlearn.metrics._outputs import label_codes, log_probabilities, plain, row_losses
 
 ATTACKS = ("loss", "entropy", "likelihood_ratio")
-
-
-def stacked(first, second):
-    """Return two containers of rows as one."""
-    if hasattr(first, "iloc"):
-        import pandas as pd
-
-        return pd.concat([first, second])
-    if sparse.issparse(first):
-        return sparse.vstack([first, second], format="csr")
-    return np.concatenate([np.asarray(first), np.asarray(second)])
 
 
 class LikelihoodRatioAttack:
@@ -136,7 +125,7 @@ class LikelihoodRatioAttack:
             own = np.flatnonzero(members)
             X_train, y_train = take_rows(X, own), y[own]
             if self.X_shadow is not None:
-                X_train = stacked(X_train, self.X_shadow)
+                X_train = stacked([X_train, self.X_shadow])
                 y_train = np.concatenate([y_train, np.asarray(self.y_shadow)])
             shadow_model = clone(adapted(estimator))
             if "random_state" in shadow_model.get_params():
@@ -150,10 +139,7 @@ def unfitted(model):
     """Return an unfitted model like the one that was fitted."""
     inner = getattr(model, "best_estimator_", model)
     if isinstance(inner, BaseUnlearner):
-        if "checkpoint_dir" in inner.get_params(deep=False):
-            # An ensemble of chains is trained by its unlearner; a directory belongs to one.
-            return clone(inner).set_params(checkpoint_dir=None)
-        inner = inner._inner()
+        inner = inner._trainable()
     return clone(inner.estimator if isinstance(inner, FrozenEstimator) else inner)
 
 
@@ -171,12 +157,16 @@ def confidence(model, X, y):
     return np.where(known, odds, -35.0)
 
 
+def trained_once(attack):
+    """Return an attack that can be made on several models, its shadow models trained once."""
+    return LikelihoodRatioAttack(random_state=0) if attack == "likelihood_ratio" else attack
+
+
 def attack_scores(model, X, y, attack):
     """Return how strongly an attack takes each row for a member."""
+    attack = trained_once(attack)
     if callable(attack):
         return np.asarray(attack(model, X, y), dtype=float)
-    if attack == "likelihood_ratio":
-        return LikelihoodRatioAttack(random_state=0)(model, X, y)
     model = plain(model)
     if attack == "loss":
         return -row_losses(model, X, y)
@@ -203,7 +193,7 @@ def both_scores(model, X_forgotten, y_forgotten, X_unseen, y_unseen, attack):
             "Membership needs forgotten rows and rows that were never seen; got "
             f"{n_forgotten} and {count_rows(X_unseen)}."
         )
-    X = stacked(X_forgotten, X_unseen)
+    X = stacked([X_forgotten, X_unseen])
     y = np.concatenate([np.asarray(y_forgotten), np.asarray(y_unseen)])
     scores = attack_scores(model, X, y, attack)
     return scores[:n_forgotten], scores[n_forgotten:]
@@ -356,7 +346,7 @@ def resistance(
         raise ValueError(
             f"false_positive_rate={false_positive_rate!r} is invalid: it must be in (0, 1)."
         )
-    called = []
+    called, attack = [], trained_once(attack)
     for model in (before, after):
         members, others = both_scores(model, X_forgotten, y_forgotten, X_unseen, y_unseen, attack)
         called.append(members > np.quantile(others, 1 - false_positive_rate))

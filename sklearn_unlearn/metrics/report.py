@@ -12,13 +12,12 @@ from sklearn.base import is_classifier
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_unlearn._rows import count_rows
+from sklearn_unlearn._rows import count_rows, stacked
 from sklearn_unlearn.base import BaseUnlearner
 from sklearn_unlearn.metrics._outputs import row_losses
 from sklearn_unlearn.metrics.membership import (
     LikelihoodRatioAttack,
     membership_auc,
-    stacked,
     unfitted,
 )
 from sklearn_unlearn.metrics.retraining import retrain_gap
@@ -300,11 +299,11 @@ def forgetting_report(
         method=type(unlearner).__name__,
         guarantee=receipt.guarantee,
         n_forgotten=len(rows),
-        n_trained=int(_are_trained(unlearner, rows).sum()),
+        n_trained=len(unlearner._trained_on(rows)),
         n_remaining=len(left),
         rows_retrained=receipt.n_rows_retrained,
         performance=_performance(models, data, attack),
-        gaps=_gaps(models, stacked(data["forgotten"][0], X_test)),
+        gaps=_gaps(models, stacked([data["forgotten"][0], X_test])),
         seconds={"after": receipt.seconds, "refit": float(np.mean(taken))},
     )
 
@@ -317,16 +316,10 @@ def forgotten_copy(unlearner, X_ids):
     return rows, left, deepcopy(unlearner).partial_forget(X_ids)
 
 
-def _are_trained(unlearner, rows):
-    """Tell which of numbered rows were not held out."""
-    held_out = getattr(unlearner, "_held_out", None)
-    return np.ones(len(rows), dtype=bool) if held_out is None else ~held_out[rows]
-
-
 def trained_rows(unlearner, rows):
     """Return rows and targets of those numbered rows that were not held out; of all if none is."""
-    trained = _are_trained(unlearner, rows)
-    return unlearner._training_data(rows[trained] if trained.any() else rows)[:2]
+    trained = unlearner._trained_on(rows)
+    return unlearner._training_data(trained if len(trained) else rows)[:2]
 
 
 def _performance(models, data, attack):

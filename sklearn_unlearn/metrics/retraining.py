@@ -6,7 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.base import is_classifier
 
-from sklearn_unlearn.metrics._outputs import log_probabilities, parameter_vector, plain, row_losses
+from sklearn_unlearn.metrics._outputs import (
+    TINY,
+    log_probabilities,
+    parameter_vector,
+    plain,
+    row_losses,
+)
 from sklearn_unlearn.pipeline import split_pipeline
 
 
@@ -94,7 +100,7 @@ def _divergence(model, refit, X):
     classes = np.union1d(model.classes_, refit.classes_)
     full = []
     for logs, owner in ((q, model), (p, refit)):
-        wide = np.full((len(logs), len(classes)), np.log(np.finfo(float).tiny))
+        wide = np.full((len(logs), len(classes)), np.log(TINY))
         wide[:, np.searchsorted(classes, owner.classes_)] = logs
         full.append(wide)
     q, p = full

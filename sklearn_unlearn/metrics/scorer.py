@@ -6,7 +6,8 @@ from sklearn.metrics import get_scorer
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
-from sklearn_unlearn.metrics.membership import membership_auc, resistance, stacked
+from sklearn_unlearn._rows import stacked
+from sklearn_unlearn.metrics.membership import membership_auc, resistance, trained_once
 from sklearn_unlearn.metrics.report import forgotten_copy, trained_rows
 from sklearn_unlearn.metrics.retraining import retrain_gap
 from sklearn_unlearn.pipeline import find_unlearner
@@ -162,13 +163,15 @@ class ForgetScorer:
             refit = before._refitted(left, self.random_state)
         X_probe, y_probe = trained_rows(before, rows)
         if self.metric in DISTANCES:
-            return -getattr(retrain_gap(after, refit, stacked(X_probe, X)), self.metric)
+            return -getattr(retrain_gap(after, refit, stacked([X_probe, X])), self.metric)
+
+        attack = trained_once(self.attack)
 
         def value(model):
             if self.metric == "resistance":
-                return resistance(before, model, X_probe, y_probe, X, y, attack=self.attack)
+                return resistance(before, model, X_probe, y_probe, X, y, attack=attack)
             if self.metric == "membership_auc":
-                return membership_auc(model, X_probe, y_probe, X, y, attack=self.attack)
+                return membership_auc(model, X_probe, y_probe, X, y, attack=attack)
             scorer = get_scorer(self.metric) if isinstance(self.metric, str) else self.metric
             return scorer(model, X, y, **params)
 

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn_unlearn.baselines.influence import InfluenceUnlearner
 
 
-class SteplessUnlearner(InfluenceUnlearner):
+class RuleUnlearner(InfluenceUnlearner):
     """Base class: the fit and the books of InfluenceUnlearner, another change of parameters."""
 
     eta, hessian = 1.0, "downdated"
@@ -30,11 +30,9 @@ class SteplessUnlearner(InfluenceUnlearner):
         """
 
     def _arrive(self, objective, after, curvature, rows, leaving, pass_begins):
-        self._check_params()
         pass_begins()
-        seed = (self._seed + len(self.receipts_)) % 2**32
         # All of them, also those of a class that is gone: these rules know no last row of a class.
-        theta, how = self._changed(after, rows[objective.trained[rows]], seed)
+        theta, how = self._changed(after, rows[objective.trained[rows]], self._request_seed)
         if not np.isfinite(theta).all():
             raise ValueError(
                 f"{type(self).__name__} diverged: the parameters are no longer finite. Take "
