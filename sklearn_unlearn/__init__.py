@@ -1,6 +1,7 @@
 """Unlearning for scikit-learn models: estimators with ``partial_forget(X_ids)``."""
 
-from sklearn_unlearn._receipt import ForgetReceipt, model_digest
+from sklearn_unlearn._records.digest import model_digest
+from sklearn_unlearn._records.receipt import ForgetReceipt
 from sklearn_unlearn._version import __version__
 from sklearn_unlearn.arcane import ArcaneEnsemble
 from sklearn_unlearn.base import BaseUnlearner

@@ -12,9 +12,10 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_unlearn._callbacks import CallbackSupportMixin, with_callbacks
-from sklearn_unlearn._params import FittedInnerMixin, adopt_kind
-from sklearn_unlearn._receipt import ForgetReceipt, model_digest, new_salt, request_digest
+from sklearn_unlearn._inner.callbacks import CallbackSupportMixin, with_callbacks
+from sklearn_unlearn._inner.declared import FittedInnerMixin, adopt_kind
+from sklearn_unlearn._records.digest import model_digest
+from sklearn_unlearn._records.receipt import ForgetReceipt, new_salt, request_digest
 
 logger = logging.getLogger(__name__)
 

@@ -1,17 +1,9 @@
 """Out-of-sample predictions for the training rows of a linear model, from its one fit."""
 
-import numpy as np
-from scipy.special import expit, softmax
-from sklearn.base import is_classifier
-from sklearn.frozen import FrozenEstimator
-from sklearn.utils import assert_all_finite
-from sklearn.utils.validation import check_is_fitted
-
-from sklearn_unlearn.influence.leave_one_out import leave_one_out
-from sklearn_unlearn.influence.linear import LinearObjective
-from sklearn_unlearn.influence.losses import log_loss
-from sklearn_unlearn.pipeline import last_step
-from sklearn_unlearn.puma import PUMAUnlearner
+from sklearn_unlearn._influence.linear.leave_one_out import leave_one_out
+from sklearn_unlearn._influence.linear.outputs import predictions, probabilities
+from sklearn_unlearn._influence.objectives import fitted_objective
+from sklearn_unlearn._inner.pipelines import last_step
 
 
 def loo_predict(model, X, y, *, sample_weight=None):
@@ -76,17 +68,6 @@ def loo_predict(model, X, y, *, sample_weight=None):
     """
     objective = fitted_objective(model, X, y, sample_weight)
     return predictions(objective, leave_one_out(objective), last_step(model))
-
-
-def predictions(objective, raw, model):
-    """Return what a fitted linear model predicts where its raw predictions are these."""
-    if not is_classifier(model):
-        predicted = np.exp(raw) if objective.problem.log_link else raw
-        return predicted[:, 0] if np.ndim(model.predict(_one(objective))) == 1 else predicted
-    if objective.y.ndim > 1:
-        return (raw > 0).astype(model.classes_.dtype)
-    codes = (raw[:, 0] > 0).astype(int) if raw.shape[1] == 1 else raw.argmax(axis=1)
-    return model.classes_[codes]
 
 
 def loo_predict_proba(model, X, y, *, sample_weight=None):
@@ -154,47 +135,3 @@ def loo_predict_proba(model, X, y, *, sample_weight=None):
     """
     objective = fitted_objective(model, X, y, sample_weight)
     return probabilities(objective, leave_one_out(objective), last_step(model))
-
-
-def probabilities(objective, raw, model):
-    """Return the class probabilities of raw predictions of a fitted linear model.
-
-    Raises a TypeError if the model's loss is not logistic.
-    """
-    if not is_classifier(model) or not (objective.loss.coupled or objective.loss is log_loss):
-        raise TypeError(
-            f"{type(model).__name__} has no logistic loss; use loo_predict, or LogisticRegression."
-        )
-    if objective.loss.coupled:
-        return softmax(raw, axis=1)
-    p = expit(raw)
-    return np.hstack([1 - p, p]) if p.shape[1] == 1 else p / p.sum(axis=1, keepdims=True)
-
-
-def _one(objective):
-    """Return the features of one row."""
-    return objective.features(objective.rows.take(np.arange(1)))
-
-
-def model_objective(model, X, y, sample_weight=None):
-    """Return the objective of a fitted model; raises if there is none."""
-    check_is_fitted(model)
-    params = {}
-    if sample_weight is not None:
-        params = {"sample_weight": sample_weight}
-    unlearner = PUMAUnlearner(FrozenEstimator(model), reweight=None)
-    return unlearner.fit(X, y, **params)._objective
-
-
-def fitted_objective(model, X, y, sample_weight=None):
-    """Return the objective of a fitted linear model; raises if it has no closed form."""
-    objective = model_objective(model, X, y, sample_weight)
-    if not isinstance(objective, LinearObjective):
-        raise TypeError(
-            f"{type(last_step(model)).__name__} has no closed form; use "
-            "sklearn.model_selection.cross_val_predict."
-        )
-    for _, block in objective.rows.chunks():
-        assert_all_finite(objective.features(block), input_name="X")
-    assert_all_finite(objective.y, input_name="y")
-    return objective

@@ -12,29 +12,29 @@ from sklearn.utils import check_consistent_length, check_random_state, column_or
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
-from sklearn_unlearn._label_scores import (
-    MAX_DEVIATIONS,
-    count_wrong_labels,
-    label_losses,
-    residual_scores,
+from sklearn_unlearn._influence.linear.leave_one_out import self_influence
+from sklearn_unlearn._influence.linear.losses import log_loss
+from sklearn_unlearn._influence.linear.objective import LinearObjective
+from sklearn_unlearn._influence.linear.problem import linear_problem
+from sklearn_unlearn._influence.linear.steps import approach
+from sklearn_unlearn._influence.objectives import fitted_objective, model_objective
+from sklearn_unlearn._inner.declared import FittedInnerMixin, check_number, check_option, seed_parts
+from sklearn_unlearn._inner.networks import is_network
+from sklearn_unlearn._inner.pipelines import last_step, split_pipeline
+from sklearn_unlearn._inner.skorch import adapted
+from sklearn_unlearn._mislabel.methods import (
+    check_probabilities,
+    fitted_output,
+    judge,
+    known_influences,
+    left_out,
+    one_criterion,
+    out_of_bag,
+    over_epochs,
+    set_aside,
 )
-from sklearn_unlearn._networks import is_network
-from sklearn_unlearn._params import FittedInnerMixin, check_number, check_option, seed_parts
-from sklearn_unlearn._rows import count_rows, take_rows
-from sklearn_unlearn._skorch import adapted
-from sklearn_unlearn._subjects import SubjectIndex
-from sklearn_unlearn.influence.leave_one_out import leave_one_out, self_influence
-from sklearn_unlearn.influence.linear import LinearObjective
-from sklearn_unlearn.influence.linear_models import linear_problem
-from sklearn_unlearn.influence.losses import log_loss
-from sklearn_unlearn.influence.newton import approach
-from sklearn_unlearn.leave_one_out import (
-    fitted_objective,
-    model_objective,
-    predictions,
-    probabilities,
-)
-from sklearn_unlearn.pipeline import last_step, split_pipeline
+from sklearn_unlearn._records.rows import count_rows, take_rows
+from sklearn_unlearn._records.subjects import SubjectIndex
 from sklearn_unlearn.puma import PUMAUnlearner
 
 METHODS = ("auto", "loo", "cross_val", "oob", "aum", "loss", "self_influence", "influence")
@@ -410,35 +410,35 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         if method == "self_influence":
             objective = model_objective(model, X, y)
             if isinstance(objective, LinearObjective):
-                scores, outside = self_influence(objective), _left_out(model, objective, codes)
+                scores, outside = self_influence(objective), left_out(model, objective, codes)
             else:
-                scores, outside = objective.self_influence(), _fitted_output(model, X)
-            return scores, *_judged(model, outside, y, codes)[1:]
+                scores, outside = objective.self_influence(), fitted_output(model, X)
+            return scores, *judge(model, outside, y, codes)[1:]
         if method == "aum":
             return self._by_margins(model, X, y, codes)
         if method == "influence":
-            outside = _fitted_output(model, X)
-            return -self._influences(X, y), *_judged(model, outside, y, codes)[1:]
+            outside = fitted_output(model, X)
+            return -self._influences(X, y), *judge(model, outside, y, codes)[1:]
         outside = {
-            "loss": _fitted_output,
-            "oob": _out_of_bag,
+            "loss": fitted_output,
+            "oob": out_of_bag,
             "cross_val": self._cross_validated,
         }[method](model, X, y)
-        return _judged(model, outside, y, codes)
+        return judge(model, outside, y, codes)
 
     def _by_leave_one_out(self, model, X, y, codes):
-        """Return what :func:`_judged` does after the rounds of trimming."""
+        """Return what :func:`judge` does after the rounds of trimming."""
         objective = whole = fitted_objective(model, X, y)
-        judged = _judged(model, _left_out(model, objective, codes), y, codes)
+        judged = judge(model, left_out(model, objective, codes), y, codes)
         chosen, n_rounds = self.n_rounds == "auto", self.n_rounds
         if chosen:
             n_rounds = 0 if codes is None else MAX_ROUNDS
         for _ in range(n_rounds):
-            aside = _aside(judged[0], judged[2], codes)
+            aside = set_aside(judged[0], judged[2], codes)
             if not len(aside):
                 break
             objective = approach(whole.without(aside), N_STEPS)
-            again = _judged(model, _left_out(model, objective, codes), y, codes)
+            again = judge(model, left_out(model, objective, codes), y, codes)
             if chosen:
                 before, after = ((found[1] != y).sum() for found in (judged, again))
                 if after > (1 - LEAST_GAIN) * before:
@@ -458,10 +458,10 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         n_rounds = MAX_ROUNDS if self.n_rounds == "auto" else self.n_rounds
         trained = np.arange(len(y))
         for turn in range(n_rounds + 1):
-            margins, outside = _over_epochs(last, Z, y, codes, trained)
-            _, labels, n_wrong = _judged(last, outside, y, codes)
+            margins, outside = over_epochs(last, Z, y, codes, trained)
+            _, labels, n_wrong = judge(last, outside, y, codes)
             if turn < n_rounds:
-                aside = _aside(-margins, n_wrong, codes)
+                aside = set_aside(-margins, n_wrong, codes)
                 trained = np.setdiff1d(np.arange(len(y)), aside)
         return -margins, labels, n_wrong
 
@@ -473,7 +473,7 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         if is_classifier(model):
             method, splitter = "predict_proba", StratifiedKFold
             n_folds = min(n_folds, np.unique(y, return_counts=True)[1].min())
-            _check_probabilities(model)
+            check_probabilities(model)
         folds = splitter(n_folds, shuffle=True, random_state=seed)
         return cross_val_predict(clone(model), X, y, cv=folds, method=method, n_jobs=self.n_jobs)
 
@@ -484,14 +484,14 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         unlearner = PUMAUnlearner(self._inner(y), random_state=seed)
         if isinstance(self.estimator, PUMAUnlearner):
             if hasattr(self.estimator, "estimator_"):
-                return _known_influences(self.estimator, len(y))
+                return known_influences(self.estimator, len(y))
             unlearner = self.estimator
         splitter = StratifiedKFold if is_classifier(unlearner) else KFold
         for rows, others in splitter(2, shuffle=True, random_state=seed).split(X, y):
             half = clone(unlearner).fit(
                 take_rows(X, rows), y[rows], X_val=take_rows(X, others), y_val=y[others]
             )
-            psi[rows] = _one_criterion(half.influence())
+            psi[rows] = one_criterion(half.influence())
         return psi
 
     def __sklearn_tags__(self):
@@ -500,90 +500,6 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         if self.estimator is not None:
             tags.input_tags = get_tags(adapted(self.estimator)).input_tags
         return tags
-
-
-def _judged(model, outside, y, codes):
-    """Return scores, predictions and numbers of wrong labels, by given predictions."""
-    if codes is None:
-        scores = residual_scores(outside, y)
-        return scores, outside, np.array([(scores > MAX_DEVIATIONS).sum()])
-    labels = model.classes_[outside.argmax(axis=1)]
-    return label_losses(outside, codes), labels, count_wrong_labels(outside, codes)
-
-
-def _left_out(model, objective, codes):
-    """Return what a linear model says of each row without that row."""
-    output = probabilities if codes is not None else predictions
-    return output(objective, leave_one_out(objective), last_step(model))
-
-
-def _one_criterion(psi):
-    """Return influences on the sum of all criteria."""
-    return psi if psi.ndim == 1 else psi.sum(axis=1)
-
-
-def _known_influences(unlearner, n_rows):
-    """Return the influences of a fitted unlearner's rows."""
-    psi = _one_criterion(unlearner.influence())
-    if len(psi) != n_rows:
-        raise ValueError(
-            f"The fitted {type(unlearner).__name__} has {len(psi)} rows, y has {n_rows}. Pass the "
-            "rows that it was fitted on and has not forgotten, or pass it unfitted."
-        )
-    return psi
-
-
-def _over_epochs(last, Z, y, codes, trained):
-    """Return mean margins and mean probabilities of all rows over a training on some.
-
-    Parameters
-    ----------
-    last : estimator
-        Fitted classifier with ``partial_fit``; not changed.
-
-    Z : array-like of shape (n_samples, n_features)
-        What it takes.
-
-    y : ndarray of shape (n_samples,)
-        Labels.
-
-    codes : ndarray of int of shape (n_samples,)
-        Their class numbers.
-
-    trained : ndarray of int
-        Rows to train on.
-
-    Returns
-    -------
-    margins : ndarray of shape (n_samples,)
-        Logarithm of the label's probability minus that of the best other class.
-
-    probabilities : ndarray of shape (n_samples, n_classes)
-        Class probabilities.
-    """
-    model, some = clone(last), (take_rows(Z, trained), y[trained])
-    _check_probabilities(last)
-    net = getattr(model, "net", None)
-    n_epochs = net.max_epochs if net is not None else getattr(last, "n_iter_", 20)
-    if net is not None:
-        model.set_params(net__max_epochs=1)
-    seed = model.random_state if isinstance(model.random_state, Integral) else None
-    rows, tiny = np.arange(len(codes)), np.finfo(float).tiny
-    margins, total = np.zeros(len(codes)), np.zeros((len(codes), len(last.classes_)))
-    for epoch in range(n_epochs):
-        if net is not None and seed is not None:
-            # One seed would give all epochs the same order.
-            model.set_params(random_state=(seed + epoch) % 2**32)
-        model.partial_fit(*some, classes=last.classes_)
-        # Where all outputs of a one-versus-rest model are zero, none is more likely.
-        with np.errstate(invalid="ignore"):
-            p = np.nan_to_num(model.predict_proba(Z), nan=1 / len(last.classes_))
-        total += p
-        logs = np.log(np.maximum(p, tiny))
-        own = logs[rows, codes]
-        logs[rows, codes] = -np.inf
-        margins += own - logs.max(axis=1)
-    return margins / n_epochs, total / n_epochs
 
 
 def _check_targets(y):
@@ -597,53 +513,3 @@ def _check_targets(y):
                 f"{count} {'are' if len(missing) > 1 else 'is'} missing, the first in row "
                 f"{missing[0]}. Leave those rows out: only a given label can be wrong."
             )
-
-
-def _aside(scores, n_wrong, codes):
-    """Return the rows that the next round of trimming sets aside.
-
-    Of each class as many as are estimated to be wrong, and no more than half: by one ranking
-    of all rows, a rare class would lose its right labels first.
-    """
-    if codes is None:
-        return np.argsort(-scores, kind="stable")[: n_wrong[0]]
-    aside = []
-    for code, n in enumerate(np.minimum(n_wrong, np.bincount(codes) // 2)):
-        rows = np.flatnonzero(codes == code)
-        aside.append(rows[np.argsort(-scores[rows], kind="stable")[:n]])
-    return np.concatenate(aside)
-
-
-def _check_probabilities(model):
-    """Raise unless a classifier gives probabilities."""
-    if not hasattr(model, "predict_proba"):
-        raise TypeError(
-            f"{type(last_step(model)).__name__} has no predict_proba, which scores of labels need."
-            " Calibrate it (sklearn.calibration.CalibratedClassifierCV), or use another estimator."
-        )
-
-
-def _fitted_output(model, X, y=None):
-    """Return what a fitted model says of the rows that it was trained on."""
-    if not is_classifier(model):
-        return model.predict(X)
-    _check_probabilities(model)
-    return model.predict_proba(X)
-
-
-def _out_of_bag(model, X, y):
-    """Return the out-of-bag output of a fitted ensemble."""
-    last = last_step(model)
-    name = "oob_decision_function_" if is_classifier(model) else "oob_prediction_"
-    if not hasattr(last, name):
-        raise TypeError(
-            f'{type(last).__name__} has no {name}: method="oob" needs a forest or bagging '
-            "estimator with oob_score=True and bootstrap=True."
-        )
-    outside = getattr(last, name)
-    never_out = is_classifier(model) and (outside.sum(axis=1) == 0).any()
-    if never_out or not np.isfinite(outside).all():
-        raise ValueError(
-            f"Some rows were in every bag of the {type(last).__name__}. Use more estimators."
-        )
-    return outside

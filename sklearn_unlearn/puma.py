@@ -9,33 +9,33 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_unlearn._callbacks import with_callbacks
-from sklearn_unlearn._fit_params import (
+from sklearn_unlearn._influence.criteria import criterion_gradient, given_rows, held_out_rows
+from sklearn_unlearn._influence.linear.objective import LinearObjective
+from sklearn_unlearn._influence.linear.problem import linear_problem
+from sklearn_unlearn._influence.linear.steps import Steps
+from sklearn_unlearn._influence.reweighting import solve_weights
+from sklearn_unlearn._inner.callbacks import with_callbacks
+from sklearn_unlearn._inner.declared import check_number, check_option, seed_parts
+from sklearn_unlearn._inner.features import make_features
+from sklearn_unlearn._inner.fit_params import (
     erase_rows,
     named_weights,
     per_row,
     sample_weight,
     transformer_params,
 )
-from sklearn_unlearn._networks import check_network, is_network
-from sklearn_unlearn._params import check_number, check_option, seed_parts
-from sklearn_unlearn._rows import RowStore, count_rows, is_array, take_rows
-from sklearn_unlearn._skorch import adapted, fitted_adapted, holds_rows_out
-from sklearn_unlearn._subjects import SubjectIndex
-from sklearn_unlearn._targets import encode, given_targets, hold_out
-from sklearn_unlearn.base import BaseUnlearner
-from sklearn_unlearn.influence.criteria import criterion_gradient, given_rows, held_out_rows
-from sklearn_unlearn.influence.linear import LinearObjective
-from sklearn_unlearn.influence.linear_models import linear_problem
-from sklearn_unlearn.influence.newton import Steps
-from sklearn_unlearn.influence.reweighting import solve_weights
-from sklearn_unlearn.pipeline import (
+from sklearn_unlearn._inner.networks import check_network, is_network
+from sklearn_unlearn._inner.pipelines import (
     joined_pipeline,
     last_step,
-    make_features,
     out_of_reach,
     split_pipeline,
 )
+from sklearn_unlearn._inner.skorch import adapted, fitted_adapted, holds_rows_out
+from sklearn_unlearn._records.rows import RowStore, count_rows, is_array, take_rows
+from sklearn_unlearn._records.subjects import SubjectIndex
+from sklearn_unlearn._records.targets import encode, given_targets, hold_out
+from sklearn_unlearn.base import BaseUnlearner
 
 
 class PUMAUnlearner(BaseUnlearner):
@@ -351,7 +351,7 @@ class PUMAUnlearner(BaseUnlearner):
 
     def _settings(self):
         """Return how the steps of a network are computed."""
-        from sklearn_unlearn.influence.network import NetworkSettings
+        from sklearn_unlearn._influence.network.objective import NetworkSettings
 
         return NetworkSettings(self.params, self.curvature, self.damping, self.solver)
 
@@ -362,7 +362,7 @@ class PUMAUnlearner(BaseUnlearner):
         """
         if is_network(model):
             check_network(model)
-            from sklearn_unlearn.influence.network import NetworkObjective
+            from sklearn_unlearn._influence.network.objective import NetworkObjective
 
             make, settings = NetworkObjective, self._settings()
         else:

@@ -9,11 +9,12 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 
-from sklearn_unlearn._chained import ChainedUnlearner, TrainedInChains, check_columns
-from sklearn_unlearn._params import check_number, check_option, refuse_multilabel
-from sklearn_unlearn._skorch import adapted
-from sklearn_unlearn._targets import joined_labels
-from sklearn_unlearn.chains.plan import shards
+from sklearn_unlearn._chains.ensembles import TrainedInChains, check_columns
+from sklearn_unlearn._chains.plan import shards
+from sklearn_unlearn._chains.unlearner import ChainedUnlearner
+from sklearn_unlearn._inner.declared import check_number, check_option, refuse_multilabel
+from sklearn_unlearn._inner.skorch import adapted
+from sklearn_unlearn._records.targets import joined_labels
 
 
 class ShardMean(RegressorMixin, TrainedInChains):

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import clone
 
 from sklearn_unlearn import model_digest
-from sklearn_unlearn.chains.plan import borders
+from sklearn_unlearn._chains.plan import borders
 
 
 class Ledger:

@@ -9,8 +9,8 @@ from pathlib import Path
 from sklearn.naive_bayes import GaussianNB
 
 from sklearn_unlearn import SISAEnsemble
-from sklearn_unlearn.chains import training
-from sklearn_unlearn.chains.states import DirectoryStates
+from sklearn_unlearn._chains import training
+from sklearn_unlearn._chains.states import DirectoryStates
 from tests.exactness import Ledger
 from tests.unlearners import classification
 

@@ -22,8 +22,8 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 
 from sklearn_unlearn import partial_forget
-from sklearn_unlearn._chained import ChainedUnlearner
-from sklearn_unlearn._receipt import model_digest
+from sklearn_unlearn._chains.unlearner import ChainedUnlearner
+from sklearn_unlearn._records.digest import model_digest
 
 
 def reachable_arrays(root):

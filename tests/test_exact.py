@@ -15,8 +15,9 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 
 from sklearn_unlearn import ArcaneEnsemble, SISAEnsemble, model_digest
-from sklearn_unlearn.chains import chain, training
-from sklearn_unlearn.chains.states import MemoryStates
+from sklearn_unlearn._chains import sync as chain
+from sklearn_unlearn._chains import training
+from sklearn_unlearn._chains.states import MemoryStates
 from sklearn_unlearn.one_class import StudentTDensity
 from tests.exactness import Ledger, assert_bitwise_equal, replay
 

@@ -28,7 +28,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from sklearn_unlearn import PUMAUnlearner, loo_predict, loo_predict_proba
-from sklearn_unlearn.influence.leave_one_out import leave_one_out, self_influence
+from sklearn_unlearn._influence.linear.leave_one_out import leave_one_out, self_influence
 from tests.unlearners import classification, regression
 
 NEWTON = {"solver": "newton-cholesky", "tol": 1e-12}

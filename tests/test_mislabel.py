@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from sklearn_unlearn import MislabelDetector, PUMAUnlearner, loo_predict_proba
-from sklearn_unlearn._label_scores import count_wrong_labels, label_losses, residual_scores
+from sklearn_unlearn._mislabel.scores import count_wrong_labels, label_losses, residual_scores
 from tests.unlearners import classification, regression
 
 

@@ -13,9 +13,9 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
 
 from sklearn_unlearn import model_digest
-from sklearn_unlearn._receipt import new_salt, request_digest
-from sklearn_unlearn._rows import RowStore
-from sklearn_unlearn._subjects import SubjectIndex, as_keys
+from sklearn_unlearn._records.receipt import new_salt, request_digest
+from sklearn_unlearn._records.rows import RowStore
+from sklearn_unlearn._records.subjects import SubjectIndex, as_keys
 
 
 @given(
@@ -107,7 +107,7 @@ def test_erasing_sparse_rows_leaves_no_pattern():
 
 
 def test_chunks_are_bounded(monkeypatch):
-    monkeypatch.setattr("sklearn_unlearn._rows.CHUNK_VALUES", 10)
+    monkeypatch.setattr("sklearn_unlearn._records.rows.CHUNK_VALUES", 10)
     store = RowStore(np.ones((20, 3)), numeric=True)
     assert max(len(block) for _, block in store.chunks()) == 3
 

@@ -20,7 +20,7 @@ from sklearn.preprocessing import (
 )
 
 from sklearn_unlearn import PUMAUnlearner, partial_forget
-from sklearn_unlearn.pipeline import FittedFeatures, ScaledFeatures
+from sklearn_unlearn._inner.features import FittedFeatures, ScaledFeatures
 from tests.test_puma import gap, rows_for
 
 

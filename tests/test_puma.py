@@ -443,7 +443,7 @@ def test_wide_and_dense_agree(monkeypatch):
     X, y = rows_for("classes3", 0, n_rows=300)
     ends = []
     for limit in (4000**2, 0):
-        monkeypatch.setattr("sklearn_unlearn.influence.linear.MAX_HESSIAN_VALUES", limit)
+        monkeypatch.setattr("sklearn_unlearn._influence.linear.objective.MAX_HESSIAN_VALUES", limit)
         for weight in (None, "balanced"):
             model = PUMAUnlearner(logistic(class_weight=weight), alpha=0.1, random_state=0).fit(
                 X, y

@@ -7,12 +7,12 @@ from sklearn.base import clone, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length, check_random_state
 
-from sklearn_unlearn._callbacks import with_callbacks
-from sklearn_unlearn._fit_params import copied, erase_rows, per_row
-from sklearn_unlearn._params import seed_parts
-from sklearn_unlearn._rows import RowStore, count_rows, is_array
-from sklearn_unlearn._skorch import adapted
-from sklearn_unlearn._subjects import SubjectIndex
+from sklearn_unlearn._inner.callbacks import with_callbacks
+from sklearn_unlearn._inner.declared import seed_parts
+from sklearn_unlearn._inner.fit_params import copied, erase_rows, per_row
+from sklearn_unlearn._inner.skorch import adapted
+from sklearn_unlearn._records.rows import RowStore, count_rows, is_array
+from sklearn_unlearn._records.subjects import SubjectIndex
 from sklearn_unlearn.base import BaseUnlearner
 
 

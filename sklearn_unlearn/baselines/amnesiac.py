@@ -7,18 +7,18 @@ from sklearn.base import clone, is_classifier
 from sklearn.utils import check_X_y, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from sklearn_unlearn._fit_params import per_row
-from sklearn_unlearn._parameters import get_parameters, with_parameters
-from sklearn_unlearn._params import check_number, random_states, refuse_multilabel
-from sklearn_unlearn._rows import count_rows, take_rows
-from sklearn_unlearn.baselines._stored import StoredRowsUnlearner
-from sklearn_unlearn.pipeline import (
+from sklearn_unlearn._inner.declared import check_number, random_states, refuse_multilabel
+from sklearn_unlearn._inner.fit_params import per_row
+from sklearn_unlearn._inner.parameters import get_parameters, with_parameters
+from sklearn_unlearn._inner.pipelines import (
     fitted_steps,
     joined_pipeline,
     last_step,
     out_of_reach,
     split_pipeline,
 )
+from sklearn_unlearn._records.rows import count_rows, take_rows
+from sklearn_unlearn.baselines._stored import StoredRowsUnlearner
 
 
 class AmnesiacUnlearner(StoredRowsUnlearner):

@@ -2,7 +2,7 @@
 
 from numbers import Integral, Real
 
-from sklearn_unlearn._params import check_number
+from sklearn_unlearn._inner.declared import check_number
 from sklearn_unlearn.baselines._rule import RuleUnlearner
 
 

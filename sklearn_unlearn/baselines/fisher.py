@@ -4,7 +4,7 @@ from numbers import Real
 
 import numpy as np
 
-from sklearn_unlearn._params import check_number
+from sklearn_unlearn._inner.declared import check_number
 from sklearn_unlearn.baselines._rule import RuleUnlearner
 
 

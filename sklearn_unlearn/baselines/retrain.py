@@ -3,8 +3,8 @@
 import numpy as np
 from sklearn.base import clone
 
+from sklearn_unlearn._inner.pipelines import out_of_reach
 from sklearn_unlearn.baselines._stored import StoredRowsUnlearner
-from sklearn_unlearn.pipeline import out_of_reach
 
 
 class RetrainUnlearner(StoredRowsUnlearner):

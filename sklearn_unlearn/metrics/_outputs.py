@@ -5,9 +5,9 @@ from scipy.special import log_softmax
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_unlearn._parameters import get_parameters
+from sklearn_unlearn._inner.parameters import get_parameters
+from sklearn_unlearn._inner.pipelines import last_step
 from sklearn_unlearn.base import BaseUnlearner
-from sklearn_unlearn.pipeline import last_step
 
 TINY = np.finfo(float).tiny
 

@@ -11,8 +11,8 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import roc_auc_score
 from sklearn.utils import check_consistent_length, check_random_state
 
-from sklearn_unlearn._rows import count_rows, stacked, take_rows
-from sklearn_unlearn._skorch import adapted
+from sklearn_unlearn._inner.skorch import adapted
+from sklearn_unlearn._records.rows import count_rows, stacked, take_rows
 from sklearn_unlearn.base import BaseUnlearner
 from sklearn_unlearn.metrics._outputs import label_codes, log_probabilities, plain, row_losses
 

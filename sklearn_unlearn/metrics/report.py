@@ -12,7 +12,7 @@ from sklearn.base import is_classifier
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_unlearn._rows import count_rows, stacked
+from sklearn_unlearn._records.rows import count_rows, stacked
 from sklearn_unlearn.base import BaseUnlearner
 from sklearn_unlearn.metrics._outputs import row_losses
 from sklearn_unlearn.metrics.membership import (

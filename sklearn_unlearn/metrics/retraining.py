@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.base import is_classifier
 
+from sklearn_unlearn._inner.pipelines import split_pipeline
 from sklearn_unlearn.metrics._outputs import (
     TINY,
     log_probabilities,
@@ -13,7 +14,6 @@ from sklearn_unlearn.metrics._outputs import (
     plain,
     row_losses,
 )
-from sklearn_unlearn.pipeline import split_pipeline
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from sklearn.metrics import get_scorer
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
-from sklearn_unlearn._rows import stacked
+from sklearn_unlearn._records.rows import stacked
 from sklearn_unlearn.metrics.membership import membership_auc, resistance, trained_once
 from sklearn_unlearn.metrics.report import forgotten_copy, trained_rows
 from sklearn_unlearn.metrics.retraining import retrain_gap

@@ -11,8 +11,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch import NeuralNet
 from torch import nn
 
-from sklearn_unlearn._params import check_number
-from sklearn_unlearn._skorch import torch_seed
+from sklearn_unlearn._inner.declared import check_number
+from sklearn_unlearn._inner.torch_state import torch_seed
 
 
 class _Layers(nn.Sequential):

@@ -9,7 +9,7 @@ from scipy.stats import yeojohnson
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_unlearn._params import check_number
+from sklearn_unlearn._inner.declared import check_number
 
 # Exponents of the power transformation that are tried; 1 leaves values as they are.
 EXPONENTS = np.linspace(-2, 4, 13)

@@ -1,0 +1,91 @@
+"""What the chains keep of each training row."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sklearn_unlearn._chains.plan import in_order
+from sklearn_unlearn._records.rows import RowParts
+
+
+@dataclass(frozen=True)
+class Records:
+    """What is kept of each training row, by its number.
+
+    Parameters
+    ----------
+    X : RowParts
+        The rows.
+
+    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        Targets; codes of labels for classifiers.
+
+    labels : ndarray of shape (n_labels,) or None
+        Labels by code; None for regressors.
+
+    counts : ndarray of shape (n_labels,) or None
+        Number of rows of each label that are not forgotten.
+
+    hashes : ndarray of shape (n_rows,)
+        Keyed hash of the id.
+
+    proba : ndarray of shape (n_rows,) or None
+        Probability that the row will have to be forgotten.
+    """
+
+    X: RowParts
+    y: np.ndarray
+    labels: np.ndarray | None
+    counts: np.ndarray | None
+    hashes: np.ndarray
+    proba: np.ndarray | None
+
+    @property
+    def codes(self):
+        """Codes of the labels that still have rows, in the order of the labels."""
+        codes = np.flatnonzero(self.counts)
+        return codes[np.argsort(self.labels[codes], kind="stable")]
+
+    @property
+    def classes(self):
+        """Labels that still have rows, sorted; None for regressors."""
+        return None if self.labels is None else np.array(self.labels[self.codes].tolist())
+
+    def ordered(self, rows):
+        """Return rows in training order."""
+        return in_order(rows, self.hashes, self.proba)
+
+    def without(self, rows):
+        """Return the records with counts that leave some rows out."""
+        if self.counts is None:
+            return self
+        gone = np.bincount(self.y[rows], minlength=len(self.counts))
+        return replace(self, counts=self.counts - gone)
+
+    def extended(self, X, y, labels, hashes, proba):
+        """Return the records with more rows behind them; this object stays as it is."""
+        if (proba is None) != (self.proba is None):
+            raise ValueError(
+                "forget_proba must be given for all rows or for none; it was "
+                f"{'not ' if self.proba is None else ''}given before. "
+                "Pass it in every call of fit and partial_fit, or in none."
+            )
+        counts = None
+        if labels is not None:
+            counts = np.bincount(y, minlength=len(labels))
+            counts[: len(self.counts)] += self.counts
+        return Records(
+            self.X.extended(X),
+            np.concatenate([self.y, y]),
+            labels,
+            counts,
+            np.concatenate([self.hashes, hashes]),
+            None if proba is None else np.concatenate([self.proba, proba]),
+        )
+
+    def erase(self, rows):
+        """Remove all values of rows; repeated calls change nothing."""
+        self.X.erase(rows)
+        for values in (self.y, self.hashes, self.proba):
+            if values is not None:
+                values[rows] = 0

@@ -1,0 +1,227 @@
+"""Sync: bring trained chains to where training on other sequences would have ended."""
+
+import sys
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import joblib
+import numpy as np
+from sklearn.utils.parallel import Parallel, delayed
+from threadpoolctl import ThreadpoolController
+
+from sklearn_unlearn._chains.placement import place
+from sklearn_unlearn._chains.plan import borders, common_length
+from sklearn_unlearn._chains.training import Task, train
+from sklearn_unlearn._records.rows import copy_rows
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A trained sub-model and how it came about.
+
+    Parameters
+    ----------
+    rows : ndarray of int
+        Sequence of rows that it was trained on.
+
+    context : object
+        What else its training depended on; another context means another beginning.
+
+    model : estimator
+        The fitted model.
+
+    states : dict of int to State
+        States by the number of rows that they have seen.
+    """
+
+    rows: np.ndarray
+    context: object
+    model: object
+    states: dict = field(default_factory=dict)
+
+
+def one_thread():
+    """Return a context in which numerical libraries use one thread."""
+    return _thread_pools(len(sys.modules)).limit(limits=1)
+
+
+@lru_cache(maxsize=1)
+def _thread_pools(n_modules):
+    """Return the libraries' thread pools; looked for again when modules have been imported."""
+    return ThreadpoolController()
+
+
+def is_trained_on(chain, rows, context):
+    """Tell whether a chain stands where it shall be."""
+    return chain is not None and chain.context == context and np.array_equal(chain.rows, rows)
+
+
+def restart_at(chain, rows, context, positions=None):
+    """Return the position from which a chain has to train to come to a new sequence.
+
+    Parameters
+    ----------
+    chain : Chain or None
+        The chain as it stands.
+
+    rows : ndarray of int
+        Its new sequence.
+
+    context : object
+        Its new context.
+
+    positions : iterable of int, default=None
+        Positions of usable states. By default those of the chain.
+
+    Returns
+    -------
+    int
+        Position of the last usable state, 0 for the beginning.
+    """
+    if chain is None or chain.context != context:
+        return 0
+    common = common_length(chain.rows, rows)
+    positions = chain.states if positions is None else positions
+    return max((position for position in positions if position <= common), default=0)
+
+
+def rows_to_train(recipe, chain, rows, context):
+    """Return how many rows a chain has to train on to come to a new sequence."""
+    if is_trained_on(chain, rows, context):
+        return 0
+    return _n_trained(recipe, len(rows), restart_at(chain, rows, context))
+
+
+def _n_trained(recipe, n_rows, start):
+    """Return the number of rows that are trained on from a state to the end."""
+    return n_rows if recipe.cumulative and start < n_rows else n_rows - start
+
+
+def sync(recipe, chains, sequences, *, context, read, store, n_checkpoints, weights, n_jobs):
+    """Bring chains to new sequences.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        How chains train.
+
+    chains : dict of str to Chain
+        Chains as they stand; not changed.
+
+    sequences : dict of str to ndarray of int
+        New sequences of those chains that may have changed; an empty one ends a chain.
+
+    context : object
+        What else the training depends on.
+
+    read : callable
+        ``read(tag, rows)`` returns rows and targets as the model takes them.
+
+    store : MemoryStates or DirectoryStates
+        Where states are saved.
+
+    n_checkpoints : int
+        Largest number of states per chain.
+
+    weights : ndarray of shape (n_rows,) or None
+        Probability of each row's deletion; None for equal ones.
+
+    n_jobs : int or None
+        Number of chains to train at the same time.
+
+    Returns
+    -------
+    chains : dict of str to Chain
+        The chains, those not named in ``sequences`` among them.
+
+    n_rows : int
+        Number of rows trained on.
+
+    lost : int
+        Number of saved states that were missing or damaged.
+    """
+    synced, tasks, n_rows, lost = dict(chains), [], 0, 0
+    for tag, rows in sequences.items():
+        chain = chains.get(tag)
+        if not len(rows):
+            synced.pop(tag, None)
+            continue
+        if is_trained_on(chain, rows, context):
+            continue
+        start, payload, damaged = _last_state(chain, rows, context, store)
+        lost += damaged
+        ends = borders(len(rows), recipe.block_size)
+        old = {} if start == 0 else {p: s for p, s in chain.states.items() if p <= start}
+        keep = _kept(recipe, ends, start, old, rows, weights, n_checkpoints)
+        n_rows += _n_trained(recipe, len(rows), start)
+        tasks.append((Task(tag, payload, start, ends, keep), rows, old))
+    if not tasks:
+        return synced, n_rows, lost
+    # Sums of threads depend on their number; a chain must not.
+    with one_thread():
+        trained = list(_run(recipe, tasks, read, n_jobs))
+    for (task, rows, old), (model, saved) in zip(tasks, trained, strict=True):
+        states = {position: old[position] for position in task.keep if position in old}
+        for position, payload in saved.items():
+            states[position] = store.save(task.tag, position, payload)
+        synced[task.tag] = Chain(rows, context, model, states)
+    return synced, n_rows, lost
+
+
+def _last_state(chain, rows, context, store):
+    """Return the last readable state that a new sequence can go on from."""
+    positions = set() if chain is None else set(chain.states)
+    n_states = len(positions)
+    while start := restart_at(chain, rows, context, positions):
+        payload = store.load(chain.states[start])
+        if payload is not None:
+            return start, payload, n_states - len(positions)
+        positions.discard(start)
+    return 0, None, n_states - len(positions)
+
+
+def _kept(recipe, ends, start, old, rows, weights, n_checkpoints):
+    """Return the borders whose states a chain shall have."""
+    if not recipe.incremental:
+        return set()
+    sizes = np.diff(ends, prepend=0)
+    if weights is not None:
+        sizes = np.add.reduceat(weights[rows], np.concatenate([[0], ends[:-1]]))
+    possible = (ends > start) | np.isin(ends, list(old))
+    keep = set(place(ends, sizes, possible, n_checkpoints).tolist())
+    if n_checkpoints and len(rows) % recipe.block_size == 0:
+        # New rows go on from here.
+        keep.add(len(rows))
+    return keep
+
+
+def _run(recipe, tasks, read, n_jobs):
+    """Train all tasks; in one process row by block, else each with its rows at hand."""
+    if joblib.effective_n_jobs(n_jobs) == 1 or len(tasks) < 2:
+        for task, rows, _ in tasks:
+            yield train(recipe, task, lambda a, b, task=task, rows=rows: read(task.tag, rows[a:b]))
+        return
+    calls = (
+        delayed(_train_given)(recipe, task, *_gathered(recipe, task, rows, read))
+        for task, rows, _ in tasks
+    )
+    yield from Parallel(n_jobs=n_jobs, pre_dispatch="n_jobs")(calls)
+
+
+def _train_given(recipe, task, X, y, first):
+    """Train a chain whose rows are at hand, ``first`` being the position of the first."""
+
+    def read(a, b):
+        part = slice(a - first, b - first)
+        # A copy, since a worker's rows may be a read-only map of another layout.
+        return copy_rows(X, part), None if y is None else np.array(y[part])
+
+    with one_thread():
+        return train(recipe, task, read)
+
+
+def _gathered(recipe, task, rows, read):
+    """Return the rows and targets that a chain needs, and the position of the first."""
+    first = 0 if recipe.cumulative else task.start
+    X, y = read(task.tag, rows[first:])
+    return X, y, first

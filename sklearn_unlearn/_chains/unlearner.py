@@ -1,0 +1,482 @@
+"""What the ensembles of chains share: plan, then sync."""
+
+import warnings
+from abc import abstractmethod
+from contextlib import contextmanager
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from sklearn_unlearn._chains.ensembles import check_columns
+from sklearn_unlearn._chains.hashing import keyed_hash
+from sklearn_unlearn._chains.pickling import dump
+from sklearn_unlearn._chains.records import Records
+from sklearn_unlearn._chains.states import DirectoryStates, MemoryStates, new_owner
+from sklearn_unlearn._chains.sync import rows_to_train, sync
+from sklearn_unlearn._chains.training import Recipe
+from sklearn_unlearn._inner.callbacks import with_callbacks
+from sklearn_unlearn._inner.declared import check_number
+from sklearn_unlearn._inner.pipelines import last_step, out_of_reach
+from sklearn_unlearn._inner.skorch import adapted
+from sklearn_unlearn._records.digest import model_digest
+from sklearn_unlearn._records.rows import RowParts, count_rows
+from sklearn_unlearn._records.subjects import SubjectIndex
+from sklearn_unlearn.base import BaseUnlearner
+
+
+class ChainedUnlearner(BaseUnlearner):
+    """Base class of the ensembles that forget exactly.
+
+    A subclass says which groups a row belongs to (``_groups``), how the groups of a chain
+    become its sequence (``_sequence``), what its model is given (``_reader``), and how the
+    models become one (``_ensemble``). Whatever changes the rows, ``fit``, ``partial_fit``
+    or ``partial_forget``, plans for the rows as they will be and syncs the chains.
+    """
+
+    __metadata_request__fit = {"X_ids": True, "forget_proba": True}
+    __metadata_request__partial_fit = {"X_ids": True, "forget_proba": True}
+
+    @abstractmethod
+    def _check_params(self):
+        """Raise for parameters that are invalid."""
+
+    @abstractmethod
+    def _new_ensemble(self):
+        """Return the ensemble without its models."""
+
+    @abstractmethod
+    def _targets(self, y, labels):
+        """Return targets as records hold them, and all labels, old ones first."""
+
+    @abstractmethod
+    def _groups(self, records, rows):
+        """Return the chains that rows may belong to, and in which role: tag to role to rows.
+
+        Every row has the role "own" in one chain.
+        """
+
+    @abstractmethod
+    def _sequence(self, records, members, tag, gone=None):
+        """Return the rows that a chain trains on, in order.
+
+        If the change is that some rows are gone, and no others have come, these are given.
+        """
+
+    @abstractmethod
+    def _classes(self, records):
+        """Return the labels that a chain's model must know from the beginning, or None."""
+
+    @abstractmethod
+    def _reader(self, records, members):
+        """Return a function of a tag and rows: rows and targets as the chain's model takes them."""
+
+    @abstractmethod
+    def _ensemble(self, records, members, chains):
+        """Return the plain fitted model that the chains make up."""
+
+    def _check_enough(self, records, request):
+        """Raise if there are too few classes, in ``fit`` or after a request."""
+        if records.labels is None:
+            return
+        left = records.classes.tolist()
+        if len(left) < 2 and request:
+            gone = next(label for label in records.labels.tolist() if label != left[0])
+            raise ValueError(
+                f"The request would leave no row of class {gone!r}, and with class {left[0]!r} "
+                "alone there is nothing to predict. Discard the model instead."
+            )
+        if len(left) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs at least two classes; y has one class, {left[0]!r}."
+            )
+
+    def _check_chain_params(self):
+        """Raise for invalid parameters that all ensembles have."""
+        check_number(self, "block_size", Integral, 1)
+        check_number(self, "n_epochs", Integral, 1)
+        check_number(self, "n_checkpoints", Integral, 0)
+
+    @with_callbacks
+    def fit(self, X, y, *, X_ids=None, forget_proba=None):
+        """Fit all chains.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows, as the inner estimator takes them.
+
+        y : array-like of shape (n_samples,)
+            Targets.
+
+        X_ids : array-like of shape (n_samples,), default=None
+            Id of the data subject that each row belongs to; a subject may own many rows.
+            Any hashable values. By default the index of X if it is pandas, else the index
+            of y if that is pandas, else the row positions. Ids decide the order of
+            training: a fresh fit on remaining rows is bitwise equal if they keep their ids.
+
+        forget_proba : array-like of shape (n_samples,), default=None
+            Probability, in [0, 1], that a row will have to be forgotten. Likely rows come
+            last in their chain, where forgetting is cheap.
+
+        Returns
+        -------
+        self : object
+            The fitted ensemble.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the input is invalid.
+
+        TypeError
+            If the inner model is of a kind that can't be trained here.
+        """
+        context = self._init_callback_context(max_subtasks=None)
+        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        self._start(X, y, X_ids, forget_proba)
+        context.call_on_fit_task_end(estimator=self, X=X, y=y)
+        return self
+
+    def _start(self, X, y, X_ids, forget_proba):
+        """Fit all chains from the beginning."""
+        self._check_params()
+        n_rows = count_rows(X)
+        ensemble = self._new_ensemble()
+        if n_rows == 0:
+            raise ValueError(
+                f"Found array with 0 sample(s) (shape={np.shape(X)}) while a minimum of 1 is "
+                f"required by {type(self).__name__}."
+            )
+        validate_data(ensemble, X, y, skip_check_array=True)
+        check_consistent_length(X, y)
+        key = int(check_random_state(self.random_state).randint(2**31 - 1))
+        subjects = SubjectIndex(n_rows, X, y, X_ids)
+        y, labels = self._targets(y, None)
+        counts = None if labels is None else np.bincount(y, minlength=len(labels))
+        hashes, proba = keyed_hash(subjects.keys, key), _check_proba(forget_proba, n_rows)
+        records = Records(RowParts(X), y, labels, counts, hashes, proba)
+        self._check_enough(records, request=False)
+        owner = getattr(self, "_owner", None) or new_owner()
+        if self.checkpoint_dir is not None:
+            DirectoryStates(self.checkpoint_dir, owner).claim()
+        started = {
+            "estimator_": ensemble,
+            "receipts_": [],
+            "_subjects": subjects,
+            "_key": key,
+            "_owner": owner,
+            "_given": self.get_params(deep=False),
+            "_inner_model": _check_inner(self._inner()),
+            "_chains": {},
+            "_pending": None,
+            "_joining": None,
+            "_changed": False,
+        }
+        # A model of its own: if anything fails, this one is as it was.
+        fresh = clone(self)
+        fresh.__dict__.update(started)
+        groups = fresh._groups(records, np.arange(n_rows))
+        members = _merged({}, groups, records)
+        with self._swept_on_failure():
+            attributes, _ = fresh._synced(records, members, set(members))
+        self.__dict__.update(started | attributes)
+        self._sweep()
+
+    @with_callbacks
+    def partial_fit(self, X, y, classes=None, *, X_ids=None, forget_proba=None):
+        """Add rows, new classes among them; as exact as forgetting.
+
+        The model is bitwise what ``fit`` on all rows together would have given.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            New rows.
+
+        y : array-like of shape (n_samples,)
+            Their targets.
+
+        classes : array-like of shape (n_classes,), default=None
+            Not needed: classes are those of the rows. Present for scikit-learn's API.
+
+        X_ids : array-like of shape (n_samples,), default=None
+            Ids of the new rows, of the same kind as in ``fit``. A known id adds rows to
+            its subject.
+
+        forget_proba : array-like of shape (n_samples,), default=None
+            As in ``fit``; for all rows or for none.
+
+        Returns
+        -------
+        self : object
+            The fitted ensemble.
+
+        Raises
+        ------
+        ValueError
+            If the input is invalid or does not go with the rows so far.
+
+        Notes
+        -----
+        New rows take the places that their hashes give them: adding k rows costs about as
+        much as forgetting k rows at random. Rows with a larger ``forget_proba`` than all
+        others come last, where adding is as cheap as forgetting.
+        """
+        context = self._init_callback_context(max_subtasks=None)
+        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        if self.__sklearn_is_fitted__():
+            self._join(X, y, X_ids, forget_proba)
+        else:
+            self._start(X, y, X_ids, forget_proba)
+        context.call_on_fit_task_end(estimator=self, X=X, y=y)
+        return self
+
+    def _join(self, X, y, X_ids, forget_proba):
+        """Add rows to the fitted chains."""
+        self._settle()
+        n_new, start = count_rows(X), len(self._records.hashes)
+        keys = self._subjects.new_keys(n_new, X, y, X_ids)
+        check_columns(self.estimator_, X)
+        check_consistent_length(X, y)
+        y, labels = self._targets(y, self._records.labels)
+        hashes, proba = keyed_hash(keys, self._key), _check_proba(forget_proba, n_new)
+        records = self._records.extended(X, y, labels, hashes, proba)
+        new = np.arange(start, start + n_new)
+        members = self._members
+        groups = self._groups(records, new)
+        if any(tag not in members for tag in groups):
+            # A new chain may train on old rows as well.
+            alive = [roles["own"] for roles in members.values()]
+            groups, members = self._groups(records, np.concatenate([*alive, new])), {}
+        members = _merged(members, groups, records)
+        with self._swept_on_failure():
+            attributes, _ = self._synced(records, members, set(groups))
+        attributes["_joining"] = keys, start
+        attributes["_changed"] = True
+        self.__dict__.update(attributes)
+        self._settle()
+        self._sweep()
+
+    def _forget(self, rows, context):
+        records, members, tags = self._without(rows)
+        with self._swept_on_failure():
+            attributes, outcome = self._synced(records, members, tags, gone=rows)
+        attributes["_changed"] = False
+        return attributes, outcome
+
+    def _without(self, rows):
+        """Return records, groups and touched chains without some rows."""
+        left = self._n_rows - len(rows)
+        if left == 0:
+            raise ValueError(
+                "The request would leave no row to train on; discard the model instead."
+            )
+        records = self._records.without(rows)
+        self._check_enough(records, request=True)
+        groups = self._groups(self._records, rows)
+        members = dict(self._members)
+        for tag, roles in groups.items():
+            members[tag] = {
+                role: kept[~np.isin(kept, roles[role])] if role in roles else kept
+                for role, kept in members[tag].items()
+            }
+            if not len(members[tag]["own"]):
+                del members[tag]
+        return records, members, set(groups)
+
+    def _sequences(self, records, members, tags, gone=None):
+        """Return the sequences of the chains that a change of rows or of labels reaches."""
+        if self._chains and self._context(records) != self._context(self._records):
+            tags = tags | set(members)
+        nothing = np.empty(0, dtype=np.intp)
+        return {
+            tag: self._sequence(records, members, tag, gone) if tag in members else nothing
+            for tag in sorted(tags)
+        }
+
+    def _context(self, records):
+        """Return what the chains depend on besides their rows, as plain objects."""
+        classes = self._classes(records)
+        return None if classes is None else (classes.dtype.str, *classes.tolist())
+
+    def _recipe(self, records):
+        """Return how the chains train; parameters are those at the time of ``fit``."""
+        return Recipe(
+            blank=dump(self._inner_model),
+            incremental=hasattr(self._inner_model, "partial_fit"),
+            block_size=self._given["block_size"],
+            n_epochs=self._given["n_epochs"],
+            cumulative=self._given.get("cumulative", False),
+            key=self._key,
+            classes=self._classes(records),
+        )
+
+    def _synced(self, records, members, tags, gone=None):
+        """Return the attributes after a sync, and what the receipt says of it."""
+        chains, n_rows, n_lost = sync(
+            self._recipe(records),
+            self._chains,
+            self._sequences(records, members, tags, gone),
+            context=self._context(records),
+            read=self._reader(records, members),
+            store=self._store,
+            n_checkpoints=self.n_checkpoints,
+            weights=records.proba,
+            n_jobs=self.n_jobs,
+        )
+        if n_lost:
+            warnings.warn(
+                f"{n_lost} saved state(s) in checkpoint_dir={str(self.checkpoint_dir)!r} were "
+                "missing or damaged and not used; training restarted from earlier ones.",
+                UserWarning,
+                stacklevel=4,
+            )
+        attributes = {
+            "estimator_": self._ensemble(records, members, chains),
+            "_records": records,
+            "_members": members,
+            "_chains": chains,
+        }
+        reason = "every chain is in step with the remaining rows"
+        outcome = {
+            "guarantee": "exact",
+            "n_rows_retrained": n_rows,
+            "gradient_norm_before": None,
+            "gradient_norm_after": None,
+            "stopped_because": f"{reason}; {n_lost} saved states were lost" if n_lost else reason,
+            "not_forgotten": tuple(out_of_reach(records.X, self._inner_model)),
+        }
+        return attributes, outcome
+
+    def expected_cost(self, X_ids):
+        """Return how many rows a request would train on again, without making it.
+
+        Parameters
+        ----------
+        X_ids : array-like of shape (n_subjects,)
+            Ids of the request.
+
+        Returns
+        -------
+        int
+            Number of rows; a row that several chains train on counts for each. The receipt
+            of the request will say the same, unless saved states are lost in between.
+
+        Raises
+        ------
+        KeyError
+            If an id is unknown or forgotten already.
+
+        ValueError
+            If the request could not be made.
+        """
+        check_is_fitted(self)
+        self._settle()
+        _, rows = self._subjects.rows(X_ids)
+        records, members, tags = self._without(rows)
+        recipe, context = self._recipe(records), self._context(records)
+        return sum(
+            rows_to_train(recipe, self._chains.get(tag), sequence, context)
+            for tag, sequence in self._sequences(records, members, tags, gone=rows).items()
+        )
+
+    @property
+    def _store(self):
+        """Where states are saved."""
+        if self.checkpoint_dir is None:
+            return MemoryStates()
+        return DirectoryStates(self.checkpoint_dir, getattr(self, "_owner", None))
+
+    def _sweep(self):
+        """Remove the files of states that are not part of a chain."""
+        chains = getattr(self, "_chains", {}).values()
+        self._store.sweep([state for chain in chains for state in chain.states.values()])
+
+    @contextmanager
+    def _swept_on_failure(self):
+        """Remove what was written if the block fails."""
+        try:
+            yield
+        except BaseException:
+            self._sweep()
+            raise
+
+    @property
+    def _model(self):
+        return self.estimator_ if self.__sklearn_is_fitted__() else self._new_ensemble()
+
+    @property
+    def _n_rows(self):
+        return sum(len(roles["own"]) for roles in self._members.values())
+
+    @property
+    def _digest(self):
+        return model_digest(self.estimator_) if self._changed else super()._digest
+
+    def _settle(self):
+        joining = getattr(self, "_joining", None)
+        if joining is not None:
+            self._subjects.add(*joining)
+            self._joining = None
+        super()._settle()
+
+    def _training_data(self, rows):
+        records = self._records
+        y = records.y[rows]
+        y = y if records.labels is None else records.labels[y].astype(records.classes.dtype)
+        proba = {} if records.proba is None else {"forget_proba": records.proba[rows]}
+        return records.X.take(rows), y, proba
+
+    def _fresh(self):
+        # A directory belongs to one model.
+        return clone(self).set_params(checkpoint_dir=None)
+
+    def _trainable(self):
+        # The ensemble is trained by its unlearner.
+        return self._fresh()
+
+    def _erase(self, rows):
+        self._records.erase(rows)
+        self._sweep()
+
+
+def _merged(members, groups, records):
+    """Return the members of all chains with rows that have come to them, in order."""
+    merged = {tag: dict(roles) for tag, roles in members.items()}
+    for tag, roles in groups.items():
+        kept = merged.setdefault(tag, {})
+        for role, rows in roles.items():
+            kept[role] = records.ordered(np.concatenate([kept.get(role, rows[:0]), rows]))
+    return merged
+
+
+def _check_inner(inner):
+    """Return a clone of the inner model, ready to be trained; refuse one that can't be."""
+    last = last_step(inner)
+    if isinstance(last, FrozenEstimator):
+        raise TypeError(
+            f"{type(last.estimator).__name__} is frozen, but exact forgetting needs to train it. "
+            "Pass the estimator itself."
+        )
+    return adapted(clone(inner))
+
+
+def _check_proba(forget_proba, n_rows):
+    """Return forgetting probabilities as an array of our own."""
+    if forget_proba is None:
+        return None
+    proba = check_array(
+        forget_proba, ensure_2d=False, dtype=float, copy=True, input_name="forget_proba"
+    )
+    if proba.shape != (n_rows,):
+        raise ValueError(
+            f"forget_proba has shape {proba.shape} for {n_rows} rows. Pass one probability per row."
+        )
+    if len(proba) and (proba.min() < 0 or proba.max() > 1):
+        worst = proba[np.argmax(np.abs(proba - 0.5))]
+        raise ValueError(f"forget_proba contains {worst}; probabilities lie in [0, 1].")
+    return proba

@@ -1,0 +1,148 @@
+"""Performance criteria: gradients by the raw predictions and the parameters.
+
+A criterion is a function ``(y, raw) -> (values, gradients)``: one value with a gradient of
+the shape of ``raw``, or m values with m gradients.
+"""
+
+import numpy as np
+from sklearn.utils import assert_all_finite
+
+from sklearn_unlearn._records.rows import RowStore, batches, count_rows
+from sklearn_unlearn._records.targets import encode, given_targets
+
+
+class CriterionRows:
+    """Rows on which performance is measured.
+
+    Parameters
+    ----------
+    rows : RowStore
+        Where the rows are.
+
+    numbers : ndarray of int of shape (n,)
+        Their numbers.
+
+    y : ndarray of shape (n,) or (n, n_outputs)
+        Targets as the user gave them.
+
+    targets : ndarray of shape (n, n_outputs)
+        Targets as the loss takes them.
+
+    weights : ndarray of shape (n,)
+        Sample weights.
+    """
+
+    def __init__(self, rows, numbers, y, targets, weights):
+        self.rows, self.numbers = rows, numbers
+        self.y, self.targets, self.weights = y, targets, weights
+
+    def blocks(self, objective):
+        """Yield the objective's features of the rows in blocks of bounded size."""
+        for batch in batches(len(self.numbers), objective.row_values):
+            yield objective.features(self.rows.take(self.numbers[batch]))
+
+    def check(self, objective, X_name, y_name):
+        """Raise for rows that the model can't predict, NaN and infinity among them."""
+        for Z in self.blocks(objective):
+            assert_all_finite(Z, input_name=X_name)
+            objective.raw(Z)
+        assert_all_finite(self.targets, input_name=y_name)
+
+
+def held_out_rows(objective, model, numbers):
+    """Return held-out rows of an objective as criterion rows."""
+    return CriterionRows(
+        objective.rows,
+        numbers,
+        given_targets(objective.y[numbers], model),
+        objective.targets(numbers),
+        objective.weights[numbers],
+    )
+
+
+def given_rows(objective, model, X_val, y_val):
+    """Return the user's rows as criterion rows, checked."""
+    n_rows = count_rows(X_val)
+    if n_rows != count_rows(y_val):
+        raise ValueError(
+            f"X_val has {n_rows} rows, y_val has {count_rows(y_val)}; they must be as many."
+        )
+    y = encode(model, y_val)
+    rows = CriterionRows(
+        RowStore(X_val, numeric=False),
+        np.arange(n_rows),
+        given_targets(y, model),
+        objective.encoded_targets(y),
+        np.ones(n_rows),
+    )
+    rows.check(objective, "X_val", "y_val")
+    return rows
+
+
+def criterion_gradient(objective, criterion, rows):
+    """Return the gradient of the criterion by the parameters.
+
+    Parameters
+    ----------
+    objective : LinearObjective or NetworkObjective
+        Whose parameters and features apply.
+
+    criterion : {"loss", "loss_per_class"} or callable
+        What to measure. A callable gets the targets and the raw predictions, of the shape
+        of the model's ``decision_function`` or ``predict``.
+
+    rows : CriterionRows
+        Rows to measure on.
+
+    Returns
+    -------
+    ndarray of shape (m, *objective.shape)
+        One gradient for each of the criterion's m values.
+
+    Raises
+    ------
+    ValueError
+        If a callable returns gradients of another shape than the raw predictions.
+    """
+    if callable(criterion):
+        raw = np.vstack([objective.raw(Z) for Z in rows.blocks(objective)])
+        slopes, shares = _call(criterion, rows.y, raw), None
+    else:
+        slopes, shares = None, _shares(criterion, rows)
+    m = len(slopes if shares is None else shares)
+    gradient = np.zeros((m, *objective.shape))
+    start = 0
+    for Z in rows.blocks(objective):
+        of = slice(start, start + Z.shape[0])
+        start = of.stop
+        if shares is not None:
+            slope = shares[:, of, None] * objective.slopes(Z, rows.targets[of])
+        else:
+            slope = slopes[:, of]
+        for part, one in zip(gradient, slope, strict=True):
+            part += objective.pull_back(Z, one)
+    return gradient
+
+
+def _shares(criterion, rows):
+    """Return each row's share in the mean losses, of shape (m, n)."""
+    weights = rows.weights
+    groups = np.ones((1, len(weights)))
+    if criterion == "loss_per_class":
+        groups = np.unique(rows.y)[:, None] == rows.y
+    shares = groups * weights
+    return shares / np.maximum(shares.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+
+
+def _call(criterion, y, raw):
+    """Return the slopes that a user's criterion gives, of shape (m, n, n_outputs)."""
+    given = raw[:, 0] if raw.shape[1] == 1 else raw
+    values, slopes = criterion(y, given)
+    values = np.atleast_1d(np.asarray(values, dtype=float))
+    slopes = np.asarray(slopes, dtype=float)
+    if slopes.size != values.size * raw.size:
+        raise ValueError(
+            f"criterion returned {values.size} value(s) with gradients of shape "
+            f"{slopes.shape}; expected one gradient of shape {given.shape} per value."
+        )
+    return slopes.reshape(len(values), *raw.shape)

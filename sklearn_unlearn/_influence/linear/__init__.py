@@ -1,0 +1,1 @@
+"""Influence for linear models, in closed form."""

@@ -1,0 +1,210 @@
+"""Second-order expansions of a sum of losses of linear predictions."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils.extmath import safe_sparse_dot
+
+from sklearn_unlearn._records.rows import batches
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """Value, gradient and Hessian of the data term at theta, per group of rows.
+
+    Rows form one group, or with balanced class weights one group per class, since those
+    weights change with every request.
+
+    Parameters
+    ----------
+    value : ndarray of shape (n_groups, n_outputs)
+        Loss.
+
+    gradient : ndarray of shape (n_groups, n_outputs, n_features + 1)
+        Its gradient.
+
+    hessian : ndarray of shape (n_groups, n_blocks, d, d) or None
+        Its Hessian: one block for all outputs, one per output, or one for the coupled
+        outputs of softmax. None where it is too large to keep.
+
+    reference : ndarray of shape (n_groups, n_blocks, d) or None, default=None
+        Diagonal of the Hessian when it was last made from the rows.
+
+    mass : ndarray of shape (2, n_features) or None, default=None
+        Weighted sum of squares of each feature: now, and when the Hessian was last made.
+
+    weight : float, default=0.0
+        Weight of the rows when the Hessian was last made.
+
+    drift : float, default=0.0
+        Weight that has changed since, as a share.
+
+    measured : bool, default=True
+        False if value and gradient were carried along a step, not summed over rows.
+    """
+
+    value: np.ndarray
+    gradient: np.ndarray
+    hessian: np.ndarray | None
+    reference: np.ndarray | None = None
+    mass: np.ndarray | None = None
+    weight: float = 0.0
+    drift: float = 0.0
+    measured: bool = True
+
+    @classmethod
+    def zeros(cls, n_groups, theta_shape, hessian_shape=None):
+        """Return an expansion to add rows to."""
+        return cls(
+            np.zeros((n_groups, theta_shape[0])),
+            np.zeros((n_groups, *theta_shape)),
+            np.zeros((n_groups, *hessian_shape)) if hessian_shape else None,
+            mass=np.zeros((2, theta_shape[1] - 1)),
+        )
+
+    def add(self, group, Z, value, slope, curvature, coupled_weight=None):
+        """Add the rows of one group, in place.
+
+        Parameters
+        ----------
+        group : int
+            The group.
+
+        Z : {ndarray, CSR matrix} of shape (n, n_features)
+            Features.
+
+        value : ndarray of shape (n, n_outputs)
+            Weighted losses.
+
+        slope : ndarray of shape (n, n_outputs)
+            Their derivatives by the raw predictions.
+
+        curvature : ndarray of shape (n, n_blocks)
+            Their second derivatives; class probabilities if the outputs are coupled. Not
+            used where no Hessian is made.
+
+        coupled_weight : ndarray of shape (n,), default=None
+            Row weights of coupled outputs.
+        """
+        self.value[group] += value.sum(axis=0)
+        self.gradient[group] += pull_back(Z, slope)
+        if self.hessian is None:
+            return
+        if coupled_weight is not None:
+            self.hessian[group, 0] += coupled_gram(Z, curvature, coupled_weight)
+            return
+        for block, matrix in enumerate(self.hessian[group]):
+            matrix += gram(Z, curvature[:, block])
+
+    def bend(self, step):
+        """Return the change of the gradient along a step, of the gradient's shape."""
+        n_blocks, d = self.hessian.shape[1:3]
+        flat = step.reshape(-1, d)
+        if n_blocks == len(flat):
+            bent = np.einsum("gbij,bj->gbi", self.hessian, flat)
+        else:
+            bent = np.einsum("gij,bj->gbi", self.hessian[:, 0], flat)
+        return bent.reshape(self.gradient.shape)
+
+    def rescaled(self, scale, shift):
+        """Return the expansion in features ``old * scale + shift``, at the same predictions."""
+        change = np.diag(np.append(scale, 1.0))
+        change[:-1, -1] = shift
+        n_copies = self.hessian.shape[-1] // len(change)
+        whole = np.kron(np.eye(n_copies), change)
+        return replace(
+            self,
+            gradient=self.gradient @ change.T,
+            hessian=whole @ self.hessian @ whole.T,
+            reference=self.reference * np.diag(whole) ** 2,
+            mass=self.mass * scale**2,
+        )
+
+
+def sum_of_squares(Z, weights):
+    """Return the weighted sum of squares of each feature."""
+    if sparse.issparse(Z):
+        return Z.power(2).T @ weights
+    return np.einsum("np,np,n->p", Z, Z, weights)
+
+
+def gram(Z, d):
+    """Return the Hessian of features Z with a one appended, for curvatures d per row."""
+    p = Z.shape[1]
+    out = np.empty((p + 1, p + 1))
+    if sparse.issparse(Z):
+        out[:p, :p] = (Z.T @ Z.multiply(d[:, None])).toarray()
+    elif (d >= 0).all():
+        root = Z * np.sqrt(d)[:, None]
+        out[:p, :p] = root.T @ root
+    else:
+        out[:p, :p] = Z.T @ (Z * d[:, None])
+    out[p, :p] = out[:p, p] = Z.T @ d
+    out[p, p] = d.sum()
+    return out
+
+
+def coupled_gram(Z, P, u):
+    """Return the Hessian of softmax over features Z with a one appended.
+
+    Its block for classes k and l is ``Z^T diag(u p_k (delta_kl - p_l)) Z``.
+    """
+    K, q = P.shape[1], Z.shape[1] + 1
+    out = np.zeros((K, q, K, q))
+    for k in range(K):
+        out[k, :, k] = gram(Z, u * P[:, k])
+    flat = out.reshape(K * q, K * q)
+    if sparse.issparse(Z):
+        for k in range(K):
+            for other in range(K):
+                out[k, :, other] -= gram(Z, u * P[:, k] * P[:, other])
+        return flat
+    for batch in batches(len(P), K * q):
+        ones = np.hstack([Z[batch], np.ones((batch.stop - batch.start, 1))])
+        rooted = np.sqrt(u[batch])[:, None] * P[batch]
+        outer = (rooted[:, :, None] * ones[:, None, :]).reshape(len(rooted), -1)
+        flat -= outer.T @ outer
+    return flat
+
+
+def pull_back(Z, slopes):
+    """Return the gradient by the parameters for slopes by the raw predictions.
+
+    Parameters
+    ----------
+    Z : {ndarray, CSR matrix} of shape (n, n_features)
+        Features.
+
+    slopes : ndarray of shape (n, n_outputs)
+        Derivatives by the raw predictions.
+
+    Returns
+    -------
+    ndarray of shape (n_outputs, n_features + 1)
+        Sum over rows, the intercept last.
+    """
+    coef = safe_sparse_dot(Z.T, slopes, dense_output=True).T
+    return np.hstack([coef, slopes.sum(axis=0)[:, None]])
+
+
+def push_forward(Z, V):
+    """Return the change of the raw predictions along parameter vectors.
+
+    Parameters
+    ----------
+    Z : {ndarray, CSR matrix} of shape (n, n_features)
+        Features.
+
+    V : ndarray of shape (m, n_features + 1)
+        Parameter vectors, the intercept last.
+
+    Returns
+    -------
+    ndarray of shape (n, m)
+        Products.
+    """
+    if len(V) <= 3 and not sparse.issparse(Z):
+        # A matrix product with so few columns costs more than one product for each.
+        return np.column_stack([Z @ v[:-1] + v[-1] for v in V])
+    return safe_sparse_dot(Z, V[:, :-1].T, dense_output=True) + V[:, -1]

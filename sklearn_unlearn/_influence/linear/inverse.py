@@ -1,0 +1,96 @@
+"""Inverse-Hessian products of a linear objective: by blocks of its Hessian, or by products."""
+
+import numpy as np
+from scipy import sparse
+
+from sklearn_unlearn._influence.linear.expansion import pull_back, push_forward
+from sklearn_unlearn._influence.solvers import SymmetricSolver, solve_cg
+
+
+def block_solvers(objective):
+    """Return one solver per block of the Hessian; blocks share one where they are equal."""
+    e, free, q = objective.expansion, free_parameters(objective), objective.theta.shape[1]
+    n_blocks, d, _ = objective.hessian_shape
+    factors = objective.factors()[:, :n_blocks, None]
+    hessian = (factors[..., None] * e.hessian).sum(axis=0)
+    reference = (factors * e.reference).sum(axis=0)
+    penalty = objective.penalty().reshape(-1, d)
+    if (penalty == penalty[0]).all():
+        penalty = penalty[:1]
+    intercepts = np.flatnonzero(free % q == q - 1)
+    if objective.problem.intercept_l2:
+        intercepts = intercepts[:0]
+    solvers = []
+    for block in range(max(n_blocks, len(penalty))):
+        data, l2 = min(block, n_blocks - 1), penalty[min(block, len(penalty) - 1)]
+        matrix = hessian[data] + np.diag(l2)
+        if objective.loss.coupled:
+            matrix += _gauge(objective, matrix)
+        scale = (reference[data] + l2)[free]
+        solvers.append(SymmetricSolver(matrix[np.ix_(free, free)], scale, intercepts))
+    return solvers
+
+
+def by_block(objective, solvers, V, method):
+    """Apply a method of the solvers to the free parameters of every block of V."""
+    free = free_parameters(objective)
+    blocks = V.reshape(len(V), -1, objective.hessian_shape[1])
+    result = np.zeros_like(blocks)
+    for block in range(blocks.shape[1]):
+        solver = solvers[min(block, len(solvers) - 1)]
+        result[:, block, free] = getattr(solver, method)(blocks[:, block, free].T).T
+    return result.reshape(V.shape)
+
+
+def free_parameters(objective):
+    """Return the positions of a block's parameters that may move."""
+    at, q = np.arange(objective.hessian_shape[1]), objective.theta.shape[1]
+    return at if objective.fit_intercept else at[at % q != q - 1]
+
+
+def solve_by_products(objective, V):
+    """Solve by conjugate gradients; the curvatures of all rows are computed once."""
+    weights = objective.live_weights()
+    curvatures, penalty = [], objective.penalty()
+    diagonal = penalty
+    for rows, block in objective.rows.chunks():
+        Z = objective.features(block)
+        u = objective.output_weights(rows, weights[rows])
+        h = objective.curvature(u, objective.raw(Z), objective.targets(rows))
+        curvatures.append((h, u))
+        squares = Z.power(2) if sparse.issparse(Z) else np.square(Z)
+        local = u * h * (1 - h) if objective.loss.coupled else h
+        diagonal = diagonal + pull_back(squares, local)
+    free = np.ones_like(objective.theta)
+    free[:, -1] = objective.fit_intercept
+
+    def product(v):
+        v = v.reshape(free.shape) * free
+        result = penalty * v
+        for (_, block), (h, u) in zip(objective.rows.chunks(), curvatures, strict=True):
+            Z = objective.features(block)
+            change = objective.times_curvature(h, u, push_forward(Z, v))
+            result = result + pull_back(Z, change)
+        return (result * free).ravel()
+
+    solved = [solve_cg(product, diagonal.ravel(), (v * free).ravel()) for v in V]
+    solved = np.array(solved).reshape(V.shape)
+    if objective.loss.coupled:
+        shifts = _open_shifts(objective)
+        solved[:, :, shifts] -= solved[:, :, shifts].mean(axis=1, keepdims=True)
+    return solved
+
+
+def _open_shifts(objective):
+    """Return which parameters softmax leaves open up to a shift of all outputs."""
+    shifts = (objective.penalty() == 0).all(axis=0)
+    shifts[-1] &= objective.fit_intercept
+    return shifts
+
+
+def _gauge(objective, matrix):
+    """Return a term that pins the shifts that softmax leaves open."""
+    n_outputs = len(objective.theta)
+    size = np.diag(matrix).reshape(objective.theta.shape).mean(axis=0)
+    all_outputs = np.full((n_outputs, n_outputs), 1 / n_outputs)
+    return np.kron(all_outputs, np.diag(size * _open_shifts(objective)))

@@ -1,0 +1,193 @@
+"""What would the model predict for each of its rows if it had not seen that row?
+
+Row i adds ``s_i x_i`` to the gradient and ``x_i c_i x_i^T`` to the Hessian H. A Newton step
+without it changes its own raw prediction by ``(h_i s_i + a_i) / (1 - h_i c_i)``, where
+``h_i = x_i^T H^-1 x_i``, and a_i is what the rest of the gradient adds: no solver stops at
+zero, and some penalties are scaled by the number of rows. For softmax, h and c are matrices
+of the outputs. The step is exact for squared losses.
+"""
+
+import numpy as np
+from scipy import sparse
+
+from sklearn_unlearn._influence.linear.expansion import push_forward
+from sklearn_unlearn._influence.linear.inverse import block_solvers, free_parameters
+
+# A row cannot carry more than all of its prediction; rounding may say so.
+MAX_LEVERAGE = 1 - 1e-10
+
+
+def leave_one_out(objective):
+    """Return each row's raw predictions by the model without that row.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+        The objective at the fitted model, of at most 4,000 parameters.
+
+    Returns
+    -------
+    raw : ndarray of shape (n_rows, n_outputs)
+        Raw predictions. Rows that the model was not trained on get those that it makes.
+
+    Raises
+    ------
+    ValueError
+        If there are too many parameters for a Hessian.
+
+    Notes
+    -----
+    With d features and K outputs, costs n d^2 for the Hessian and n d^2 for the leverages;
+    for softmax n d^2 K^2, in chunks of a few megabytes.
+    """
+    objective = _with_hessian(objective)
+    theta, coupled = objective.theta, objective.loss.coupled
+    inverses = _inverse_blocks(objective)
+    rest = _solve(inverses, -objective.gradient())
+    shrunk = _unscaled(objective, inverses)
+    balance = _rebalanced(objective, inverses) if objective.class_weights.balanced else []
+    raw = np.empty((len(objective.rows), len(theta)))
+    weights = objective.live_weights()
+    for rows, block in objective.rows.chunks():
+        Z, y = objective.features(block), objective.targets(rows)
+        z, w = push_forward(Z, theta), weights[rows]
+        counted = np.sign(w) if objective.problem.scale == "rows" else w
+        others = push_forward(Z, rest) + counted[:, None] * push_forward(Z, shrunk)
+        for code, (per_weight, change) in enumerate(balance):
+            share = w * per_weight if objective.problem.balance_counts_weights else 1.0
+            share = share * (objective.y[rows] == code)
+            others += share[:, None] * push_forward(Z, change)
+        others[w == 0] = 0
+        u = _row_weights(objective, rows, w)
+        slope = u * objective.loss.gradient(z, y)
+        bend = objective.loss.curvature(z, y)
+        change = (_coupled if coupled else _separate)(Z, inverses, u, slope, bend, others)
+        raw[rows] = z + change
+    return raw
+
+
+def self_influence(objective):
+    """Return how much each row's own loss falls by training on it, to first order.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+        The objective at the fitted model, of at most 4,000 parameters.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        ``g_i^T H^-1 g_i``; zero for rows that the model was not trained on.
+    """
+    objective = _with_hessian(objective)
+    inverses, weights = _inverse_blocks(objective), objective.live_weights()
+    found = np.empty(len(objective.rows))
+    for rows, block in objective.rows.chunks():
+        Z = objective.features(block)
+        z = push_forward(Z, objective.theta)
+        u = _row_weights(objective, rows, weights[rows])
+        slope = u * objective.loss.gradient(z, objective.targets(rows))
+        leverage = _leverages(Z, inverses, z.shape[1], objective.loss.coupled)
+        if objective.loss.coupled:
+            found[rows] = np.einsum("na,nab,nb->n", slope, leverage, slope)
+        else:
+            found[rows] = (leverage * slope**2).sum(axis=1)
+    return found
+
+
+def _with_hessian(objective):
+    """Return the objective with its Hessian; raise if that would be too large."""
+    if not objective.keeps_hessian:
+        raise ValueError(
+            f"The model has {objective.theta.size} parameters, too many for a Hessian; use "
+            "sklearn.model_selection.cross_val_predict."
+        )
+    return objective.measured() if objective.expanded().hessian is None else objective
+
+
+def _unscaled(objective, inverses):
+    """Return the change of the parameters as a unit of weight leaves the penalty's scale."""
+    tally, scale = objective.class_weights, objective.problem.scale
+    if scale == "one":
+        return np.zeros_like(objective.theta)
+    total = tally.n_rows if scale == "rows" else tally.sample_weight
+    return _solve(inverses, objective.penalty() * objective.theta / total)
+
+
+def _rebalanced(objective, inverses):
+    """Return the change of the parameters as a row of each class leaves balanced weights.
+
+    A list of one over the mean weight of the class's rows, and the change for such a row.
+    """
+    tally, changes = objective.class_weights, []
+    means = objective.class_weights.mean_weights
+    for code, weight in enumerate(means):
+        new = tally.without(np.array([code]), np.array([weight]))
+        change = (new.factors() - tally.factors())[:, :, None] * objective.expansion.gradient
+        changes.append((1 / weight, -_solve(inverses, change.sum(axis=0))))
+    return changes
+
+
+def _row_weights(objective, rows, weights):
+    """Return the weights of rows in each output, class weights included."""
+    if objective.y.ndim > 1:
+        return weights[:, None]
+    return weights[:, None] * objective.class_weights.factors()[objective.y[rows]]
+
+
+def _inverse_blocks(objective):
+    """Return the inverse of each block of the Hessian, zero for parameters that stay."""
+    free, d = free_parameters(objective), objective.hessian_shape[1]
+    inverses = []
+    for solver in block_solvers(objective):
+        inverse = np.zeros((d, d))
+        inverse[np.ix_(free, free)] = solver.solve(np.eye(len(free)))
+        inverses.append(inverse)
+    return inverses
+
+
+def _solve(inverses, V):
+    """Return the product of the inverse Hessian and parameters of theta's shape."""
+    blocks = V.reshape(-1, len(inverses[0]))
+    solved = [inverses[min(b, len(inverses) - 1)] @ block for b, block in enumerate(blocks)]
+    return np.array(solved).reshape(V.shape)
+
+
+def _quadratic(Z, A):
+    """Return ``x^T A x`` for each row x of features, the constant one appended."""
+    product = Z @ A[:-1, :-1]
+    own = (
+        Z.multiply(product).sum(axis=1) if sparse.issparse(Z) else np.einsum("nd,nd->n", Z, product)
+    )
+    return np.ravel(own) + Z @ (A[:-1, -1] + A[-1, :-1]) + A[-1, -1]
+
+
+def _leverages(Z, inverses, n_outputs, coupled):
+    """Return ``x^T H^-1 x`` for each output, or for each pair of outputs."""
+    if not coupled:
+        columns = [_quadratic(Z, inverse) for inverse in inverses]
+        return np.column_stack([columns[min(k, len(columns) - 1)] for k in range(n_outputs)])
+    q = len(inverses[0]) // n_outputs
+    blocks = inverses[0].reshape(n_outputs, q, n_outputs, q)
+    leverage = np.empty((Z.shape[0], n_outputs, n_outputs))
+    for a in range(n_outputs):
+        for b in range(a + 1):
+            leverage[:, a, b] = leverage[:, b, a] = _quadratic(Z, blocks[a, :, b])
+    return leverage
+
+
+def _separate(Z, inverses, u, slope, bend, others):
+    """Return the changes of raw predictions whose outputs have losses of their own."""
+    leverage = _leverages(Z, inverses, slope.shape[1], coupled=False)
+    return (leverage * slope + others) / (1 - np.minimum(leverage * u * bend, MAX_LEVERAGE))
+
+
+def _coupled(Z, inverses, u, slope, p, others):
+    """Return the changes of raw predictions whose outputs share one loss."""
+    n_outputs = slope.shape[1]
+    leverage = _leverages(Z, inverses, n_outputs, coupled=True)
+    bend = -p[:, :, None] * p[:, None, :]
+    bend[:, np.arange(n_outputs), np.arange(n_outputs)] += p
+    system = np.eye(n_outputs) - leverage @ (u[:, :, None] * bend)
+    right = np.einsum("nab,nb->na", leverage, slope) + others
+    return np.linalg.solve(system, right[:, :, None])[:, :, 0]

@@ -1,0 +1,713 @@
+"""The objective of a linear model at a parameter vector, in closed form.
+
+Parameters are held as an array ``theta`` of shape (n_outputs, n_features + 1), the
+intercept last; a model without intercept keeps a zero there. All sums are over rows, not
+means: the penalty of :class:`LinearProblem` is scaled to match.
+"""
+
+from copy import copy
+from dataclasses import replace
+
+import numpy as np
+from scipy import sparse
+
+from sklearn_unlearn._influence.linear.class_weights import ClassWeights
+from sklearn_unlearn._influence.linear.expansion import (
+    Expansion,
+    pull_back,
+    push_forward,
+    sum_of_squares,
+)
+from sklearn_unlearn._influence.linear.inverse import block_solvers, by_block, solve_by_products
+from sklearn_unlearn._influence.linear.losses import softmax_loss
+from sklearn_unlearn._influence.linear.problem import write_parameters
+from sklearn_unlearn._influence.linear.steps import arrive
+from sklearn_unlearn._records.rows import batches
+
+# A dense Hessian of up to 4,000 parameters is kept; beyond, only its products are used.
+MAX_HESSIAN_VALUES = 4000**2
+
+# Share of the weight that may change before curvature at older parameters is made anew.
+MAX_DRIFT = 0.01
+# A constant curvature is only made anew for the sake of rounding errors.
+MAX_DRIFT_QUADRATIC = 0.5
+
+
+class LinearObjective:
+    """Weighted empirical risk of a linear model at a parameter vector.
+
+    Objects are not changed by their methods: ``without``, ``reweighted`` and ``moved``
+    return a new objective that shares the rows. Only ``erase`` writes to the shared rows.
+
+    Parameters
+    ----------
+    problem : LinearProblem
+        What the model minimises.
+
+    model : estimator
+        The fitted linear model.
+
+    rows : RowStore
+        All rows given to ``fit``.
+
+    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        Class numbers of a classifier, -1 and 1 of a multilabel one, else targets.
+
+    weights : ndarray of shape (n_rows,)
+        Sample weights.
+
+    trained : ndarray of bool of shape (n_rows,)
+        False for rows that were held out.
+
+    features : object
+        Maps rows to the model's features.
+    """
+
+    def __init__(self, problem, model, rows, y, weights, trained, features):
+        self.rows, self.features = rows, features
+        self.y, self.weights, self.trained = y, weights, trained
+        coef = np.atleast_2d(np.asarray(model.coef_, dtype=float))
+        intercept = np.asarray(model.intercept_, dtype=float).reshape(-1, 1)
+        self.theta = np.hstack([coef, np.broadcast_to(intercept, (len(coef), 1))])
+        self.fit_intercept = model.fit_intercept
+        if problem.multiclass == "softmax" and len(coef) > 1:
+            problem = replace(problem, loss=softmax_loss)
+        self.problem, self.loss = problem, problem.loss
+        classes = model.classes_ if y.ndim == 1 else None
+        self.class_weights = ClassWeights(
+            problem, classes, len(coef), self._codes(trained), weights[trained]
+        )
+        self.expansion = None
+        self.is_reweighted = False
+        self._solvers = None
+        self._excluded = np.empty(0, dtype=np.intp)
+
+    def _codes(self, rows):
+        """Return the class numbers of rows, zeros where there are no classes."""
+        y = self.y[rows]
+        return y if y.ndim == 1 else np.zeros(len(y), dtype=np.intp)
+
+    # Weights of all rows may change: their influences cost one pass.
+    n_compensators = None
+    leftovers = ()
+
+    def bound(self, model, settings):
+        """Return the objective as it is: its parameters are its own."""
+        return self
+
+    @property
+    def shape(self):
+        """Shape of a parameter vector."""
+        return self.theta.shape
+
+    @property
+    def row_values(self):
+        """Number of values that a row takes while it is used."""
+        return self.theta.shape[1]
+
+    @property
+    def n_rows(self):
+        """Number of rows that the model is trained on."""
+        return self.class_weights.n_rows
+
+    @property
+    def _is_grouped(self):
+        """True if the expansion is kept per class, as balanced class weights need."""
+        return self.class_weights.balanced and self.keeps_hessian
+
+    def factors(self):
+        """Return what each group of the expansion is multiplied by."""
+        return self.class_weights.factors() if self._is_grouped else np.ones((1, 1))
+
+    @property
+    def hessian_shape(self):
+        """Return the shape of the Hessian: blocks, parameters, parameters."""
+        n_outputs, q = self.theta.shape
+        if self.loss.coupled:
+            return 1, n_outputs * q, n_outputs * q
+        shared = self.loss.quadratic and not self.class_weights.per_output
+        return 1 if shared else n_outputs, q, q
+
+    @property
+    def keeps_hessian(self):
+        """True if the Hessian is small enough to be kept."""
+        groups = self.class_weights.n_classes if self.class_weights.balanced else 1
+        return groups * np.prod(self.hessian_shape) <= MAX_HESSIAN_VALUES
+
+    def penalty(self):
+        """Return the penalty of every parameter, of theta's shape."""
+        tally = self.class_weights
+        scale = {"one": 1.0, "rows": tally.n_rows, "weight": tally.sample_weight}
+        penalty = np.empty_like(self.theta)
+        penalty[:, :-1] = np.reshape(self.problem.l2, (-1, 1))
+        penalty[:, -1] = self.problem.intercept_l2
+        return penalty * scale[self.problem.scale]
+
+    def remaining_rows(self):
+        """Return the numbers of the rows that the model is trained on."""
+        remaining = self.trained.copy()
+        remaining[self._excluded] = False
+        return np.flatnonzero(remaining)
+
+    def live_weights(self):
+        """Return the weights, zero for rows that are held out or wait to be erased."""
+        weights = np.where(self.trained, self.weights, 0.0)
+        weights[self._excluded] = 0
+        return weights
+
+    def targets(self, rows):
+        """Return the targets of rows as the loss takes them, shape (n, n_outputs)."""
+        return self.encoded_targets(self.y[rows])
+
+    def encoded_targets(self, y):
+        """Return class numbers or values as the loss takes them, shape (n, n_outputs)."""
+        n_outputs = len(self.theta)
+        if y.ndim > 1:
+            return y
+        if n_outputs == 1:
+            return 2.0 * y[:, None] - 1
+        hot = y[:, None] == np.arange(n_outputs)
+        return hot.astype(float) if self.loss.coupled else 2.0 * hot - 1
+
+    def raw(self, Z):
+        """Return the raw predictions for features, shape (n, n_outputs)."""
+        return push_forward(Z, self.theta)
+
+    def slopes(self, Z, y):
+        """Return the derivatives of the losses of rows by their raw predictions."""
+        return self.loss.gradient(self.raw(Z), y)
+
+    def pull_back(self, Z, slopes):
+        """Return the gradient for given derivatives by the raw predictions."""
+        gradient = pull_back(Z, slopes)
+        if not self.fit_intercept:
+            gradient[:, -1] = 0
+        return gradient
+
+    def output_weights(self, rows, weights):
+        """Return the weights of rows in each output; a group's factor is added later."""
+        weights = weights[:, None]
+        if self.y.ndim > 1 or self._is_grouped:
+            return weights
+        return weights * self.class_weights.factors()[self.y[rows]]
+
+    def _weighted(self, u, derivative, raw, y):
+        """Return weights times a derivative of the loss, per row and output."""
+        # Erased rows have no meaningful target: their zero weight must win over inf.
+        with np.errstate(all="ignore"):
+            return np.where(u != 0, u * derivative(raw, y), 0.0)
+
+    def curvature(self, u, raw, y):
+        """Return weighted curvatures per row and block; probabilities if coupled."""
+        if self.loss.coupled:
+            return self.loss.curvature(raw, y)
+        return self._weighted(u, self.loss.curvature, raw, y)[:, : self.hessian_shape[0]]
+
+    def times_curvature(self, h, u, change):
+        """Return the change of the slopes for a change of the raw predictions."""
+        if not self.loss.coupled:
+            return h * change
+        return u * h * (change - (h * change).sum(axis=1, keepdims=True))
+
+    def _empty(self, hessian):
+        """Return an expansion of no rows."""
+        n_groups = self.class_weights.n_classes if self._is_grouped else 1
+        return Expansion.zeros(n_groups, self.theta.shape, self.hessian_shape if hessian else None)
+
+    def _add(self, expansion, rows, weights, Z, raw):
+        """Add rows to an expansion at given raw predictions."""
+        u, y = self.output_weights(rows, weights), self.targets(rows)
+        value = self._weighted(u, self.loss.value, raw, y)
+        slope = self._weighted(u, self.loss.gradient, raw, y)
+        h = None
+        if expansion.hessian is not None:
+            h = self.curvature(u, raw, y)
+            expansion.mass[:] += sum_of_squares(Z, weights)
+        coupled_weight = u[:, 0] if self.loss.coupled else None
+        if not self._is_grouped:
+            expansion.add(0, Z, value, slope, h, coupled_weight)
+            return
+        codes = self.y[rows]
+        for group in np.unique(codes):
+            of = codes == group
+            some = coupled_weight[of] if self.loss.coupled else None
+            bend = None if h is None else h[of]
+            expansion.add(group, Z[of], value[of], slope[of], bend, some)
+
+    def measured(self, hessian=True):
+        """Return the objective with its expansion summed over all rows.
+
+        Parameters
+        ----------
+        hessian : bool, default=True
+            Whether to make the Hessian too; else the one at hand is kept, if there is one.
+
+        Returns
+        -------
+        LinearObjective
+            The same objective, expanded. Costs one pass over the rows, n d^2 for the
+            Hessian and n d without.
+        """
+        hessian = self.keeps_hessian and hessian
+        total = self._empty(hessian)
+        weights = self.live_weights()
+        for _, rows, Z in self._walk():
+            self._add(total, rows, weights[rows], Z, self.raw(Z))
+        new = copy(self)
+        if hessian:
+            new.expansion, new._solvers = self._as_reference(total), None
+        elif self.expansion is None:
+            new.expansion = total
+        else:
+            new.expansion = replace(
+                self.expansion, value=total.value, gradient=total.gradient, measured=True
+            )
+        return new
+
+    def _as_reference(self, total):
+        """Return an expansion that was just made from the rows."""
+        reference = np.diagonal(total.hessian, axis1=-2, axis2=-1).copy()
+        return replace(total, reference=reference, weight=self.class_weights.sample_weight)
+
+    def expanded(self):
+        """Return the expansion, made at the first call."""
+        if self.expansion is None:
+            self.expansion = self.measured().expansion
+        return self.expansion
+
+    def value(self):
+        """Return the objective's value, penalty included."""
+        data = (self.factors() * self.expanded().value).sum()
+        return float(data + 0.5 * (self.penalty() * self.theta**2).sum())
+
+    def gradient(self):
+        """Return the gradient at theta, of theta's shape, penalty included."""
+        data = (self.factors()[:, :, None] * self.expanded().gradient).sum(axis=0)
+        gradient = data + self.penalty() * self.theta
+        if not self.fit_intercept:
+            gradient[:, -1] = 0
+        return gradient
+
+    def gradient_norm(self):
+        """Return the largest absolute entry of the mean objective's gradient."""
+        return float(np.abs(self.gradient()).max() / self.class_weights.weight)
+
+    def measured_gradient_norm(self):
+        """Return :meth:`gradient_norm` if it comes from a pass over the rows, else None."""
+        self.gradient()
+        return self.gradient_norm() if self.expansion.measured else None
+
+    def directional(self, S, rows=None, weights=None):
+        """Return the derivative of weighted row losses along directions.
+
+        Parameters
+        ----------
+        S : ndarray of shape (m, n_outputs, n_features + 1)
+            Directions in parameter space.
+
+        rows : ndarray of int, default=None
+            Rows; all rows of ``fit`` by default.
+
+        weights : ndarray of shape (n,), default=None
+            Weights of these rows; those they have by default.
+
+        Returns
+        -------
+        derivatives : ndarray of shape (n, m)
+            Derivatives; zero for rows that are forgotten or were held out.
+
+        slopes : ndarray of shape (n, n_outputs)
+            Derivatives by the raw predictions, for :meth:`weighted_gradient`.
+        """
+        if weights is None:
+            weights = self.live_weights()
+            weights = weights if rows is None else weights[rows]
+        derivatives = np.zeros((len(weights), len(S)))
+        slopes = np.zeros((len(weights), len(self.theta)))
+        for at, some, Z in self._walk(rows):
+            derivatives[at], slopes[at] = self._along(S, some, weights[at], Z)
+        return derivatives, slopes
+
+    def self_weighted(self, s):
+        """Return :meth:`directional` along s, and the gradient weighted by it, in one pass.
+
+        Parameters
+        ----------
+        s : ndarray of shape (n_outputs, n_features + 1)
+            Direction in parameter space.
+
+        Returns
+        -------
+        derivatives : ndarray of shape (n, 1)
+            Derivatives of all rows of ``fit``.
+
+        slopes : ndarray of shape (n, n_outputs)
+            Derivatives by the raw predictions.
+
+        gradient : ndarray of shape (n_groups, n_outputs, n_features + 1)
+            :meth:`weighted_gradient` of slopes times derivatives: how the gradient changes
+            if every row's weight changes by the row's own derivative.
+        """
+        weights, gradient = self.live_weights(), self._empty(False).gradient
+        derivatives = np.zeros((len(self.rows), 1))
+        slopes = np.zeros((len(self.rows), len(self.theta)))
+        for _, some, Z in self._walk():
+            derivative, slope = self._along(s[None], some, weights[some], Z)
+            self._pull_groups(gradient, some, Z, slope * derivative)
+            derivatives[some], slopes[some] = derivative, slope
+        return derivatives, slopes, gradient
+
+    def _walk(self, rows=None):
+        """Yield places, row numbers and features of some rows or all, chunk by chunk."""
+        if rows is None:
+            for some, block in self.rows.chunks():
+                yield some, some, self.features(block)
+            return
+        for batch in batches(len(rows), self.theta.shape[1]):
+            yield batch, rows[batch], self.features(self.rows.take(rows[batch]))
+
+    def _along(self, S, rows, weights, Z):
+        """Return the directional derivatives and slopes of rows whose features are at hand."""
+        m, n_outputs, q = S.shape
+        # One product for predictions and their changes: reading Z is what costs.
+        both = push_forward(Z, np.concatenate([self.theta, S.reshape(-1, q)]))
+        raw, change = both[:, :n_outputs], both[:, n_outputs:].reshape(-1, m, n_outputs)
+        u = self.output_weights(rows, weights)
+        slope = self._weighted(u, self.loss.gradient, raw, self.targets(rows))
+        full = slope * self.class_weights.factors()[self.y[rows]] if self._is_grouped else slope
+        return np.einsum("nmk,nk->nm", change, full), slope
+
+    def weighted_gradient(self, slopes, rows=None):
+        """Return the gradient of a sum over rows for given slopes.
+
+        Parameters
+        ----------
+        slopes : ndarray of shape (n, n_outputs)
+            Derivatives by the raw predictions.
+
+        rows : ndarray of int, default=None
+            Rows that the slopes belong to; all rows of ``fit`` by default.
+
+        Returns
+        -------
+        ndarray of shape (n_groups, n_outputs, n_features + 1)
+            Gradient per group of rows.
+        """
+        gradient = self._empty(False).gradient
+        for at, some, Z in self._walk(rows):
+            self._pull_groups(gradient, some, Z, slopes[at])
+        return gradient
+
+    def loss_gradient(self, rows):
+        """Return the gradient of the weighted losses of rows, those left out included."""
+        nowhere = np.zeros((1, *self.shape))
+        slopes = self.directional(nowhere, rows, self.weights[rows])[1]
+        groups = self.weighted_gradient(slopes, rows)
+        gradient = (self.factors()[:, :, None] * groups).sum(axis=0)
+        if not self.fit_intercept:
+            gradient[:, -1] = 0
+        return gradient
+
+    def squared_gradients(self):
+        """Return the sum of the squared gradients of the remaining rows' weighted losses."""
+        total, weights = np.zeros(self.shape), self.live_weights()
+        nowhere = np.zeros((1, *self.shape))
+        for _, rows, Z in self._walk():
+            slopes = self._along(nowhere, rows, weights[rows], Z)[1]
+            if self._is_grouped:
+                slopes = slopes * self.class_weights.factors()[self.y[rows]]
+            total += pull_back(Z.multiply(Z).tocsr() if sparse.issparse(Z) else Z**2, slopes**2)
+        if not self.fit_intercept:
+            total[:, -1] = 0
+        return total
+
+    def _pull_groups(self, gradient, rows, Z, slopes):
+        """Add the gradient of rows to the gradients of their groups."""
+        if not self._is_grouped:
+            gradient[0] += pull_back(Z, slopes)
+            return
+        for group in range(len(gradient)):
+            of = self.y[rows] == group
+            gradient[group] += pull_back(Z[of], slopes[of])
+
+    def _terms_of(self, rows, weights, hessian):
+        """Return the expansion of some rows with given weights."""
+        total = self._empty(hessian)
+        for at, some, Z in self._walk(rows):
+            self._add(total, some, weights[at], Z, self.raw(Z))
+        return total
+
+    def without(self, rows):
+        """Return the objective on the rows that remain.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Rows to leave out; rows that were held out change nothing.
+
+        Returns
+        -------
+        LinearObjective
+            The same parameters, fewer rows. Costs k d^2 for k rows.
+        """
+        rows = rows[self.trained[rows]]
+        if not len(rows):
+            return self
+        new = copy(self)
+        new._solvers = None
+        new._excluded = np.concatenate([self._excluded, rows])
+        new.class_weights = self.class_weights.without(self._codes(rows), self.weights[rows])
+        if self.expansion is None or self._is_stale():
+            new.expansion = None
+            return new
+        left, e = self._terms_of(rows, self.weights[rows], True), self.expansion
+        mass = np.array([e.mass[0] - left.mass[0], e.mass[1]])
+        # A feature that has all but vanished is known from its rows alone.
+        vanished = mass[0] < 1e-6 * mass[1]
+        new.expansion = None
+        if not vanished.any():
+            new.expansion = replace(
+                e,
+                value=e.value - left.value,
+                gradient=e.gradient - left.gradient,
+                hessian=e.hessian - left.hessian,
+                mass=mass,
+                drift=e.drift + self._share(self.weights[rows].sum()),
+            )
+        return new
+
+    def check_remaining(self, model):
+        """Raise if the rows that remain can't be trained on.
+
+        Parameters
+        ----------
+        model : estimator
+            The fitted model, for its classes.
+
+        Raises
+        ------
+        ValueError
+            If no row is left, or none of a class.
+        """
+        counts = self.class_weights.counts
+        if self.n_rows == 0:
+            raise ValueError(
+                "The request would leave no row to train on; discard the model instead."
+            )
+        if len(counts) > 1 and counts.min() == 0:
+            label = model.classes_.tolist()[np.argmin(counts)]
+            raise ValueError(
+                f"The request would leave no training row of class {label!r}, which the model's "
+                "parameters can't express. Fit a new model without the class."
+            )
+
+    def leaving(self, rows):
+        """Return those of the rows left out whose gradients leave with them: all."""
+        return rows
+
+    def _share(self, weight):
+        """Return a weight as a share of all weight when the Hessian was made."""
+        return float(weight / max(self.expansion.weight, np.finfo(float).tiny))
+
+    def _is_stale(self):
+        """True if the expansion should be made anew before the next step."""
+        e = self.expansion
+        if e.hessian is None:
+            return True
+        return e.drift > (MAX_DRIFT_QUADRATIC if self.loss.quadratic else MAX_DRIFT)
+
+    def reweighted(self, rows, changes, gradient):
+        """Return the objective with the weights of some rows multiplied by 1 + changes.
+
+        Parameters
+        ----------
+        rows : ndarray of int or slice
+            Row numbers.
+
+        changes : ndarray of shape (n,)
+            Relative changes.
+
+        gradient : ndarray
+            Gradient of the changes, from :meth:`weighted_gradient`.
+
+        Returns
+        -------
+        LinearObjective
+            The reweighted objective; its Hessian is the one before, and the change counts
+            as drift.
+        """
+        new = copy(self)
+        change = self.weights[rows] * changes
+        new.weights = self.weights.copy()
+        new.weights[rows] += change
+        new.is_reweighted = True
+        new.class_weights = self.class_weights.reweighted(self._codes(rows), change)
+        e, new.expansion = self.expansion, None
+        if e is not None and e.hessian is not None:
+            new.expansion = replace(
+                e,
+                gradient=e.gradient + gradient,
+                drift=e.drift + self._share(np.abs(change).sum()),
+                measured=False,
+            )
+        return new
+
+    def moved(self, step):
+        """Return the objective at theta + step, its expansion carried along.
+
+        Parameters
+        ----------
+        step : ndarray of the shape of theta
+            Change of the parameters.
+
+        Returns
+        -------
+        LinearObjective
+            The objective there, at no cost in rows.
+        """
+        new = copy(self)
+        new.theta = self.theta + step
+        e = self.expanded()
+        if e.hessian is None:
+            new.expansion = None
+            return new
+        bent = e.bend(step)
+        new.expansion = replace(
+            e,
+            value=e.value + ((e.gradient + 0.5 * bent) * step).sum(axis=2),
+            gradient=e.gradient + bent,
+            measured=False,
+        )
+        return new
+
+    def at(self, theta):
+        """Return the objective at other parameters, without an expansion."""
+        new = copy(self)
+        new.theta, new.expansion, new._solvers = theta, None, None
+        return new
+
+    def with_features(self, features, change=None):
+        """Return the objective in changed features, at the same raw predictions.
+
+        Parameters
+        ----------
+        features : object
+            The new map from rows to features.
+
+        change : tuple of (ndarray, ndarray) or None, default=None
+            ``scale`` and ``shift`` if new features are ``old * scale + shift``; the
+            expansion is then converted. Else it is made anew, in two passes over the rows.
+
+        Returns
+        -------
+        LinearObjective
+            The objective in the new features.
+        """
+        new = copy(self)
+        new.features, new._solvers, new.expansion = features, None, None
+        if change is None:
+            return new._projected(self)
+        scale, shift = change
+        new.theta = self.theta.copy()
+        new.theta[:, :-1] /= scale
+        new.theta[:, -1] -= new.theta[:, :-1] @ shift
+        if self.expansion is not None and self.expansion.hessian is not None:
+            new.expansion = self.expansion.rescaled(scale, shift)
+        if self.fit_intercept:
+            return new
+        # Without an intercept the shift can't be taken up: predictions move instead.
+        back = np.zeros_like(new.theta)
+        back[:, -1] = -new.theta[:, -1]
+        return new.moved(back)
+
+    def _projected(self, old):
+        """Return the objective at the parameters whose raw predictions are closest to old ones.
+
+        Closest by the curvature of the loss there.
+        """
+        new = copy(self)
+        some = self.features(self.rows.take(self.remaining_rows()[:1]))
+        new.theta = np.zeros((len(self.theta), some.shape[1] + 1))
+        if not new.keeps_hessian:
+            same = new.theta.shape == old.theta.shape
+            return self if same else new
+        near, pull = copy(new), new._empty(False).gradient
+        near.problem = replace(self.problem, l2=0.0, intercept_l2=0.0)
+        total, weights = new._empty(True), self.live_weights()
+        for rows, block in self.rows.chunks():
+            Z, raw = self.features(block), old.raw(old.features(block))
+            new._add(total, rows, weights[rows], Z, raw)
+            u = new.output_weights(rows, weights[rows])
+            h = new.curvature(u, raw, new.targets(rows))
+            new._pull_groups(pull, rows, Z, new.times_curvature(h, u, raw))
+        near.expansion = new._as_reference(total)
+        new.theta = near.solve((self.factors()[:, :, None] * pull).sum(axis=0)[None])[0]
+        return new
+
+    def solve(self, V):
+        """Return the product of the inverse Hessian and V.
+
+        Parameters
+        ----------
+        V : ndarray of shape (m, n_outputs, n_features + 1)
+            Vectors in parameter space.
+
+        Returns
+        -------
+        ndarray of shape (m, n_outputs, n_features + 1)
+            Products. Costs d^3 / 3 for the first after a change, then d^2; where no
+            Hessian is kept, some tens of passes over the rows.
+        """
+        if not self.keeps_hessian:
+            return solve_by_products(self, V)
+        return by_block(self, self.solvers(), V, "solve")
+
+    def solvers(self):
+        """Return the solvers of the Hessian's blocks, made at the first call."""
+        if self._solvers is None:
+            if self.expanded().hessian is None:
+                self.expansion = self.measured().expansion
+            self._solvers = block_solvers(self)
+        return self._solvers
+
+    def newton_step(self, gradient=None):
+        """Return the step to the minimum of the expansion.
+
+        Parameters
+        ----------
+        gradient : ndarray of the shape of theta, default=None
+            Used in place of the objective's own.
+
+        Returns
+        -------
+        ndarray of the shape of theta
+            Step. Where the remaining rows leave parameters open (collinear features
+            without penalty), it leads to those of minimum norm.
+        """
+        gradient = self.gradient() if gradient is None else gradient
+        step = -self.solve(gradient[None])[0]
+        if self.keeps_hessian:
+            step -= by_block(self, self.solvers(), self.theta[None], "null_part")[0]
+        if not np.isfinite(step).all():
+            raise ValueError(
+                "The step is not finite: predictions overflow. Scale the features, or fit "
+                "the model to a tighter tolerance."
+            )
+        return step
+
+    def arrive(self, carried, curvature, steps, pass_begins):
+        """Return the objective after the request's steps, and fields of the receipt."""
+        return arrive(self, carried, curvature, steps, pass_begins)
+
+    def written(self, model):
+        """Return a copy of a fitted model at this objective's parameters."""
+        return write_parameters(model, self.theta)
+
+    def erase(self, rows):
+        """Remove the values of rows from the shared arrays; repeated calls change nothing."""
+        self.weights[rows] = 0
+        self.trained[rows] = False
+        self.y[rows] = 0
+        self.rows.erase(rows)
+        self._excluded = self._excluded[:0]
+        self._solvers = None

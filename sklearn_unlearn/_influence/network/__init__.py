@@ -1,0 +1,1 @@
+"""Influence for networks, by automatic differentiation."""

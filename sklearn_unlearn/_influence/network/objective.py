@@ -1,0 +1,597 @@
+"""The objective of a network at a parameter vector, differentiated by ``torch.func``.
+
+A parameter vector is an array of shape (d,): the parameters that may move, one after the
+other. All sums are over rows, not means.
+"""
+
+from copy import copy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.func import grad, jvp, vjp, vmap
+
+from sklearn_unlearn._influence.network.curvature import (
+    MAX_DENSE,
+    MAX_LOSS,
+    make_curvature,
+    sample_size,
+)
+from sklearn_unlearn._influence.network.problem import network_problem
+from sklearn_unlearn._influence.network.steps import arrive, check_output
+from sklearn_unlearn._inner.parameters import write_network
+from sklearn_unlearn._inner.torch_state import alias
+from sklearn_unlearn._records.rows import CHUNK_VALUES
+
+# Rows that pass the network at once.
+BATCH_ROWS = 1024
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """How the steps of a network are computed.
+
+    Parameters
+    ----------
+    params : str
+        Parameters that may move.
+
+    curvature : {"gauss-newton", "hessian"}
+        Matrix of the step.
+
+    damping : float or "auto"
+        What is added to its diagonal, per unit of weight.
+
+    solver : {"auto", "dense", "cg", "ekfac"}
+        How its inverse is applied.
+    """
+
+    params: str
+    curvature: str
+    damping: float | str
+    solver: str
+
+
+class NetworkObjective:
+    """Weighted empirical risk of a network at a parameter vector.
+
+    The network is taken to be at an optimum before each request, wherever its training
+    stopped: the gradient holds only what requests have changed since. This is the response
+    function that influences of networks estimate [1]_.
+
+    Objects are not changed by their methods: ``without``, ``reweighted`` and ``at``
+    return a new objective that shares the rows. Only ``erase`` writes to the shared rows. An
+    objective needs to be :meth:`bound` to its model before it is used.
+
+    Parameters
+    ----------
+    model : estimator
+        The fitted network.
+
+    rows : RowStore
+        All rows given to ``fit``.
+
+    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        Class numbers of a classifier, -1 and 1 of a multilabel one, else targets.
+
+    weights : ndarray of shape (n_rows,)
+        Sample weights.
+
+    trained : ndarray of bool of shape (n_rows,)
+        False for rows that were held out.
+
+    features : object
+        Maps rows to the network's features.
+
+    settings : NetworkSettings
+        How steps are computed.
+
+    seed : int
+        Draws the rows that curvature and losses are measured on.
+
+    References
+    ----------
+    .. [1] J. Bae, N. Ng, A. Lo, M. Ghassemi, R. Grosse, "If Influence Functions are the
+       Answer, Then What is the Question?", NeurIPS 2022, :arxiv:`2209.05364`.
+    """
+
+    # Drawn for each request unless the user says how many; all of them would cost a pass.
+    n_compensators = 2000
+    row_values = CHUNK_VALUES // BATCH_ROWS
+
+    def __init__(self, model, rows, y, weights, trained, features, settings, seed):
+        self.rows, self.features = rows, features
+        self.y, self.weights, self.trained = y, weights, trained
+        self.seed = seed
+        codes = y[trained] if y.ndim == 1 else np.zeros(trained.sum(), dtype=np.intp)
+        self.counts = np.bincount(codes)
+        self.weight = float(weights[trained].sum())
+        self.removed = np.empty(0, dtype=np.intp)
+        self._sample, self._curvature = None, None
+        self._bind(model, settings)
+        first = self.remaining_rows()[:2]
+        _, x, y = self.tensors(first)
+        losses = self.problem.losses(self.problem.raw(self.parameters, x), y)
+        if not torch.isfinite(losses).all():
+            raise ValueError(
+                f"The loss of {self.problem.name} is not finite on its training rows: the "
+                "training diverged, or the criterion does not fit the targets."
+            )
+
+    def _bind(self, model, settings):
+        self.problem = network_problem(model, settings.params)
+        self.settings = settings
+        named = dict(self.problem.module.named_parameters())
+        self.parameters = {name: named[name].detach() for name in self.problem.movable}
+        self._gradient = np.zeros(self.shape)
+
+    def bound(self, model, settings):
+        """Return the objective at a model's parameters.
+
+        Parameters
+        ----------
+        model : estimator
+            The network as it stands.
+
+        settings : NetworkSettings
+            How steps are computed; other ones than before make the curvature anew.
+
+        Returns
+        -------
+        NetworkObjective
+            The objective there.
+        """
+        same = getattr(self, "settings", None) == settings
+        new = copy(self) if same else self.without_curvature()
+        new._bind(model, settings)
+        return new
+
+    def __copy__(self):
+        # Not by the state for pickles, which lacks what belongs to the model.
+        return alias(self)
+
+    def __getstate__(self):
+        state = vars(self).copy()
+        for name in ("problem", "parameters", "_gradient"):
+            state.pop(name, None)
+        return state
+
+    @property
+    def shape(self):
+        """Shape of a parameter vector."""
+        return (sum(p.numel() for p in self.parameters.values()),)
+
+    @property
+    def n_rows(self):
+        """Number of rows that the model is trained on."""
+        return int(self.counts.sum())
+
+    @property
+    def n_outputs(self):
+        """Number of raw predictions of a row."""
+        x = self.tensors(self.remaining_rows()[:1])[1]
+        return self.problem.raw(self.parameters, x)[0].numel()
+
+    def packed(self, tensors):
+        """Return tensors by parameter name as a vector."""
+        flat = torch.cat([tensors[name].detach().flatten() for name in self.parameters])
+        return flat.double().cpu().numpy()
+
+    def unpacked(self, vector):
+        """Return a vector as tensors by parameter name."""
+        parts, start = {}, 0
+        for name, p in self.parameters.items():
+            part = np.ascontiguousarray(vector[start : start + p.numel()])
+            parts[name] = torch.from_numpy(part).to(p).reshape(p.shape)
+            start += p.numel()
+        return parts
+
+    def generator(self):
+        """Return a generator of random numbers, the same at every call."""
+        return torch.Generator().manual_seed(self.seed)
+
+    def remaining_rows(self):
+        """Return the numbers of the rows that the model is trained on."""
+        remaining = self.trained.copy()
+        remaining[self.removed] = False
+        return np.flatnonzero(remaining)
+
+    def live_weights(self):
+        """Return the weights, zero for rows that are held out or wait to be erased."""
+        weights = np.where(self.trained, self.weights, 0.0)
+        weights[self.removed] = 0
+        return weights
+
+    def targets(self, rows):
+        """Return the encoded targets of rows."""
+        return self.y[rows]
+
+    def encoded_targets(self, y):
+        """Return encoded targets as they are."""
+        return y
+
+    def tensors(self, numbers):
+        """Return weights, rows and targets of numbered rows on the network's device."""
+        Z = self.features(self.rows.take(numbers))
+        x, y = self.problem.as_rows(Z), self.problem.as_targets(self.y[numbers])
+        first = next(iter(self.parameters.values()))
+        return torch.as_tensor(self.weights[numbers]).to(first), x, y
+
+    def batches(self, numbers, size=BATCH_ROWS):
+        """Yield rows, targets and weights in batches."""
+        for start in range(0, len(numbers), size):
+            weights, x, y = self.tensors(numbers[start : start + size])
+            yield x, y, weights
+
+    def raw(self, Z):
+        """Return the raw predictions for features, shape (n, n_outputs)."""
+        with torch.no_grad():
+            raw = self.problem.raw(self.parameters, self.problem.as_rows(Z))
+        return raw.reshape(len(raw), -1).double().cpu().numpy()
+
+    def slopes(self, Z, y):
+        """Return the derivatives of the losses of rows by their raw predictions."""
+        y = self.problem.as_targets(y)
+        raw = self.problem.raw(self.parameters, self.problem.as_rows(Z)).detach()
+        slopes = grad(lambda r: self.problem.losses(r, y).sum())(raw)
+        return slopes.reshape(len(raw), -1).double().cpu().numpy()
+
+    def pull_back(self, Z, slopes):
+        """Return the gradient for given derivatives by the raw predictions."""
+        x = self.problem.as_rows(Z)
+        raw, back = vjp(lambda values: self.problem.raw(values, x), self.parameters)
+        cotangent = torch.as_tensor(slopes).to(raw).reshape(raw.shape)
+        return self.packed(back(cotangent)[0])
+
+    def losses(self, numbers):
+        """Return the loss of numbered rows, of shape (n,)."""
+        found = [np.empty(0)]
+        with torch.no_grad():
+            for x, y, _ in self.batches(numbers):
+                losses = self.problem.losses(self.problem.raw(self.parameters, x), y)
+                found.append(losses.double().cpu().numpy())
+        return np.concatenate(found)
+
+    def _loss_at(self, x, y):
+        """Return the function from parameters to the losses of rows."""
+        return lambda values: self.problem.losses(self.problem.raw(values, x), y)
+
+    def gradient_of(self, numbers, weights):
+        """Return the gradient of a weighted sum of the losses of numbered rows."""
+        total = np.zeros(self.shape)
+        for start in range(0, len(numbers), BATCH_ROWS):
+            of = slice(start, start + BATCH_ROWS)
+            _, x, y = self.tensors(numbers[of])
+            losses, back = vjp(self._loss_at(x, y), self.parameters)
+            total += self.packed(back(torch.as_tensor(weights[of]).to(losses))[0])
+        return total
+
+    def penalties(self):
+        """Return the penalty of the parameters by name."""
+        scale = self.weight if self.problem.scale == "weight" else 1.0
+        return {name: scale * self.problem.decay[name] for name in self.parameters}
+
+    def spread(self, values):
+        """Return a vector with one value for all entries of a parameter, given by name."""
+        sizes = [p.numel() for p in self.parameters.values()]
+        return np.repeat([values[name] for name in self.parameters], sizes)
+
+    def gradient(self):
+        """Return the gradient of what requests have changed, of shape (d,)."""
+        return self._gradient
+
+    def directional(self, S, rows=None, weights=None):
+        """Return the derivative of weighted row losses along directions.
+
+        One forward-mode pass over the rows per direction; no row's gradient is made.
+
+        Parameters
+        ----------
+        S : ndarray of shape (m, d)
+            Directions in parameter space.
+
+        rows : ndarray of int, default=None
+            Rows; all rows of ``fit`` by default.
+
+        weights : ndarray of shape (n,), default=None
+            Weights of these rows; those they have by default.
+
+        Returns
+        -------
+        derivatives : ndarray of shape (n, m)
+            Derivatives; zero for rows that are forgotten or were held out.
+
+        weights : ndarray of shape (n, 1)
+            Weights, for :meth:`weighted_gradient`.
+        """
+        if weights is None:
+            weights = self.live_weights()
+            weights = weights if rows is None else weights[rows]
+        numbers = np.arange(len(self.rows)) if rows is None else rows
+        derivatives = np.zeros((len(numbers), len(S)))
+        tangents = [self.unpacked(s) for s in S]
+        at = np.flatnonzero(weights)
+        for start in range(0, len(at), BATCH_ROWS):
+            some = at[start : start + BATCH_ROWS]
+            _, x, y = self.tensors(numbers[some])
+            loss = self._loss_at(x, y)
+            for column, tangent in enumerate(tangents):
+                along = jvp(loss, (self.parameters,), (tangent,))[1]
+                derivatives[some, column] = along.detach().double().cpu().numpy()
+        return derivatives * weights[:, None], weights[:, None]
+
+    def self_weighted(self, s):
+        """Return :meth:`directional` along s, and the gradient weighted by it."""
+        derivatives, weights = self.directional(s[None])
+        return derivatives, weights, self.weighted_gradient(weights * derivatives)
+
+    def self_influence(self):
+        """Return how much each row's own loss falls by training on it, to first order.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+            ``g_i^T H^-1 g_i`` with the row's weight in g_i; zero for rows that the model was not
+            trained on. Costs one gradient and one solution per row.
+        """
+        found = np.zeros(len(self.rows))
+        for some, G in self._row_gradients():
+            found[some] = np.einsum("nd,nd->n", G, self.solve(G))
+        return found
+
+    def _row_gradients(self):
+        """Yield the numbers of remaining rows, and the gradient of each's weighted loss."""
+        weights = self.live_weights()
+        at = np.flatnonzero(weights)
+        size = max(1, min(BATCH_ROWS, 4 * CHUNK_VALUES // self.shape[0]))
+
+        def loss_of_one(values, x, y):
+            return self.problem.losses(self.problem.raw(values, x[None]), y[None]).sum()
+
+        for start in range(0, len(at), size):
+            some = at[start : start + size]
+            _, x, y = self.tensors(some)
+            each = vmap(grad(loss_of_one), (None, 0, 0))(self.parameters, x, y)
+            G = np.hstack([each[name].flatten(1).double().cpu() for name in self.parameters])
+            yield some, G * weights[some][:, None]
+
+    def squared_gradients(self):
+        """Return the sum of the squared gradients of the remaining rows' weighted losses."""
+        return sum((G**2).sum(axis=0) for _, G in self._row_gradients())
+
+    def loss_gradient(self, rows):
+        """Return the gradient of the weighted losses of rows, those left out included."""
+        return self.gradient_of(rows, self.weights[rows])
+
+    @property
+    def theta(self):
+        """The parameters, ndarray of shape (d,)."""
+        return self.packed(self.parameters)
+
+    def weighted_gradient(self, weights, rows=None):
+        """Return the gradient of a sum of losses for given weights.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (n, 1)
+            Weights.
+
+        rows : ndarray of int, default=None
+            Rows that they belong to; all rows of ``fit`` by default.
+
+        Returns
+        -------
+        ndarray of shape (d,)
+            Gradient.
+        """
+        at = np.flatnonzero(weights[:, 0])
+        numbers = at if rows is None else rows[at]
+        return self.gradient_of(numbers, weights[at, 0])
+
+    def without(self, rows):
+        """Return the objective on the rows that remain.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Rows to leave out; rows that were held out change nothing.
+
+        Returns
+        -------
+        NetworkObjective
+            The same parameters, fewer rows. Costs two passes over the k rows.
+        """
+        rows = rows[self.trained[rows]]
+        if not len(rows):
+            return self
+        new = copy(self)
+        new.removed = np.concatenate([self.removed, rows])
+        weights = self.weights[rows]
+        new.weight = self.weight - float(weights.sum())
+        if self.y.ndim == 1:
+            new.counts = self.counts - np.bincount(self.y[rows], minlength=len(self.counts))
+        else:
+            new.counts = self.counts - len(rows)
+        leaving = new.leaving(rows)
+        weights = self.weights[leaving]
+        if len(leaving):
+            new._gradient = self._gradient - self.gradient_of(leaving, weights)
+        if self.problem.scale == "weight":
+            shrunk = weights.sum() / self.weight
+            new._gradient = new._gradient - shrunk * self.spread(self.penalties()) * self.theta
+        new._forget_curvature(rows)
+        return new
+
+    def leaving(self, rows):
+        """Return those of the rows left out whose gradients leave with them.
+
+        The output of a class without rows is switched off; no step can lead there.
+        """
+        return rows if self.y.ndim > 1 else rows[self.counts[self.y[rows]] > 0]
+
+    def _forget_curvature(self, rows):
+        """Take rows off the curvature, or drop it if its sample has lost too many."""
+        if self._curvature is None:
+            return
+        lost = np.intersect1d(self._sample, rows)
+        if len(lost) > MAX_LOSS * len(self._sample):
+            self._sample, self._curvature = None, None
+        elif len(lost):
+            self._curvature = self._curvature.without(self, lost)
+            self._sample = np.setdiff1d(self._sample, lost)
+
+    def vanished(self):
+        """Return the class numbers that have lost all rows by the request at hand."""
+        if self.y.ndim > 1:
+            return np.empty(0, dtype=np.intp)
+        return np.setdiff1d(self.y[self.removed], np.flatnonzero(self.counts))
+
+    def check_remaining(self, model):
+        """Raise if the rows that remain can't be trained on.
+
+        Parameters
+        ----------
+        model : estimator
+            The fitted model, for its classes.
+
+        Raises
+        ------
+        ValueError
+            If no row or a single class is left, or a class is gone whose output can't be
+            switched off.
+        """
+        if self.n_rows == 0:
+            raise ValueError(
+                "The request would leave no row to train on; discard the model instead."
+            )
+        for code in self.vanished():
+            label = model.classes_.tolist()[code]
+            start = f"The request would leave no training row of class {label!r}"
+            if (self.counts > 0).sum() < 2:
+                raise ValueError(f"{start} and one class only. Fit a new model.")
+            check_output(self, code, start)
+
+    def reweighted(self, rows, changes, gradient):
+        """Return the objective with the weights of some rows multiplied by 1 + changes.
+
+        Parameters
+        ----------
+        rows : ndarray of int or slice
+            Row numbers.
+
+        changes : ndarray of shape (n,)
+            Relative changes.
+
+        gradient : ndarray of shape (d,)
+            Gradient of the changes, from :meth:`weighted_gradient`.
+
+        Returns
+        -------
+        NetworkObjective
+            The reweighted objective, with the curvature before.
+        """
+        new = copy(self)
+        change = self.weights[rows] * changes
+        new.weights = self.weights.copy()
+        new.weights[rows] += change
+        new.weight = self.weight + float(change.sum())
+        new._gradient = self._gradient + gradient
+        return new
+
+    def at(self, vector):
+        """Return the objective at other parameters, its gradient taken to be zero there."""
+        new = copy(self)
+        new.parameters, new._gradient = self.unpacked(vector), np.zeros(self.shape)
+        return new
+
+    def without_curvature(self):
+        """Return the objective with its curvature yet to be made."""
+        new = copy(self)
+        new._sample, new._curvature = None, None
+        return new
+
+    def with_features(self, features, change=None):
+        """Return the objective in changed features; parameters stay as they are.
+
+        Raises
+        ------
+        ValueError
+            If there are more or fewer features.
+        """
+        new = copy(self)
+        new.features = features
+        some = self.rows.take(self.remaining_rows()[:1])
+        before, after = np.shape(self.features(some)), np.shape(features(some))
+        if before != after:
+            raise ValueError(
+                f"Without the rows the transformers give rows of shape {after[1:]}; the network "
+                f"takes {before[1:]}. Fix their categories or features."
+            )
+        return new
+
+    def expanded(self):
+        """Return the curvature of a sample of the remaining rows, made at the first call."""
+        if self._curvature is None:
+            d, solver = self.shape[0], self.settings.solver
+            dense = solver == "dense" or (solver == "auto" and d <= MAX_DENSE)
+            remaining = self.remaining_rows()
+            size = sample_size(d, self.n_outputs, dense)
+            if size < len(remaining):
+                rng = np.random.RandomState(self.seed)
+                remaining = np.sort(rng.choice(remaining, size, replace=False))
+            self._sample = remaining
+            self._curvature = make_curvature(self, remaining, dense)
+        return self._curvature
+
+    def solve(self, V):
+        """Return the product of the inverse damped curvature and V.
+
+        Parameters
+        ----------
+        V : ndarray of shape (m, d)
+            Vectors in parameter space.
+
+        Returns
+        -------
+        ndarray of shape (m, d)
+            Products. The first costs the curvature of up to 2,000 rows (d up to 3,000: as
+            many as 10^11 multiplications take), later ones nothing that grows with n.
+        """
+        return self.solve_and_report(V)[0]
+
+    def solve_and_report(self, V):
+        """Return :meth:`solve` of V, and how it was done in words."""
+        curvature = self.expanded()
+        weight = float(self.weights[self._sample].sum())
+        damping = self.settings.damping
+        if damping == "auto":
+            damping = curvature.trace() / weight / self.shape[0]
+        ridge = {
+            name: penalty + self.weight * damping for name, penalty in self.penalties().items()
+        }
+        return curvature.solve(self, V, self.weight / weight, ridge)
+
+    def measured_gradient_norm(self):
+        """Return None: no pass over all rows is made."""
+        return
+
+    def written(self, model):
+        """Return a copy of a fitted model at this objective's parameters."""
+        return write_network(model, self.parameters)
+
+    @property
+    def leftovers(self):
+        """Parts of the model that depend on the rows and that no step changes."""
+        return self.problem.leftovers
+
+    def arrive(self, carried, curvature, steps, pass_begins):
+        """Return the objective after the request's steps, and fields of the receipt."""
+        return arrive(self, carried, curvature, steps, pass_begins)
+
+    def erase(self, rows):
+        """Remove the values of rows from the shared arrays; repeated calls change nothing."""
+        self.weights[rows] = 0
+        self.trained[rows] = False
+        self.y[rows] = 0
+        self.rows.erase(rows)
+        self.removed = self.removed[:0]

@@ -1,0 +1,1 @@
+"""What may stand inside an unlearner, and how it is read and written."""

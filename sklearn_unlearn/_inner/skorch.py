@@ -1,0 +1,409 @@
+"""skorch nets as scikit-learn estimators; the one place that works around their habits."""
+
+from contextlib import contextmanager
+from copy import copy
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_array, check_consistent_length, check_random_state, get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sklearn_unlearn._inner.declared import adopt_kind
+from sklearn_unlearn._inner.torch_state import alias, is_net, torch_seed
+
+
+def _is_one_class(self):
+    """Tell whether the net is neither a classifier nor a regressor."""
+    return not is_classifier(self.net) and not is_regressor(self.net)
+
+
+def _has_targets(self):
+    return not _is_one_class(self)
+
+
+def _predicts_classes(self):
+    return is_classifier(self.net)
+
+
+_WEIGHT = "sample_weight"
+
+
+def _dtype(net):
+    """Return the name of the dtype of a net's parameters."""
+    floats = (p for p in net.module_.parameters() if p.is_floating_point())
+    parameter = next(floats, None)
+    return "float32" if parameter is None else str(parameter.dtype).removeprefix("torch.")
+
+
+def _check_device(device):
+    """Raise for a device that is not there."""
+    import torch
+
+    try:
+        torch.empty(1, device=device)
+    except (AssertionError, RuntimeError) as error:
+        raise ValueError(
+            f"device={device!r} of the net cannot be used: {str(error).splitlines()[0]} "
+            'Use device="cpu".'
+        ) from error
+
+
+def _check_built(module):
+    """Raise for a module, not a class of modules, that does not know its sizes yet."""
+    import torch
+
+    is_lazy = torch.nn.parameter.is_lazy
+    if isinstance(module, torch.nn.Module) and any(map(is_lazy, module.parameters())):
+        raise ValueError(
+            f"The module, a {type(module).__name__}, has lazy layers that are not built. Give "
+            "them their sizes, or pass a module that has seen a row."
+        )
+
+
+def trainable(module):
+    """Return the names of the parameters of a module that have a gradient."""
+    named = module.named_parameters()
+    return [name for name, p in named if p.requires_grad and p.is_floating_point()]
+
+
+def _scaled_weights(sample_weight, X):
+    """Return sample weights with a mean of one, so that steps keep their size."""
+    weights = check_array(
+        sample_weight, dtype=np.float32, ensure_2d=False, ensure_non_negative=True
+    )
+    check_consistent_length(X, weights)
+    return weights / weights.mean()
+
+
+class _RememberedSplit:
+    """A ``train_split`` that notes which rows the one inside holds out."""
+
+    def __init__(self, split):
+        self.split = split
+        self._train = None
+
+    def __bool__(self):
+        return bool(self.split)
+
+    def __call__(self, dataset, y=None, **params):
+        train, valid = self.split(dataset, y, **params)
+        self._train = getattr(train, "indices", None)
+        return train, valid
+
+    def held_out(self, n_rows):
+        """Return the rows that were held out."""
+        if self._train is None:
+            return np.empty(0, dtype=np.intp)
+        return np.setdiff1d(np.arange(n_rows), np.asarray(self._train))
+
+
+def row_losses(net, criterion=None):
+    """Return a function that gives the loss of every row of a batch.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        Initialised net.
+
+    criterion : torch.nn.Module, default=None
+        Criterion in place of the net's own.
+
+    Returns
+    -------
+    callable
+        Maps predictions and targets to losses of shape (n,). It raises a TypeError if the
+        criterion gives none.
+    """
+    probe = alias(net)
+    criterion = copy(net.criterion_ if criterion is None else criterion)
+    total = getattr(criterion, "reduction", "mean") == "sum"
+    criterion.reduction = "none"
+    vars(probe)["criterion_"] = criterion
+
+    def losses(predicted, y):
+        loss = probe.get_loss(predicted, y)
+        if loss.shape[:1] != predicted.shape[:1]:
+            raise TypeError(
+                f"The criterion {type(criterion).__name__} gives a loss of shape "
+                f"{tuple(loss.shape)} for {len(predicted)} rows. It must give one per row when "
+                'its attribute reduction is "none".'
+            )
+        if loss.ndim == 1:
+            return loss
+        return loss.flatten(1).sum(dim=1) if total else loss.flatten(1).mean(dim=1)
+
+    return losses
+
+
+@contextmanager
+def _weighted_loss(net, weighted):
+    """Make a net weight the losses of its rows for a while."""
+    if not weighted:
+        yield
+        return
+    infer, losses = net.infer, row_losses(net)
+
+    def infer_rows(x, **params):
+        return infer(x["X"] if isinstance(x, dict) and _WEIGHT in x else x, **params)
+
+    def get_loss(predicted, y, X=None, training=False):
+        loss = losses(predicted, y.to(predicted.device))
+        return (X[_WEIGHT].to(loss.device) * loss).mean()
+
+    vars(net).update(infer=infer_rows, get_loss=get_loss)
+    try:
+        yield
+    finally:
+        del vars(net)["infer"], vars(net)["get_loss"]
+
+
+class NetAdapter(BaseEstimator):
+    """A skorch net with scikit-learn's manners.
+
+    It takes rows of any float dtype and data frames, labels of any kind, one-dimensional
+    regression targets and sample weights; it draws all random numbers from its seed, keeps no
+    clock times, and lets an interrupt through.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        Unfitted net. One that is neither a classifier nor a regressor is a one-class net,
+        whose output is the score of a row; its loss must not need targets.
+
+    random_state : int, RandomState instance or None, default=None
+        Seeds initial parameters, the order of rows and dropout.
+
+    holds_out : bool, default=False
+        True if the net's own ``train_split`` holds rows out; else it trains on all.
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The fitted net.
+
+    held_out_rows_ : ndarray of int
+        Rows of the last call that ``train_split`` held out.
+
+    classes_ : ndarray of shape (n_classes,)
+        Labels; only for classifiers.
+    """
+
+    def __init__(self, net, random_state=None, holds_out=False):
+        self.net = net
+        self.random_state = random_state
+        self.holds_out = holds_out
+
+    def fit(self, X, y=None, sample_weight=None):
+        """Fit a new net for its ``max_epochs``."""
+        vars(self).pop("net_", None)
+        return self.partial_fit(X, y, sample_weight=sample_weight)
+
+    def partial_fit(self, X, y=None, classes=None, sample_weight=None):
+        """Train the net for another ``max_epochs``, its optimiser going on as it was."""
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        new = not hasattr(self, "net_")
+        with torch_seed(seed):
+            X, y = self._checked(X, y, new)
+            if new and is_classifier(self.net):
+                self.classes_ = np.unique(y if classes is None else classes)
+            net = self._new_net() if new else self.net_
+            X, y = self.rows(X, net), self._targets(y, net)
+            n_rows = X.shape[0]
+            if sample_weight is not None:
+                X = {"X": X, _WEIGHT: _scaled_weights(sample_weight, X)}
+            split = _RememberedSplit(net.train_split)
+            net.train_split = split
+            # Not net.partial_fit, which swallows KeyboardInterrupt.
+            try:
+                net.notify("on_train_begin", X=X, y=y)
+                with _weighted_loss(net, sample_weight is not None):
+                    net.fit_loop(X, y)
+                net.notify("on_train_end", X=X, y=y)
+            finally:
+                net.train_split = split.split
+        self.held_out_rows_ = split.held_out(n_rows)
+        self.net_ = net
+        return self
+
+    def _new_net(self):
+        """Return a new net, initialised."""
+        net = clone(self.net)
+        if not self.holds_out:
+            net.set_params(train_split=None)
+        if any(name == "epoch_timer" for name, _ in net.get_default_callbacks()):
+            net.set_params(callbacks__epoch_timer=None)
+        _check_device(net.device)
+        _check_built(net.module)
+        net.initialize()
+        if not trainable(net.module_):
+            raise TypeError(
+                f"{type(net.module_).__name__} has no floating-point parameter that requires a "
+                "gradient, so nothing in it can be trained."
+            )
+        return net
+
+    def _checked(self, X, y, reset):
+        """Return rows and targets as arrays."""
+        if _is_one_class(self):
+            return validate_data(self, X, accept_sparse="csr", allow_nd=True, reset=reset), None
+        numeric = is_regressor(self.net)
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse="csr",
+            allow_nd=True,
+            multi_output=numeric,
+            y_numeric=numeric,
+            reset=reset,
+        )
+        if not numeric:
+            check_classification_targets(y)
+            kind = type_of_target(y)
+            if self._is_binary() and kind != "binary":
+                raise ValueError(
+                    f"Only binary classification is supported. The type of the target is {kind}."
+                )
+        return X, y
+
+    def rows(self, X, net=None):
+        """Return rows in the dtype of the net's parameters; whole numbers stay for embeddings."""
+        net = net or self.net_
+        if sparse.issparse(X):
+            # skorch knows no sparse arrays.
+            X = sparse.csr_matrix(X)
+        kinds = {type(module).__name__ for module in net.module_.modules()}
+        if X.dtype.kind != "f" and any("Embedding" in kind for kind in kinds):
+            return X
+        return X.astype(_dtype(net), copy=False)
+
+    def _targets(self, y, net):
+        """Return targets as the net's criterion takes them."""
+        if y is None:
+            return None
+        if is_regressor(self.net):
+            y = np.asarray(y)
+            self._one_target = y.ndim == 1
+            return self.criterion_targets(y.reshape(len(y), -1), net)
+        codes = np.searchsorted(self.classes_, y)
+        unknown = self.classes_[np.minimum(codes, len(self.classes_) - 1)] != y
+        if np.any(unknown):
+            raise ValueError(
+                f"y has the label {np.asarray(y)[unknown].tolist()[0]!r}, which is not among the "
+                f"classes of the first call, {self.classes_.tolist()}. Pass all as `classes`."
+            )
+        return self.criterion_targets(codes, net)
+
+    def criterion_targets(self, y, net=None):
+        """Return class numbers or values in the dtype that the criterion takes."""
+        whole = is_classifier(self.net) and not self._is_binary()
+        return y.astype(np.int64 if whole else _dtype(net or self.net_), copy=False)
+
+    def _is_binary(self):
+        return any(kind.__name__ == "NeuralNetBinaryClassifier" for kind in type(self.net).__mro__)
+
+    def _output(self, method, X):
+        check_is_fitted(self, "net_")
+        X = validate_data(self, X, accept_sparse="csr", allow_nd=True, reset=False)
+        return getattr(self.net_, method)(self.rows(X))
+
+    def predict(self, X):
+        """Predict labels, targets, or 1 for inliers and -1 for outliers."""
+        if is_classifier(self.net) and not self._is_binary():
+            return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        predicted = self._output("predict", X)
+        if is_classifier(self.net):
+            return self.classes_[np.asarray(predicted, dtype=np.intp)]
+        if is_regressor(self.net):
+            predicted = predicted.astype(np.float64)
+            return predicted[:, 0] if self._one_target else predicted
+        return np.where(predicted.reshape(len(predicted)) >= 0, 1, -1)
+
+    @available_if(_predicts_classes)
+    def predict_proba(self, X):
+        """Predict class probabilities."""
+        proba = self._output("predict_proba", X)
+        if proba.shape[1] > len(self.classes_):
+            # The module has outputs for labels that are gone.
+            proba = proba[:, : len(self.classes_)]
+            proba = proba / proba.sum(axis=1, keepdims=True)
+        return proba
+
+    @available_if(_is_one_class)
+    def decision_function(self, X):
+        """Return the net's output, high for rows of the class."""
+        score = self._output("predict", X)
+        return score.reshape(len(score))
+
+    @available_if(_has_targets)
+    def score(self, X, y, sample_weight=None):
+        """Return the accuracy of a classifier, R^2 of a regressor."""
+        measure = accuracy_score if is_classifier(self.net) else r2_score
+        return measure(y, self.predict(X), sample_weight=sample_weight)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        adopt_kind(tags, get_tags(self.net))
+        tags.input_tags.sparse = True
+        tags.target_tags.required = not _is_one_class(self)
+        tags.target_tags.multi_output = is_regressor(self.net)
+        if is_classifier(self.net):
+            tags.classifier_tags.multi_class = not self._is_binary()
+        return tags
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "net_")
+
+
+def adapted(estimator, holds_out=False):
+    """Return an estimator as it is, a net, alone or as the last step of a pipeline, adapted."""
+    if is_net(estimator):
+        return NetAdapter(estimator, holds_out=holds_out)
+    if isinstance(estimator, Pipeline) and is_net(estimator.steps[-1][1]):
+        name, net = estimator.steps[-1]
+        # The transformers before it would see the rows that it holds out.
+        return clone(estimator).set_params(**{name: NetAdapter(net)})
+    return estimator
+
+
+def holds_rows_out(estimator):
+    """Tell whether an adapted net holds rows out of its training by a split of its own."""
+    return (
+        isinstance(estimator, NetAdapter)
+        and estimator.holds_out
+        and bool(estimator.net.train_split)
+    )
+
+
+def fitted_adapted(estimator):
+    """Return a fitted estimator as it is, a net, alone or at the end of a pipeline, adapted.
+
+    Raises
+    ------
+    ValueError
+        If a net has other labels than the positions of its outputs.
+    """
+    if isinstance(estimator, Pipeline):
+        other = copy(estimator)
+        name, last = estimator.steps[-1]
+        other.steps = [*estimator.steps[:-1], (name, fitted_adapted(last))]
+        return other
+    if not is_net(estimator):
+        return estimator
+    check_is_fitted(estimator)
+    adapter = NetAdapter(estimator)
+    adapter.net_, adapter._one_target = estimator, True
+    if is_classifier(estimator):
+        labels = np.asarray(estimator.classes_)
+        if not np.array_equal(labels, np.arange(len(labels))):
+            raise ValueError(
+                f"A fitted {type(estimator).__name__} has the labels {labels.tolist()}; only "
+                f"0 to {len(labels) - 1} tell which output is whose. Pass it unfitted."
+            )
+        adapter.classes_ = labels
+    return adapter

@@ -1,0 +1,1 @@
+"""What is kept of whom: subjects, rows, targets, receipts, digests."""
