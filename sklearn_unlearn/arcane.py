@@ -268,7 +268,7 @@ class ArcaneEnsemble(ChainedUnlearner):
     @property
     def _share(self):
         """Share of the other classes' rows that a chain trains against."""
-        return self._given["background"] if is_classifier(self._inner_model) else 0
+        return self._fit_settings["background"] if is_classifier(self._inner_model) else 0
 
     def _groups(self, records, rows):
         codes = records.y[rows]
@@ -301,7 +301,7 @@ class ArcaneEnsemble(ChainedUnlearner):
 
     def _selected(self, records, own, chain, gone):
         """Return the rows that represent a class, in order."""
-        selection, size = self._given["selection"], self._given["selection_size"]
+        selection, size = self._fit_settings["selection"], self._fit_settings["selection_size"]
         if selection is None or len(own) <= size:
             return own
         if chain is not None and gone is not None and not callable(selection):

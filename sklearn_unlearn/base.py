@@ -2,9 +2,11 @@
 
 import logging
 from abc import ABCMeta, abstractmethod
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import perf_counter
 
+import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
@@ -16,6 +18,7 @@ from sklearn_unlearn._inner.callbacks import CallbackSupportMixin, with_callback
 from sklearn_unlearn._inner.declared import FittedInnerMixin, adopt_kind
 from sklearn_unlearn._records.digest import model_digest
 from sklearn_unlearn._records.receipt import ForgetReceipt, new_salt, request_digest
+from sklearn_unlearn._records.state import VersionedStateMixin
 
 logger = logging.getLogger(__name__)
 
@@ -56,15 +59,44 @@ def _hand_on(name, summary, returns):
     return available_if(_inner_has(name))(method)
 
 
+@dataclass(frozen=True)
+class Erasure:
+    """A debt: subjects that the model has forgotten and the records have not.
+
+    Parameters
+    ----------
+    keys : list
+        Their ids.
+
+    rows : ndarray of int
+        Their rows.
+    """
+
+    keys: list
+    rows: np.ndarray
+
+    def pay(self, model):
+        """Erase them; a repeated call changes nothing."""
+        model._subjects.forget(self.keys)
+        model._erase(self.rows)
+
+
 class BaseUnlearner(
-    CallbackSupportMixin, FittedInnerMixin, MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta
+    VersionedStateMixin,
+    CallbackSupportMixin,
+    FittedInnerMixin,
+    MetaEstimatorMixin,
+    BaseEstimator,
+    metaclass=ABCMeta,
 ):
     """Base class of the estimators that can forget.
 
-    A subclass has a parameter ``estimator``; its ``fit`` sets ``estimator_``, ``receipts_``
-    and ``_subjects``, and it implements the ``_forget`` and ``_erase`` hooks. What is common
-    to all unlearners is here: ids, the atomic request, the receipt, and everything that is
-    handed on to the inner estimator.
+    What is common to all unlearners is here: ids, the atomic request, the receipt, and
+    everything that is handed on to the inner estimator. A subclass has a parameter
+    ``estimator`` and implements four methods: ``fit``, which ends with ``_start``;
+    ``_forget``, which computes the model without some rows and changes nothing; ``_erase``,
+    which removes the values of rows from what the subclass keeps; and ``training_data``,
+    which hands them out.
     """
 
     __metadata_request__fit = {"X_ids": True}
@@ -93,15 +125,6 @@ class BaseUnlearner(
             The fitted unlearner.
         """
 
-    def _inner(self):
-        """Return the inner model, unfitted."""
-        return self.estimator
-
-    @property
-    def _model(self):
-        """What predicts, or before ``fit`` what tells which methods there will be."""
-        return getattr(self, "estimator_", self._inner())
-
     @abstractmethod
     def _forget(self, rows, context):
         """Compute the model without the given rows and change nothing.
@@ -119,10 +142,8 @@ class BaseUnlearner(
         attributes : dict
             New values of this object's attributes, ``estimator_`` among them.
 
-        outcome : dict
-            Fields of the receipt that only the method knows: ``guarantee``,
-            ``n_rows_retrained``, ``gradient_norm_before``,
-            ``gradient_norm_after``, ``stopped_because``, ``not_forgotten``.
+        outcome : Outcome
+            What only the method can tell the receipt.
         """
 
     @abstractmethod
@@ -130,27 +151,176 @@ class BaseUnlearner(
         """Remove every per-row value of rows; repeated calls change nothing."""
 
     @abstractmethod
-    def _training_data(self, rows):
-        """Return rows, targets and parameters of ``fit`` for rows by their number in ``fit``."""
+    def training_data(self, rows):
+        """Return rows as they were given to ``fit``.
 
-    def _trained_on(self, rows):
-        """Return those of numbered rows that the model was trained on."""
+        Parameters
+        ----------
+        rows : ndarray of int
+            Their numbers in ``fit``; none that is forgotten.
+
+        Returns
+        -------
+        X : array-like of shape (n_rows, n_features)
+            The rows.
+
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+            Their targets.
+
+        fit_params : dict
+            Further parameters of ``fit`` for these rows.
+        """
+
+    def trained_on(self, rows):
+        """Return those of numbered rows that the model was trained on.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Numbers of rows.
+
+        Returns
+        -------
+        ndarray of int
+            The numbers without those of rows that were held out.
+        """
         return rows
 
-    def _fresh(self):
-        """Return an unfitted unlearner that trains as this one did."""
+    def fresh(self):
+        """Return an unfitted unlearner that trains as this one did.
+
+        Returns
+        -------
+        BaseUnlearner
+            A clone.
+        """
         return clone(self)
 
-    def _trainable(self):
-        """Return, unfitted, what trains a model like ``estimator_``."""
+    def trainable(self):
+        """Return, unfitted, what trains a model like ``estimator_``.
+
+        Returns
+        -------
+        estimator
+            The inner estimator, or an unlearner where only that can train the model.
+        """
         return self._inner()
 
-    def _refitted(self, rows, random_state, **more):
-        """Return a fresh unlearner, fitted on numbered rows with another seed."""
+    def rows_of(self, X_ids=None):
+        """Return the numbers of the rows that belong to ids.
+
+        Parameters
+        ----------
+        X_ids : array-like of shape (n_subjects,), default=None
+            Ids that are not forgotten; by default all.
+
+        Returns
+        -------
+        ndarray of int of shape (n_rows,)
+            Numbers in ``fit``: those of the first id, then of the second, and so on, or
+            all in order.
+
+        Raises
+        ------
+        KeyError
+            If an id is unknown or forgotten already.
+        """
+        check_is_fitted(self)
+        self._settle()
+        return self._subjects.remaining()[0] if X_ids is None else self._subjects.rows(X_ids)[1]
+
+    def ids_of(self, rows):
+        """Return the ids that numbered rows belong to.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Numbers of rows that are not forgotten.
+
+        Returns
+        -------
+        list
+            One id per row.
+        """
+        check_is_fitted(self)
+        self._settle()
         known = dict(zip(*self._subjects.remaining()))
-        X, y, fit_params = self._training_data(rows)
-        fresh = self._fresh().set_params(random_state=random_state)
-        return fresh.fit(X, y, X_ids=[known[row] for row in rows], **more, **fit_params)
+        return [known[row] for row in rows]
+
+    def refitted(self, rows, random_state, **more):
+        """Return a fresh unlearner, fitted on numbered rows with another seed.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Numbers of rows that are not forgotten.
+
+        random_state : int, RandomState instance or None
+            The seed.
+
+        **more : dict
+            Further parameters of ``fit``.
+
+        Returns
+        -------
+        BaseUnlearner
+            Fitted; this object is not changed.
+        """
+        X, y, fit_params = self.training_data(rows)
+        fresh = self.fresh().set_params(random_state=random_state)
+        return fresh.fit(X, y, X_ids=self.ids_of(rows), **more, **fit_params)
+
+    def _inner(self):
+        """Return the inner model, unfitted."""
+        return self.estimator
+
+    @property
+    def _model(self):
+        """What predicts, or before ``fit`` what tells which methods there will be."""
+        return getattr(self, "estimator_", self._inner())
+
+    def _start(self, estimator, subjects, **attributes):
+        """Put a newly fitted model in place.
+
+        Parameters
+        ----------
+        estimator : estimator
+            The fitted model.
+
+        subjects : SubjectIndex
+            Whose rows it was fitted on.
+
+        **attributes : dict
+            What else this object remembers.
+        """
+        self._commit(
+            {"estimator_": estimator, "_subjects": subjects, "receipts_": [], **attributes}
+        )
+
+    def _commit(self, attributes, owes=None):
+        """Change the fitted state; the only way in which that happens.
+
+        Parameters
+        ----------
+        attributes : dict
+            New values of this object's attributes.
+
+        owes : object with a method ``pay``, default=None
+            What the change still owes the records. ``pay(self)`` is called at once, and again
+            before anything else happens, should an interrupt cut it short.
+        """
+        if "estimator_" in attributes:
+            attributes = {"_digest": model_digest(attributes["estimator_"]), **attributes}
+        # One C-level call: an interrupt comes before it or after it, never in between.
+        self.__dict__.update(attributes, _owes=owes)
+        self._settle()
+
+    def _settle(self):
+        """Pay what the last change owes, again if an interrupt cut it short."""
+        owes = vars(self).get("_owes")
+        if owes is not None:
+            owes.pay(self)
+            self._owes = None
 
     def partial_forget(self, X_ids):
         """Forget data subjects: move the model to where it would be without their rows.
@@ -191,8 +361,8 @@ class BaseUnlearner(
         context = self._init_callback_context(task_name="partial_forget", max_subtasks=None)
         context.call_on_fit_task_begin(estimator=self)
         attributes, outcome = self._forget(rows, context)
-        outcome["not_forgotten"] = (*not_forgotten, *outcome["not_forgotten"])
-        salt = new_salt()
+        outcome = replace(outcome, not_forgotten=(*not_forgotten, *outcome.not_forgotten))
+        salt, digest = new_salt(), model_digest(attributes["estimator_"])
         receipt = ForgetReceipt(
             created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
             method=type(self).__name__,
@@ -202,15 +372,14 @@ class BaseUnlearner(
             request_digest=request_digest(keys, salt),
             salt=salt,
             model_digest_before=self._digest,
-            model_digest_after=model_digest(attributes["estimator_"]),
+            model_digest_after=digest,
             seconds=perf_counter() - started,
-            **outcome,
+            **vars(outcome),
         )
-        attributes["receipts_"] = [*self.receipts_, receipt]
-        attributes["_pending"] = keys, rows
-        # One C-level call: an interrupt comes before it or after it, never in between.
-        self.__dict__.update(attributes)
-        self._settle()
+        receipts = [*self.receipts_, receipt]
+        self._commit(
+            {**attributes, "receipts_": receipts, "_digest": digest}, owes=Erasure(keys, rows)
+        )
         context.call_on_fit_task_end(estimator=self)
         logger.info(
             "%s forgot %d rows of %d subjects in %.3f s",
@@ -226,26 +395,9 @@ class BaseUnlearner(
         """Number of rows given to ``fit`` and not forgotten."""
         return self.receipts_[-1].n_rows_remaining if self.receipts_ else self._subjects.n_rows
 
-    @property
-    def _digest(self):
-        """Digest of the model as it stands."""
-        if self.receipts_:
-            return self.receipts_[-1].model_digest_after
-        return model_digest(self.estimator_)
-
-    def _settle(self):
-        """Erase what the last request forgot, again if an interrupt cut the erasing short."""
-        pending = getattr(self, "_pending", None)
-        if pending is None:
-            return
-        keys, rows = pending
-        self._subjects.forget(keys)
-        self._erase(rows)
-        self._pending = None
-
     def __getstate__(self):
         self._settle()
-        state = super().__getstate__().copy()
+        state = super().__getstate__()
         if "receipts_" in state:
             state["receipts_"] = [receipt.without_salt() for receipt in self.receipts_]
         return state

@@ -2,7 +2,7 @@
 
 from sklearn_unlearn._influence.linear.leave_one_out import leave_one_out
 from sklearn_unlearn._influence.linear.outputs import predictions, probabilities
-from sklearn_unlearn._influence.objectives import fitted_objective
+from sklearn_unlearn._influence.objectives import closed_form_objective
 from sklearn_unlearn._inner.pipelines import last_step
 
 
@@ -66,7 +66,7 @@ def loo_predict(model, X, y, *, sample_weight=None):
     >>> print(f"{model.score(X, y):.3f} {r2_score(y, loo_predict(model, X, y)):.3f}")
     0.517 0.494
     """
-    objective = fitted_objective(model, X, y, sample_weight)
+    objective = closed_form_objective(model, X, y, sample_weight)
     return predictions(objective, leave_one_out(objective), last_step(model))
 
 
@@ -133,5 +133,5 @@ def loo_predict_proba(model, X, y, *, sample_weight=None):
     >>> print(f"{log_loss(y, inside):.3f} {log_loss(y, outside):.3f}")
     0.053 0.076
     """
-    objective = fitted_objective(model, X, y, sample_weight)
+    objective = closed_form_objective(model, X, y, sample_weight)
     return probabilities(objective, leave_one_out(objective), last_step(model))

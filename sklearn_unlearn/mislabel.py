@@ -17,7 +17,7 @@ from sklearn_unlearn._influence.linear.losses import log_loss
 from sklearn_unlearn._influence.linear.objective import LinearObjective
 from sklearn_unlearn._influence.linear.problem import linear_problem
 from sklearn_unlearn._influence.linear.steps import approach
-from sklearn_unlearn._influence.objectives import fitted_objective, model_objective
+from sklearn_unlearn._influence.objectives import closed_form_objective, objective_of
 from sklearn_unlearn._inner.declared import FittedInnerMixin, check_number, check_option, seed_parts
 from sklearn_unlearn._inner.networks import is_network
 from sklearn_unlearn._inner.pipelines import last_step, split_pipeline
@@ -401,14 +401,14 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
             return "cross_val"
         if is_classifier(last) and problem.loss is not log_loss:
             return "cross_val"
-        return "loo" if model_objective(model, X, y).keeps_hessian else "cross_val"
+        return "loo" if objective_of(model, X, y).keeps_hessian else "cross_val"
 
     def _scored(self, method, model, X, y, codes):
         """Return scores, predictions, and the estimated number of wrong labels of each class."""
         if method == "loo":
             return self._by_leave_one_out(model, X, y, codes)
         if method == "self_influence":
-            objective = model_objective(model, X, y)
+            objective = objective_of(model, X, y)
             if isinstance(objective, LinearObjective):
                 scores, outside = self_influence(objective), left_out(model, objective, codes)
             else:
@@ -428,7 +428,7 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
 
     def _by_leave_one_out(self, model, X, y, codes):
         """Return what :func:`judge` does after the rounds of trimming."""
-        objective = whole = fitted_objective(model, X, y)
+        objective = whole = closed_form_objective(model, X, y)
         judged = judge(model, left_out(model, objective, codes), y, codes)
         chosen, n_rounds = self.n_rounds == "auto", self.n_rounds
         if chosen:

@@ -262,7 +262,7 @@ class SISAEnsemble(ChainedUnlearner):
         return (column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y), None
 
     def _groups(self, records, rows):
-        numbers = shards(records.hashes[rows], self._given["n_shards"])
+        numbers = shards(records.hashes[rows], self._fit_settings["n_shards"])
         return {
             f"shard-{number:06d}": {"own": rows[numbers == number]} for number in np.unique(numbers)
         }

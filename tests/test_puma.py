@@ -286,7 +286,7 @@ def test_predicted_change_of_the_criterion_is_the_measured_one(criterion, kind):
         inner,
         eta=0.01,
         reweight=None,
-        hessian="original",
+        hessian_rows="all",
         criterion=given if criterion == "callable" else criterion,
     ).fit(X, y, X_val=X_val, y_val=y_val)
     gone = np.arange(0, 60, 2)
@@ -319,8 +319,8 @@ def test_influence_of_held_out_rows_is_zero():
     model = PUMAUnlearner(logistic(), random_state=0).fit(X, y)
     psi = model.influence()
     assert len(psi) == 200
-    np.testing.assert_array_equal(psi == 0, model._held_out)
-    assert 18 <= model._held_out.sum() <= 22
+    np.testing.assert_array_equal(psi == 0, model._source.held_out)
+    assert 18 <= model._source.held_out.sum() <= 22
 
 
 @pytest.mark.parametrize("penalty", ["l2", "l1"])
@@ -372,12 +372,12 @@ def test_held_out_rows_are_forgotten_too():
     X, y = rows_for("classes2", 0, n_rows=200)
     model = PUMAUnlearner(logistic(), random_state=0).fit(X, y)
     before = parameters(model.estimator_)
-    held_out = np.flatnonzero(model._held_out)
+    held_out = np.flatnonzero(model._source.held_out)
     model.partial_forget(held_out[:5])
     np.testing.assert_array_equal(parameters(model.estimator_), before)
     receipt = model.receipts_[-1]
     assert (receipt.guarantee, receipt.n_rows, receipt.n_rows_remaining) == ("exact", 5, 195)
-    assert model._held_out.sum() == len(held_out) - 5
+    assert model._source.held_out.sum() == len(held_out) - 5
     model.partial_forget(held_out[5:])
     with pytest.raises(ValueError, match="no criterion rows"):
         model.influence()
@@ -387,7 +387,7 @@ def test_held_out_rows_are_forgotten_too():
 def test_original_hessian_is_the_papers():
     X, y = rows_for("values", 0)
     gone = [3, 8, 21]
-    model = PUMAUnlearner(Ridge(), hessian="original", reweight=None).fit(X, y).partial_forget(gone)
+    model = PUMAUnlearner(Ridge(), hessian_rows="all", reweight=None).fit(X, y).partial_forget(gone)
     ones = np.column_stack([X, np.ones(len(X))])
     hessian = ones.T @ ones + np.diag([1.0] * X.shape[1] + [0.0])
     full = Ridge().fit(X, y)
@@ -411,7 +411,7 @@ def test_guarantees():
     assert one_step.receipts_[-1].guarantee == "approximate"
     assert one_step.receipts_[-1].gradient_norm_after is None
     X, y = rows_for("values", 0)
-    for params in ({"eta": 0.5}, {"hessian": "original"}):
+    for params in ({"eta": 0.5}, {"hessian_rows": "all"}):
         model = PUMAUnlearner(Ridge(), reweight=None, **params).fit(X, y).partial_forget([1])
         assert model.receipts_[-1].guarantee == "approximate"
 
@@ -618,7 +618,7 @@ BAD_PARAMETERS = [
     ("tol", -1e-3),
     ("n_compensators", 0),
     ("reweight", "l3"),
-    ("hessian", "exact"),
+    ("hessian_rows", "exact"),
     ("criterion", "accuracy"),
     ("criterion", "loss_per_class"),
 ]

@@ -2,14 +2,16 @@
 
 import warnings
 from abc import abstractmethod
+from collections.abc import Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length, check_random_state
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, validate_data
 
 from sklearn_unlearn._chains.ensembles import check_columns
 from sklearn_unlearn._chains.hashing import keyed_hash
@@ -22,10 +24,31 @@ from sklearn_unlearn._inner.callbacks import with_callbacks
 from sklearn_unlearn._inner.declared import check_number
 from sklearn_unlearn._inner.pipelines import last_step, out_of_reach
 from sklearn_unlearn._inner.skorch import adapted
-from sklearn_unlearn._records.digest import model_digest
+from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn._records.rows import RowParts, count_rows
 from sklearn_unlearn._records.subjects import SubjectIndex
 from sklearn_unlearn.base import BaseUnlearner
+
+
+@dataclass(frozen=True)
+class Joining:
+    """A debt: rows that the chains have been trained on and the records of ids lack.
+
+    Parameters
+    ----------
+    keys : sequence
+        Id of each row.
+
+    start : int
+        Number of the first.
+    """
+
+    keys: Sequence
+    start: int
+
+    def pay(self, model):
+        """Add them; a repeated call changes nothing."""
+        model._subjects.add(self.keys, self.start)
 
 
 class ChainedUnlearner(BaseUnlearner):
@@ -137,11 +160,11 @@ class ChainedUnlearner(BaseUnlearner):
         """
         context = self._init_callback_context(max_subtasks=None)
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        self._start(X, y, X_ids, forget_proba)
+        self._train(X, y, X_ids, forget_proba)
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
-    def _start(self, X, y, X_ids, forget_proba):
+    def _train(self, X, y, X_ids, forget_proba):
         """Fit all chains from the beginning."""
         self._check_params()
         n_rows = count_rows(X)
@@ -164,26 +187,20 @@ class ChainedUnlearner(BaseUnlearner):
         if self.checkpoint_dir is not None:
             DirectoryStates(self.checkpoint_dir, owner).claim()
         started = {
-            "estimator_": ensemble,
-            "receipts_": [],
-            "_subjects": subjects,
             "_key": key,
             "_owner": owner,
-            "_given": self.get_params(deep=False),
+            "_fit_settings": self.get_params(deep=False),
             "_inner_model": _check_inner(self._inner()),
             "_chains": {},
-            "_pending": None,
-            "_joining": None,
-            "_changed": False,
         }
         # A model of its own: if anything fails, this one is as it was.
         fresh = clone(self)
-        fresh.__dict__.update(started)
+        fresh._start(ensemble, subjects, **started)
         groups = fresh._groups(records, np.arange(n_rows))
         members = _merged({}, groups, records)
         with self._swept_on_failure():
             attributes, _ = fresh._synced(records, members, set(members))
-        self.__dict__.update(started | attributes)
+        self._start(attributes.pop("estimator_"), subjects, **started | attributes)
         self._sweep()
 
     @with_callbacks
@@ -231,7 +248,7 @@ class ChainedUnlearner(BaseUnlearner):
         if self.__sklearn_is_fitted__():
             self._join(X, y, X_ids, forget_proba)
         else:
-            self._start(X, y, X_ids, forget_proba)
+            self._train(X, y, X_ids, forget_proba)
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
@@ -255,18 +272,13 @@ class ChainedUnlearner(BaseUnlearner):
         members = _merged(members, groups, records)
         with self._swept_on_failure():
             attributes, _ = self._synced(records, members, set(groups))
-        attributes["_joining"] = keys, start
-        attributes["_changed"] = True
-        self.__dict__.update(attributes)
-        self._settle()
+        self._commit(attributes, owes=Joining(keys, start))
         self._sweep()
 
     def _forget(self, rows, context):
         records, members, tags = self._without(rows)
         with self._swept_on_failure():
-            attributes, outcome = self._synced(records, members, tags, gone=rows)
-        attributes["_changed"] = False
-        return attributes, outcome
+            return self._synced(records, members, tags, gone=rows)
 
     def _without(self, rows):
         """Return records, groups and touched chains without some rows."""
@@ -308,9 +320,9 @@ class ChainedUnlearner(BaseUnlearner):
         return Recipe(
             blank=dump(self._inner_model),
             incremental=hasattr(self._inner_model, "partial_fit"),
-            block_size=self._given["block_size"],
-            n_epochs=self._given["n_epochs"],
-            cumulative=self._given.get("cumulative", False),
+            block_size=self._fit_settings["block_size"],
+            n_epochs=self._fit_settings["n_epochs"],
+            cumulative=self._fit_settings.get("cumulative", False),
             key=self._key,
             classes=self._classes(records),
         )
@@ -342,14 +354,12 @@ class ChainedUnlearner(BaseUnlearner):
             "_chains": chains,
         }
         reason = "every chain is in step with the remaining rows"
-        outcome = {
-            "guarantee": "exact",
-            "n_rows_retrained": n_rows,
-            "gradient_norm_before": None,
-            "gradient_norm_after": None,
-            "stopped_because": f"{reason}; {n_lost} saved states were lost" if n_lost else reason,
-            "not_forgotten": tuple(out_of_reach(records.X, self._inner_model)),
-        }
+        outcome = Outcome(
+            guarantee="exact",
+            n_rows_retrained=n_rows,
+            stopped_because=f"{reason}; {n_lost} saved states were lost" if n_lost else reason,
+            not_forgotten=tuple(out_of_reach(records.X, self._inner_model)),
+        )
         return attributes, outcome
 
     def expected_cost(self, X_ids):
@@ -374,9 +384,7 @@ class ChainedUnlearner(BaseUnlearner):
         ValueError
             If the request could not be made.
         """
-        check_is_fitted(self)
-        self._settle()
-        _, rows = self._subjects.rows(X_ids)
+        rows = self.rows_of(X_ids)
         records, members, tags = self._without(rows)
         recipe, context = self._recipe(records), self._context(records)
         return sum(
@@ -413,31 +421,20 @@ class ChainedUnlearner(BaseUnlearner):
     def _n_rows(self):
         return sum(len(roles["own"]) for roles in self._members.values())
 
-    @property
-    def _digest(self):
-        return model_digest(self.estimator_) if self._changed else super()._digest
-
-    def _settle(self):
-        joining = getattr(self, "_joining", None)
-        if joining is not None:
-            self._subjects.add(*joining)
-            self._joining = None
-        super()._settle()
-
-    def _training_data(self, rows):
+    def training_data(self, rows):
         records = self._records
         y = records.y[rows]
         y = y if records.labels is None else records.labels[y].astype(records.classes.dtype)
         proba = {} if records.proba is None else {"forget_proba": records.proba[rows]}
         return records.X.take(rows), y, proba
 
-    def _fresh(self):
+    def fresh(self):
         # A directory belongs to one model.
         return clone(self).set_params(checkpoint_dir=None)
 
-    def _trainable(self):
+    def trainable(self):
         # The ensemble is trained by its unlearner.
-        return self._fresh()
+        return self.fresh()
 
     def _erase(self, rows):
         self._records.erase(rows)

@@ -49,34 +49,105 @@ class CriterionRows:
         assert_all_finite(self.targets, input_name=y_name)
 
 
-def held_out_rows(objective, model, numbers):
-    """Return held-out rows of an objective as criterion rows."""
-    return CriterionRows(
-        objective.rows,
-        numbers,
-        given_targets(objective.y[numbers], model),
-        objective.targets(numbers),
-        objective.weights[numbers],
-    )
+class CriterionSource:
+    """Where criterion rows come from: nowhere, the user, or rows that are held out.
+
+    Parameters
+    ----------
+    held_out : ndarray of bool of shape (n_rows,)
+        True for rows of ``fit`` that the model is not trained on. They are criterion rows
+        unless the user gives others.
+
+    split_off : bool, default=False
+        True if the net holds them out itself; which, is known after its training.
+
+    given : tuple of (array-like, array-like) or None, default=None
+        The user's criterion rows and their targets.
+    """
+
+    def __init__(self, held_out, split_off=False, given=None):
+        self.held_out, self.split_off = held_out, split_off
+        self._given, self._rows = given, None
+
+    @property
+    def leftovers(self):
+        """Parts that still depend on forgotten rows."""
+        return () if self._rows is None else ("X_val, whose rows have no ids",)
+
+    def check(self, objective, model):
+        """Encode the user's rows for a fitted model; raise for rows that it can't predict."""
+        names = "X", "y"
+        if self._given is not None:
+            self._rows, self._given = _given_rows(objective, model, *self._given), None
+            names = "X_val", "y_val"
+        rows = self.rows(objective, model)
+        if rows is not None:
+            rows.check(objective, *names)
+
+    def rows(self, objective, model, removed=()):
+        """Return the criterion rows.
+
+        Parameters
+        ----------
+        objective : Objective
+            Whose rows and features apply.
+
+        model : estimator
+            The fitted model, for its classes.
+
+        removed : sequence of int, default=()
+            Rows that leave.
+
+        Returns
+        -------
+        CriterionRows or None
+            The rows, None if there are none.
+        """
+        if self._rows is not None:
+            return self._rows
+        held_out = self.held_out.copy()
+        held_out[list(removed)] = False
+        numbers = np.flatnonzero(held_out)
+        if not len(numbers):
+            return None
+        return CriterionRows(
+            objective.rows,
+            numbers,
+            given_targets(objective.y[numbers], model),
+            objective.targets(numbers),
+            objective.weights[numbers],
+        )
+
+    def refit_params(self, unlearner, rows):
+        """Return the parameters of ``fit`` that give a refit on rows the same criterion."""
+        if self._rows is not None:
+            return {"X_val": self._rows.rows.take(self._rows.numbers), "y_val": self._rows.y}
+        held_out = rows[self.held_out[rows]]
+        if self.split_off or not len(held_out):
+            return {}
+        X_val, y_val, _ = unlearner.training_data(held_out)
+        return {"X_val": X_val, "y_val": y_val}
+
+    def erase(self, rows):
+        """Remove rows; a repeated call changes nothing."""
+        self.held_out[rows] = False
 
 
-def given_rows(objective, model, X_val, y_val):
-    """Return the user's rows as criterion rows, checked."""
+def _given_rows(objective, model, X_val, y_val):
+    """Return the user's rows as criterion rows."""
     n_rows = count_rows(X_val)
     if n_rows != count_rows(y_val):
         raise ValueError(
             f"X_val has {n_rows} rows, y_val has {count_rows(y_val)}; they must be as many."
         )
     y = encode(model, y_val)
-    rows = CriterionRows(
+    return CriterionRows(
         RowStore(X_val, numeric=False),
         np.arange(n_rows),
         given_targets(y, model),
         objective.encoded_targets(y),
         np.ones(n_rows),
     )
-    rows.check(objective, "X_val", "y_val")
-    return rows
 
 
 def criterion_gradient(objective, criterion, rows):
@@ -84,7 +155,7 @@ def criterion_gradient(objective, criterion, rows):
 
     Parameters
     ----------
-    objective : LinearObjective or NetworkObjective
+    objective : Objective
         Whose parameters and features apply.
 
     criterion : {"loss", "loss_per_class"} or callable

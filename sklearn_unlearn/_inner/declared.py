@@ -1,5 +1,7 @@
 """What estimators declare: parameters, those that seed them, and their kind."""
 
+import warnings
+from inspect import signature
 from numbers import Integral
 
 import numpy as np
@@ -22,6 +24,19 @@ def check_option(estimator, name, options, more=""):
     value = getattr(estimator, name)
     if value not in options:
         raise ValueError(f"{name}={value!r} is invalid: it must be one of {options}{more}.")
+
+
+def warn_idle(estimator, names, model):
+    """Warn of parameters that are set away from their default and can't act on a model."""
+    defaults = {name: p.default for name, p in signature(type(estimator)).parameters.items()}
+    idle = [name for name in names if getattr(estimator, name, None) != defaults.get(name)]
+    if idle:
+        warnings.warn(
+            f"{', '.join(idle)} of {type(estimator).__name__} can't act on "
+            f"{type(model).__name__}; leave {'them' if len(idle) > 1 else 'it'} at the default.",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def random_states(estimator):

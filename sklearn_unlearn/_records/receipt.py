@@ -8,6 +8,39 @@ from sklearn_unlearn._records.subjects import as_keys
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """What a method tells the receipt of a request; see :class:`ForgetReceipt`.
+
+    Parameters
+    ----------
+    guarantee : {"exact", "optimum", "approximate"}, default="approximate"
+        What is promised of the model.
+
+    stopped_because : str, default=""
+        What ended the computation.
+
+    n_rows_retrained : int, default=0
+        Number of rows on which a part of the model was trained again.
+
+    gradient_norm_before : float or None, default=None
+        Gradient norm of the remaining objective before the parameters moved.
+
+    gradient_norm_after : float or None, default=None
+        The same after they moved.
+
+    not_forgotten : tuple of str, default=()
+        Parts that still depend on the rows.
+    """
+
+    guarantee: str = "approximate"
+    stopped_because: str = ""
+    n_rows_retrained: int = 0
+    gradient_norm_before: float | None = None
+    gradient_norm_after: float | None = None
+    not_forgotten: tuple = ()
+
+
+@dataclass(frozen=True)
 class ForgetReceipt:
     """What was done for one request to forget.
 

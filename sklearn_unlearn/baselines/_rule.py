@@ -4,14 +4,12 @@ from abc import abstractmethod
 
 import numpy as np
 
-from sklearn_unlearn.baselines.influence import InfluenceUnlearner
+from sklearn_unlearn._influence.unlearner import ObjectiveUnlearner
+from sklearn_unlearn._records.receipt import Outcome
 
 
-class RuleUnlearner(InfluenceUnlearner):
-    """Base class: the fit and the books of InfluenceUnlearner, another change of parameters."""
-
-    eta, hessian = 1.0, "downdated"
-    params, curvature, damping, solver = "all", "gauss-newton", "auto", "auto"
+class RuleUnlearner(ObjectiveUnlearner):
+    """Base class: parameters that change by a rule of the subclass."""
 
     @abstractmethod
     def _changed(self, objective, leaving, seed):
@@ -19,7 +17,7 @@ class RuleUnlearner(InfluenceUnlearner):
 
         Parameters
         ----------
-        objective : LinearObjective or NetworkObjective
+        objective : Objective
             Of the remaining rows, at the parameters before.
 
         leaving : ndarray of int
@@ -29,18 +27,13 @@ class RuleUnlearner(InfluenceUnlearner):
             Seed of this request.
         """
 
-    def _arrive(self, objective, after, curvature, rows, leaving, pass_begins):
+    def _arrive(self, objective, after, hessian_of, rows, leaving, pass_begins):
         pass_begins()
         # All of them, also those of a class that is gone: these rules know no last row of a class.
-        theta, how = self._changed(after, rows[objective.trained[rows]], self._request_seed)
+        theta, how = self._changed(after, rows[objective.trained[rows]], self._request_seed())
         if not np.isfinite(theta).all():
             raise ValueError(
                 f"{type(self).__name__} diverged: the parameters are no longer finite. Take "
                 "smaller or fewer steps."
             )
-        fields = {
-            "guarantee": "approximate",
-            "gradient_norm_after": None,
-            "stopped_because": how,
-        }
-        return after.at(theta), fields
+        return after.at(theta), Outcome(stopped_because=how)

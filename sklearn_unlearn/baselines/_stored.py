@@ -78,17 +78,15 @@ class StoredRowsUnlearner(BaseUnlearner):
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         blank = clone(inner)
         fitted, training = self._train(inner, X, y, fit_params, np.random.RandomState(seed))
-        self.__dict__.update(
-            training,
-            estimator_=fitted,
-            receipts_=[],
-            _subjects=subjects,
+        self._start(
+            fitted,
+            subjects,
             _blank=blank,
             _seed=seed,
             _rows=RowStore(X, numeric=is_array(X), convert=False),
             _y=None if y is None else np.array(y),
             _fit_params=copied(fit_params, n_rows),
-            _pending=None,
+            **training,
         )
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
@@ -101,7 +99,7 @@ class StoredRowsUnlearner(BaseUnlearner):
 
     def _remaining(self, rows):
         """Return the rows that remain without some; raise if they can't be trained on."""
-        left = np.setdiff1d(self._subjects.remaining()[0], rows)
+        left = np.setdiff1d(self.rows_of(), rows)
         if not len(left):
             raise ValueError(
                 "The request would leave no row to train on; discard the model instead."
@@ -116,7 +114,7 @@ class StoredRowsUnlearner(BaseUnlearner):
                 )
         return left
 
-    def _training_data(self, rows):
+    def training_data(self, rows):
         n_rows = len(self._rows)
         return self._rows.take(rows), self._y[rows], per_row(self._fit_params, n_rows, rows)
 

@@ -17,6 +17,7 @@ from sklearn_unlearn._inner.pipelines import (
     out_of_reach,
     split_pipeline,
 )
+from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn._records.rows import count_rows, take_rows
 from sklearn_unlearn.baselines._stored import StoredRowsUnlearner
 
@@ -160,14 +161,10 @@ class AmnesiacUnlearner(StoredRowsUnlearner):
             "estimator_": joined_pipeline(self.estimator_, transformers, last),
             "_members": [self._members[batch] for batch in kept],
             "_updates": [self._updates[batch] for batch in kept],
-        }, {
-            "guarantee": "approximate",
-            "n_rows_retrained": 0,
-            "gradient_norm_before": None,
-            "gradient_norm_after": None,
-            "stopped_because": f"took back the updates of {sum(touched)} of {len(touched)} batches",
-            "not_forgotten": tuple(not_forgotten),
-        }
+        }, Outcome(
+            stopped_because=f"took back the updates of {sum(touched)} of {len(touched)} batches",
+            not_forgotten=tuple(not_forgotten),
+        )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,9 +1,13 @@
 """InfluenceUnlearner: one naive step along the influence of the forgotten rows."""
 
-from sklearn_unlearn.puma import PUMAUnlearner
+from numbers import Real
+
+from sklearn_unlearn._influence.objective import Settings, Steps
+from sklearn_unlearn._influence.unlearner import ObjectiveUnlearner, check_settings
+from sklearn_unlearn._inner.declared import check_number
 
 
-class InfluenceUnlearner(PUMAUnlearner):
+class InfluenceUnlearner(ObjectiveUnlearner):
     """Forget by one influence step with the original Hessian, nothing reweighted.
 
     Naive removal in the form in which influence functions are published: the parameters
@@ -76,10 +80,7 @@ class InfluenceUnlearner(PUMAUnlearner):
     'approximate'
     """
 
-    reweight, hessian = None, "original"
-    # What a step without reweighting and further passes does not look at.
-    alpha, max_weight_change, criterion, n_compensators = 1.0, 1.0, "loss", None
-    validation_fraction, n_refine, tol = 0.1, 0, 1e-6
+    hessian_rows = "all"
 
     def __init__(
         self,
@@ -99,3 +100,14 @@ class InfluenceUnlearner(PUMAUnlearner):
         self.damping = damping
         self.solver = solver
         self.random_state = random_state
+
+    def _check_params(self):
+        check_number(self, "eta", Real, 0)
+        check_settings(self)
+
+    def _settings(self):
+        return Settings(self.params, self.curvature, self.damping, self.solver)
+
+    def _arrive(self, objective, after, hessian_of, rows, leaving, pass_begins):
+        steps = Steps(self.eta, n_refine=0, tol=0.0, seed=self._request_seed())
+        return after.arrive(after, hessian_of, steps, pass_begins)

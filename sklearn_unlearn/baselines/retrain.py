@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.base import clone
 
 from sklearn_unlearn._inner.pipelines import out_of_reach
+from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn.baselines._stored import StoredRowsUnlearner
 
 
@@ -70,17 +71,15 @@ class RetrainUnlearner(StoredRowsUnlearner):
 
     def _forget(self, rows, context):
         left = self._remaining(rows)
-        X, y, fit_params = self._training_data(left)
+        X, y, fit_params = self.training_data(left)
         task = context.subcontext("fit on the remaining rows")
         task.call_on_fit_task_begin(estimator=self)
         rng = np.random.RandomState(self._seed)
         fitted, _ = self._train(clone(self._blank), X, y, fit_params, rng)
         task.call_on_fit_task_end(estimator=self)
-        return {"estimator_": fitted}, {
-            "guarantee": "exact",
-            "n_rows_retrained": len(left),
-            "gradient_norm_before": None,
-            "gradient_norm_after": None,
-            "stopped_because": "fitted on the remaining rows",
-            "not_forgotten": tuple(out_of_reach(self._rows, self.estimator_)),
-        }
+        return {"estimator_": fitted}, Outcome(
+            guarantee="exact",
+            n_rows_retrained=len(left),
+            stopped_because="fitted on the remaining rows",
+            not_forgotten=tuple(out_of_reach(self._rows, self.estimator_)),
+        )

@@ -112,22 +112,22 @@ class ProjectionDisplay:
             If the model has other than two parameters.
         """
         check_is_fitted(unlearner)
-        objective = unlearner._objective
+        objective = unlearner.objective()
         theta = objective.theta
         if theta.shape != (1, 3) or objective.fit_intercept:
             raise ValueError(
                 "The picture needs a linear model with two parameters: two features, "
                 "fit_intercept=False and one output."
             )
-        criterion = unlearner._criterion_rows(objective, [])
+        criterion = unlearner.criterion_rows()
         if criterion is None:
             raise ValueError("There are no criterion rows: pass X_val and y_val to fit.")
-        keys, rows = unlearner._subjects.rows(X_ids)
-        left = np.setdiff1d(unlearner._subjects.remaining()[0], rows)
+        rows = unlearner.rows_of(X_ids)
+        left = np.setdiff1d(unlearner.rows_of(), rows)
         models = {
-            "naive removal": deepcopy(unlearner).set_params(reweight=None).partial_forget(keys),
-            "PUMA": deepcopy(unlearner).partial_forget(keys),
-            "refit": unlearner._refitted(left, unlearner.random_state),
+            "naive removal": deepcopy(unlearner).set_params(reweight=None).partial_forget(X_ids),
+            "PUMA": deepcopy(unlearner).partial_forget(X_ids),
+            "refit": unlearner.refitted(left, unlearner.random_state),
         }
         ends = {name: np.ravel(model.estimator_.coef_) for name, model in models.items()}
         trained = objective.remaining_rows()
@@ -232,8 +232,8 @@ def _directions(objective, rows):
 
 def _of_trained_rows(unlearner):
     """Return the influences of the training rows."""
-    trained = unlearner._objective.trained
-    psi = deepcopy(unlearner).influence()[trained[trained | unlearner._held_out]]
+    psi = deepcopy(unlearner).influence()
+    psi = psi[unlearner.objective().trained[unlearner.rows_of()]]
     return psi if psi.ndim == 1 else psi.sum(axis=1)
 
 

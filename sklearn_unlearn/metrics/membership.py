@@ -139,7 +139,7 @@ def unfitted(model):
     """Return an unfitted model like the one that was fitted."""
     inner = getattr(model, "best_estimator_", model)
     if isinstance(inner, BaseUnlearner):
-        inner = inner._trainable()
+        inner = inner.trainable()
     return clone(inner.estimator if isinstance(inner, FrozenEstimator) else inner)
 
 

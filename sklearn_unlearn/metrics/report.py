@@ -281,7 +281,7 @@ def forgetting_report(
     refits, taken = [], []
     for seed in seeds:
         started = perf_counter()
-        refits.append(unlearner._refitted(left, seed).estimator_)
+        refits.append(unlearner.refitted(left, seed).estimator_)
         taken.append(perf_counter() - started)
     data = {
         "remaining": trained_rows(unlearner, left),
@@ -299,7 +299,7 @@ def forgetting_report(
         method=type(unlearner).__name__,
         guarantee=receipt.guarantee,
         n_forgotten=len(rows),
-        n_trained=len(unlearner._trained_on(rows)),
+        n_trained=len(unlearner.trained_on(rows)),
         n_remaining=len(left),
         rows_retrained=receipt.n_rows_retrained,
         performance=_performance(models, data, attack),
@@ -310,16 +310,15 @@ def forgetting_report(
 
 def forgotten_copy(unlearner, X_ids):
     """Return the rows of a request, the rows that remain, and a copy that forgot the former."""
-    unlearner._settle()
-    rows = np.sort(unlearner._subjects.rows(X_ids)[1])
-    left = np.setdiff1d(unlearner._subjects.remaining()[0], rows)
+    rows = np.sort(unlearner.rows_of(X_ids))
+    left = np.setdiff1d(unlearner.rows_of(), rows)
     return rows, left, deepcopy(unlearner).partial_forget(X_ids)
 
 
 def trained_rows(unlearner, rows):
     """Return rows and targets of those numbered rows that were not held out; of all if none is."""
-    trained = unlearner._trained_on(rows)
-    return unlearner._training_data(trained if len(trained) else rows)[:2]
+    trained = unlearner.trained_on(rows)
+    return unlearner.training_data(trained if len(trained) else rows)[:2]
 
 
 def _performance(models, data, attack):

@@ -160,7 +160,7 @@ class ForgetScorer:
         rows, left, after = forgotten_copy(before, self._probe(before))
         refit = None
         if self.against == "refit" or self.metric in DISTANCES:
-            refit = before._refitted(left, self.random_state)
+            refit = before.refitted(left, self.random_state)
         X_probe, y_probe = trained_rows(before, rows)
         if self.metric in DISTANCES:
             return -getattr(retrain_gap(after, refit, stacked([X_probe, X])), self.metric)
@@ -181,8 +181,7 @@ class ForgetScorer:
 
     def _probe(self, unlearner):
         """Return the ids of the probe."""
-        unlearner._settle()
-        ids = list(dict.fromkeys(unlearner._subjects.remaining()[1]))
+        ids = list(dict.fromkeys(unlearner.ids_of(unlearner.rows_of())))
         n = self.forget
         if not isinstance(n, Integral):
             n = max(1, round(n * len(ids)))

@@ -60,7 +60,7 @@ def test_frozen_models_are_refused(kind):
 def test_influence_is_puma_without_reweighting():
     X, y = regression()
     model = InfluenceUnlearner(Ridge()).fit(X, y).partial_forget(range(12))
-    same = PUMAUnlearner(Ridge(), reweight=None, hessian="original").fit(X, y)
+    same = PUMAUnlearner(Ridge(), reweight=None, hessian_rows="all").fit(X, y)
     same.partial_forget(range(12))
     np.testing.assert_array_equal(parameter_vector(model), parameter_vector(same))
     # The Hessian of all rows leaves a part of the way undone.

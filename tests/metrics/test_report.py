@@ -101,7 +101,7 @@ def test_held_out_rows_are_no_members():
     """An attack that is right about every row finds members among the forgotten ones only."""
     unlearner = PUMAUnlearner(LogisticRegression(), validation_fraction=0.3, random_state=0)
     unlearner.fit(X[TRAIN], Y[TRAIN])
-    held_out = unlearner._held_out
+    held_out = unlearner._source.held_out
     members = X[TRAIN][~held_out]
 
     def knows(model, rows, y):

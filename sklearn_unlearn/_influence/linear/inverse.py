@@ -4,6 +4,7 @@ import numpy as np
 from scipy import sparse
 
 from sklearn_unlearn._influence.linear.expansion import pull_back, push_forward
+from sklearn_unlearn._influence.linear.passes import times_curvature
 from sklearn_unlearn._influence.solvers import SymmetricSolver, solve_cg
 
 
@@ -55,8 +56,7 @@ def solve_by_products(objective, V):
     diagonal = penalty
     for rows, block in objective.rows.chunks():
         Z = objective.features(block)
-        u = objective.output_weights(rows, weights[rows])
-        h = objective.curvature(u, objective.raw(Z), objective.targets(rows))
+        u, h = objective.row_curvatures(rows, weights[rows], objective.raw(Z))
         curvatures.append((h, u))
         squares = Z.power(2) if sparse.issparse(Z) else np.square(Z)
         local = u * h * (1 - h) if objective.loss.coupled else h
@@ -69,7 +69,7 @@ def solve_by_products(objective, V):
         result = penalty * v
         for (_, block), (h, u) in zip(objective.rows.chunks(), curvatures, strict=True):
             Z = objective.features(block)
-            change = objective.times_curvature(h, u, push_forward(Z, v))
+            change = times_curvature(objective.loss, h, u, push_forward(Z, v))
             result = result + pull_back(Z, change)
         return (result * free).ravel()
 

@@ -1,28 +1,36 @@
 """The objective of a linear model at a parameter vector, in closed form.
 
-Parameters are held as an array ``theta`` of shape (n_outputs, n_features + 1), the
-intercept last; a model without intercept keeps a zero there. All sums are over rows, not
-means: the penalty of :class:`LinearProblem` is scaled to match.
+Parameters are held as an array of shape (n_outputs, n_features + 1), the intercept last; a
+model without intercept keeps a zero there. The penalty of :class:`LinearProblem` is scaled to
+sums over rows.
 """
 
 from copy import copy
 from dataclasses import replace
 
 import numpy as np
-from scipy import sparse
 
 from sklearn_unlearn._influence.linear.class_weights import ClassWeights
 from sklearn_unlearn._influence.linear.expansion import (
     Expansion,
     pull_back,
     push_forward,
-    sum_of_squares,
 )
 from sklearn_unlearn._influence.linear.inverse import block_solvers, by_block, solve_by_products
+from sklearn_unlearn._influence.linear.leave_one_out import self_influence
 from sklearn_unlearn._influence.linear.losses import softmax_loss
-from sklearn_unlearn._influence.linear.problem import write_parameters
+from sklearn_unlearn._influence.linear.passes import (
+    add_rows,
+    along,
+    pull_groups,
+    row_curvatures,
+    squared,
+    times_curvature,
+)
+from sklearn_unlearn._influence.linear.problem import linear_problem, write_parameters
 from sklearn_unlearn._influence.linear.steps import arrive
-from sklearn_unlearn._records.rows import batches
+from sklearn_unlearn._influence.objective import Objective
+from sklearn_unlearn._records.rows import RowStore, batches
 
 # A dense Hessian of up to 4,000 parameters is kept; beyond, only its products are used.
 MAX_HESSIAN_VALUES = 4000**2
@@ -33,71 +41,67 @@ MAX_DRIFT = 0.01
 MAX_DRIFT_QUADRATIC = 0.5
 
 
-class LinearObjective:
+class LinearObjective(Objective):
     """Weighted empirical risk of a linear model at a parameter vector.
 
-    Objects are not changed by their methods: ``without``, ``reweighted`` and ``moved``
-    return a new objective that shares the rows. Only ``erase`` writes to the shared rows.
+    See :class:`Objective` for what its methods mean.
 
     Parameters
     ----------
-    problem : LinearProblem
-        What the model minimises.
-
     model : estimator
         The fitted linear model.
 
-    rows : RowStore
-        All rows given to ``fit``.
+    data : WeightedRows
+        The rows.
 
-    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
-        Class numbers of a classifier, -1 and 1 of a multilabel one, else targets.
-
-    weights : ndarray of shape (n_rows,)
-        Sample weights.
-
-    trained : ndarray of bool of shape (n_rows,)
-        False for rows that were held out.
-
-    features : object
+    features : Features
         Maps rows to the model's features.
+
+    settings : Settings, default=None
+        Not used: everything is in closed form.
+
+    seed : int, default=0
+        Not used: nothing is drawn.
     """
 
-    def __init__(self, problem, model, rows, y, weights, trained, features):
-        self.rows, self.features = rows, features
-        self.y, self.weights, self.trained = y, weights, trained
+    has_closed_form = True
+    idle_params = ("params", "curvature", "damping", "solver")
+
+    def __init__(self, model, data, features, settings=None, seed=0):
+        super().__init__(data, features)
         coef = np.atleast_2d(np.asarray(model.coef_, dtype=float))
         intercept = np.asarray(model.intercept_, dtype=float).reshape(-1, 1)
-        self.theta = np.hstack([coef, np.broadcast_to(intercept, (len(coef), 1))])
+        self._theta = np.hstack([coef, np.broadcast_to(intercept, (len(coef), 1))])
         self.fit_intercept = model.fit_intercept
+        problem = linear_problem(model)
         if problem.multiclass == "softmax" and len(coef) > 1:
             problem = replace(problem, loss=softmax_loss)
         self.problem, self.loss = problem, problem.loss
-        classes = model.classes_ if y.ndim == 1 else None
+        trained = np.flatnonzero(data.trained)
         self.class_weights = ClassWeights(
-            problem, classes, len(coef), self._codes(trained), weights[trained]
+            problem,
+            model.classes_ if data.y.ndim == 1 else None,
+            len(coef),
+            data.codes(trained),
+            data.weights[trained],
         )
         self.expansion = None
         self.is_reweighted = False
         self._solvers = None
-        self._excluded = np.empty(0, dtype=np.intp)
 
-    def _codes(self, rows):
-        """Return the class numbers of rows, zeros where there are no classes."""
-        y = self.y[rows]
-        return y if y.ndim == 1 else np.zeros(len(y), dtype=np.intp)
+    @staticmethod
+    def make_rows(X, features):
+        """Return rows as the objective reads them."""
+        return RowStore(X, numeric=features.numeric)
 
-    # Weights of all rows may change: their influences cost one pass.
-    n_compensators = None
-    leftovers = ()
-
-    def bound(self, model, settings):
-        """Return the objective as it is: its parameters are its own."""
-        return self
+    @property
+    def theta(self):
+        """Parameters, ndarray of shape (n_outputs, n_features + 1), the intercept last."""
+        return self._theta
 
     @property
     def shape(self):
-        """Shape of a parameter vector."""
+        """Shape of a parameter vector, (n_outputs, n_features + 1)."""
         return self.theta.shape
 
     @property
@@ -143,22 +147,6 @@ class LinearObjective:
         penalty[:, -1] = self.problem.intercept_l2
         return penalty * scale[self.problem.scale]
 
-    def remaining_rows(self):
-        """Return the numbers of the rows that the model is trained on."""
-        remaining = self.trained.copy()
-        remaining[self._excluded] = False
-        return np.flatnonzero(remaining)
-
-    def live_weights(self):
-        """Return the weights, zero for rows that are held out or wait to be erased."""
-        weights = np.where(self.trained, self.weights, 0.0)
-        weights[self._excluded] = 0
-        return weights
-
-    def targets(self, rows):
-        """Return the targets of rows as the loss takes them, shape (n, n_outputs)."""
-        return self.encoded_targets(self.y[rows])
-
     def encoded_targets(self, y):
         """Return class numbers or values as the loss takes them, shape (n, n_outputs)."""
         n_outputs = len(self.theta)
@@ -179,7 +167,10 @@ class LinearObjective:
 
     def pull_back(self, Z, slopes):
         """Return the gradient for given derivatives by the raw predictions."""
-        gradient = pull_back(Z, slopes)
+        return self._freed(pull_back(Z, slopes))
+
+    def _freed(self, gradient):
+        """Return a gradient in which an intercept that stays has no part."""
         if not self.fit_intercept:
             gradient[:, -1] = 0
         return gradient
@@ -191,23 +182,15 @@ class LinearObjective:
             return weights
         return weights * self.class_weights.factors()[self.y[rows]]
 
-    def _weighted(self, u, derivative, raw, y):
-        """Return weights times a derivative of the loss, per row and output."""
-        # Erased rows have no meaningful target: their zero weight must win over inf.
-        with np.errstate(all="ignore"):
-            return np.where(u != 0, u * derivative(raw, y), 0.0)
+    def _groups(self, rows):
+        """Return the groups of rows where the expansion is kept per class, else None."""
+        return self.y[rows] if self._is_grouped else None
 
-    def curvature(self, u, raw, y):
-        """Return weighted curvatures per row and block; probabilities if coupled."""
-        if self.loss.coupled:
-            return self.loss.curvature(raw, y)
-        return self._weighted(u, self.loss.curvature, raw, y)[:, : self.hessian_shape[0]]
-
-    def times_curvature(self, h, u, change):
-        """Return the change of the slopes for a change of the raw predictions."""
-        if not self.loss.coupled:
-            return h * change
-        return u * h * (change - (h * change).sum(axis=1, keepdims=True))
+    def row_curvatures(self, rows, weights, raw):
+        """Return the weights of rows in each output, and their curvatures at raw predictions."""
+        u = self.output_weights(rows, weights)
+        h = row_curvatures(self.loss, u, raw, self.targets(rows), self.hessian_shape[0])
+        return u, h
 
     def _empty(self, hessian):
         """Return an expansion of no rows."""
@@ -217,22 +200,7 @@ class LinearObjective:
     def _add(self, expansion, rows, weights, Z, raw):
         """Add rows to an expansion at given raw predictions."""
         u, y = self.output_weights(rows, weights), self.targets(rows)
-        value = self._weighted(u, self.loss.value, raw, y)
-        slope = self._weighted(u, self.loss.gradient, raw, y)
-        h = None
-        if expansion.hessian is not None:
-            h = self.curvature(u, raw, y)
-            expansion.mass[:] += sum_of_squares(Z, weights)
-        coupled_weight = u[:, 0] if self.loss.coupled else None
-        if not self._is_grouped:
-            expansion.add(0, Z, value, slope, h, coupled_weight)
-            return
-        codes = self.y[rows]
-        for group in np.unique(codes):
-            of = codes == group
-            some = coupled_weight[of] if self.loss.coupled else None
-            bend = None if h is None else h[of]
-            expansion.add(group, Z[of], value[of], slope[of], bend, some)
+        add_rows(expansion, self.loss, Z, raw, y, weights, u, self._groups(rows))
 
     def measured(self, hessian=True):
         """Return the objective with its expansion summed over all rows.
@@ -283,10 +251,7 @@ class LinearObjective:
     def gradient(self):
         """Return the gradient at theta, of theta's shape, penalty included."""
         data = (self.factors()[:, :, None] * self.expanded().gradient).sum(axis=0)
-        gradient = data + self.penalty() * self.theta
-        if not self.fit_intercept:
-            gradient[:, -1] = 0
-        return gradient
+        return self._freed(data + self.penalty() * self.theta)
 
     def gradient_norm(self):
         """Return the largest absolute entry of the mean objective's gradient."""
@@ -298,26 +263,10 @@ class LinearObjective:
         return self.gradient_norm() if self.expansion.measured else None
 
     def directional(self, S, rows=None, weights=None):
-        """Return the derivative of weighted row losses along directions.
+        """Return derivatives of weighted row losses, and derivatives by the raw predictions.
 
-        Parameters
-        ----------
-        S : ndarray of shape (m, n_outputs, n_features + 1)
-            Directions in parameter space.
-
-        rows : ndarray of int, default=None
-            Rows; all rows of ``fit`` by default.
-
-        weights : ndarray of shape (n,), default=None
-            Weights of these rows; those they have by default.
-
-        Returns
-        -------
-        derivatives : ndarray of shape (n, m)
-            Derivatives; zero for rows that are forgotten or were held out.
-
-        slopes : ndarray of shape (n, n_outputs)
-            Derivatives by the raw predictions, for :meth:`weighted_gradient`.
+        See :meth:`Objective.directional`; the second are its ``pulls``, of shape
+        (n, n_outputs).
         """
         if weights is None:
             weights = self.live_weights()
@@ -329,31 +278,13 @@ class LinearObjective:
         return derivatives, slopes
 
     def self_weighted(self, s):
-        """Return :meth:`directional` along s, and the gradient weighted by it, in one pass.
-
-        Parameters
-        ----------
-        s : ndarray of shape (n_outputs, n_features + 1)
-            Direction in parameter space.
-
-        Returns
-        -------
-        derivatives : ndarray of shape (n, 1)
-            Derivatives of all rows of ``fit``.
-
-        slopes : ndarray of shape (n, n_outputs)
-            Derivatives by the raw predictions.
-
-        gradient : ndarray of shape (n_groups, n_outputs, n_features + 1)
-            :meth:`weighted_gradient` of slopes times derivatives: how the gradient changes
-            if every row's weight changes by the row's own derivative.
-        """
+        """Return what :meth:`Objective.self_weighted` does, in one pass."""
         weights, gradient = self.live_weights(), self._empty(False).gradient
         derivatives = np.zeros((len(self.rows), 1))
         slopes = np.zeros((len(self.rows), len(self.theta)))
         for _, some, Z in self._walk():
             derivative, slope = self._along(s[None], some, weights[some], Z)
-            self._pull_groups(gradient, some, Z, slope * derivative)
+            pull_groups(gradient, Z, slope * derivative, self._groups(some))
             derivatives[some], slopes[some] = derivative, slope
         return derivatives, slopes, gradient
 
@@ -368,34 +299,19 @@ class LinearObjective:
 
     def _along(self, S, rows, weights, Z):
         """Return the directional derivatives and slopes of rows whose features are at hand."""
-        m, n_outputs, q = S.shape
-        # One product for predictions and their changes: reading Z is what costs.
-        both = push_forward(Z, np.concatenate([self.theta, S.reshape(-1, q)]))
-        raw, change = both[:, :n_outputs], both[:, n_outputs:].reshape(-1, m, n_outputs)
-        u = self.output_weights(rows, weights)
-        slope = self._weighted(u, self.loss.gradient, raw, self.targets(rows))
-        full = slope * self.class_weights.factors()[self.y[rows]] if self._is_grouped else slope
-        return np.einsum("nmk,nk->nm", change, full), slope
+        u, factors = self.output_weights(rows, weights), None
+        if self._is_grouped:
+            factors = self.class_weights.factors()[self.y[rows]]
+        return along(self.loss, self.theta, S, Z, self.targets(rows), u, factors)
 
-    def weighted_gradient(self, slopes, rows=None):
-        """Return the gradient of a sum over rows for given slopes.
+    def weighted_gradient(self, pulls, rows=None):
+        """Return the gradient of a sum over rows per group of rows.
 
-        Parameters
-        ----------
-        slopes : ndarray of shape (n, n_outputs)
-            Derivatives by the raw predictions.
-
-        rows : ndarray of int, default=None
-            Rows that the slopes belong to; all rows of ``fit`` by default.
-
-        Returns
-        -------
-        ndarray of shape (n_groups, n_outputs, n_features + 1)
-            Gradient per group of rows.
+        Of shape (n_groups, n_outputs, n_features + 1); see :meth:`Objective.weighted_gradient`.
         """
         gradient = self._empty(False).gradient
         for at, some, Z in self._walk(rows):
-            self._pull_groups(gradient, some, Z, slopes[at])
+            pull_groups(gradient, Z, pulls[at], self._groups(some))
         return gradient
 
     def loss_gradient(self, rows):
@@ -403,10 +319,7 @@ class LinearObjective:
         nowhere = np.zeros((1, *self.shape))
         slopes = self.directional(nowhere, rows, self.weights[rows])[1]
         groups = self.weighted_gradient(slopes, rows)
-        gradient = (self.factors()[:, :, None] * groups).sum(axis=0)
-        if not self.fit_intercept:
-            gradient[:, -1] = 0
-        return gradient
+        return self._freed((self.factors()[:, :, None] * groups).sum(axis=0))
 
     def squared_gradients(self):
         """Return the sum of the squared gradients of the remaining rows' weighted losses."""
@@ -416,19 +329,12 @@ class LinearObjective:
             slopes = self._along(nowhere, rows, weights[rows], Z)[1]
             if self._is_grouped:
                 slopes = slopes * self.class_weights.factors()[self.y[rows]]
-            total += pull_back(Z.multiply(Z).tocsr() if sparse.issparse(Z) else Z**2, slopes**2)
-        if not self.fit_intercept:
-            total[:, -1] = 0
-        return total
+            total += squared(Z, slopes)
+        return self._freed(total)
 
-    def _pull_groups(self, gradient, rows, Z, slopes):
-        """Add the gradient of rows to the gradients of their groups."""
-        if not self._is_grouped:
-            gradient[0] += pull_back(Z, slopes)
-            return
-        for group in range(len(gradient)):
-            of = self.y[rows] == group
-            gradient[group] += pull_back(Z[of], slopes[of])
+    def self_influence(self):
+        """Return how much each row's own loss falls by training on it, to first order."""
+        return self_influence(self)
 
     def _terms_of(self, rows, weights, hessian):
         """Return the expansion of some rows with given weights."""
@@ -438,25 +344,14 @@ class LinearObjective:
         return total
 
     def without(self, rows):
-        """Return the objective on the rows that remain.
-
-        Parameters
-        ----------
-        rows : ndarray of int
-            Rows to leave out; rows that were held out change nothing.
-
-        Returns
-        -------
-        LinearObjective
-            The same parameters, fewer rows. Costs k d^2 for k rows.
-        """
+        """Return the objective on the rows that remain. Costs k d^2 for k rows."""
         rows = rows[self.trained[rows]]
         if not len(rows):
             return self
         new = copy(self)
         new._solvers = None
-        new._excluded = np.concatenate([self._excluded, rows])
-        new.class_weights = self.class_weights.without(self._codes(rows), self.weights[rows])
+        new.data = self.data.without(rows)
+        new.class_weights = self.class_weights.without(self.data.codes(rows), self.weights[rows])
         if self.expansion is None or self._is_stale():
             new.expansion = None
             return new
@@ -477,18 +372,7 @@ class LinearObjective:
         return new
 
     def check_remaining(self, model):
-        """Raise if the rows that remain can't be trained on.
-
-        Parameters
-        ----------
-        model : estimator
-            The fitted model, for its classes.
-
-        Raises
-        ------
-        ValueError
-            If no row is left, or none of a class.
-        """
+        """Raise a ValueError if no row is left, or none of a class."""
         counts = self.class_weights.counts
         if self.n_rows == 0:
             raise ValueError(
@@ -500,10 +384,6 @@ class LinearObjective:
                 f"The request would leave no training row of class {label!r}, which the model's "
                 "parameters can't express. Fit a new model without the class."
             )
-
-    def leaving(self, rows):
-        """Return those of the rows left out whose gradients leave with them: all."""
-        return rows
 
     def _share(self, weight):
         """Return a weight as a share of all weight when the Hessian was made."""
@@ -517,31 +397,11 @@ class LinearObjective:
         return e.drift > (MAX_DRIFT_QUADRATIC if self.loss.quadratic else MAX_DRIFT)
 
     def reweighted(self, rows, changes, gradient):
-        """Return the objective with the weights of some rows multiplied by 1 + changes.
-
-        Parameters
-        ----------
-        rows : ndarray of int or slice
-            Row numbers.
-
-        changes : ndarray of shape (n,)
-            Relative changes.
-
-        gradient : ndarray
-            Gradient of the changes, from :meth:`weighted_gradient`.
-
-        Returns
-        -------
-        LinearObjective
-            The reweighted objective; its Hessian is the one before, and the change counts
-            as drift.
-        """
+        """Return the objective with other weights; the change counts as drift of the Hessian."""
         new = copy(self)
-        change = self.weights[rows] * changes
-        new.weights = self.weights.copy()
-        new.weights[rows] += change
+        new.data, change = self.data.reweighted(rows, changes)
         new.is_reweighted = True
-        new.class_weights = self.class_weights.reweighted(self._codes(rows), change)
+        new.class_weights = self.class_weights.reweighted(self.data.codes(rows), change)
         e, new.expansion = self.expansion, None
         if e is not None and e.hessian is not None:
             new.expansion = replace(
@@ -566,7 +426,7 @@ class LinearObjective:
             The objective there, at no cost in rows.
         """
         new = copy(self)
-        new.theta = self.theta + step
+        new._theta = self.theta + step
         e = self.expanded()
         if e.hessian is None:
             new.expansion = None
@@ -583,34 +443,24 @@ class LinearObjective:
     def at(self, theta):
         """Return the objective at other parameters, without an expansion."""
         new = copy(self)
-        new.theta, new.expansion, new._solvers = theta, None, None
+        new._theta, new.expansion, new._solvers = theta, None, None
         return new
 
     def with_features(self, features, change=None):
         """Return the objective in changed features, at the same raw predictions.
 
-        Parameters
-        ----------
-        features : object
-            The new map from rows to features.
-
-        change : tuple of (ndarray, ndarray) or None, default=None
-            ``scale`` and ``shift`` if new features are ``old * scale + shift``; the
-            expansion is then converted. Else it is made anew, in two passes over the rows.
-
-        Returns
-        -------
-        LinearObjective
-            The objective in the new features.
+        The expansion is converted by the change; without one it is made anew, in two passes
+        over the rows.
         """
         new = copy(self)
         new.features, new._solvers, new.expansion = features, None, None
         if change is None:
             return new._projected(self)
         scale, shift = change
-        new.theta = self.theta.copy()
-        new.theta[:, :-1] /= scale
-        new.theta[:, -1] -= new.theta[:, :-1] @ shift
+        theta = self.theta.copy()
+        theta[:, :-1] /= scale
+        theta[:, -1] -= theta[:, :-1] @ shift
+        new._theta = theta
         if self.expansion is not None and self.expansion.hessian is not None:
             new.expansion = self.expansion.rescaled(scale, shift)
         if self.fit_intercept:
@@ -627,7 +477,7 @@ class LinearObjective:
         """
         new = copy(self)
         some = self.features(self.rows.take(self.remaining_rows()[:1]))
-        new.theta = np.zeros((len(self.theta), some.shape[1] + 1))
+        new._theta = np.zeros((len(self.theta), some.shape[1] + 1))
         if not new.keeps_hessian:
             same = new.theta.shape == old.theta.shape
             return self if same else new
@@ -637,26 +487,17 @@ class LinearObjective:
         for rows, block in self.rows.chunks():
             Z, raw = self.features(block), old.raw(old.features(block))
             new._add(total, rows, weights[rows], Z, raw)
-            u = new.output_weights(rows, weights[rows])
-            h = new.curvature(u, raw, new.targets(rows))
-            new._pull_groups(pull, rows, Z, new.times_curvature(h, u, raw))
+            u, h = new.row_curvatures(rows, weights[rows], raw)
+            pull_groups(pull, Z, times_curvature(new.loss, h, u, raw), new._groups(rows))
         near.expansion = new._as_reference(total)
-        new.theta = near.solve((self.factors()[:, :, None] * pull).sum(axis=0)[None])[0]
+        new._theta = near.solve((self.factors()[:, :, None] * pull).sum(axis=0)[None])[0]
         return new
 
     def solve(self, V):
         """Return the product of the inverse Hessian and V.
 
-        Parameters
-        ----------
-        V : ndarray of shape (m, n_outputs, n_features + 1)
-            Vectors in parameter space.
-
-        Returns
-        -------
-        ndarray of shape (m, n_outputs, n_features + 1)
-            Products. Costs d^3 / 3 for the first after a change, then d^2; where no
-            Hessian is kept, some tens of passes over the rows.
+        Costs d^3 / 3 for the first after a change, then d^2; where no Hessian is kept, some
+        tens of passes over the rows.
         """
         if not self.keeps_hessian:
             return solve_by_products(self, V)
@@ -695,19 +536,19 @@ class LinearObjective:
             )
         return step
 
-    def arrive(self, carried, curvature, steps, pass_begins):
-        """Return the objective after the request's steps, and fields of the receipt."""
-        return arrive(self, carried, curvature, steps, pass_begins)
+    def arrive(self, carried, hessian_of, steps, pass_begins):
+        """Return the objective after the request's Newton steps, and the outcome."""
+        return arrive(self, carried, hessian_of, steps, pass_begins)
 
     def written(self, model):
         """Return a copy of a fitted model at this objective's parameters."""
         return write_parameters(model, self.theta)
 
+    def ensure_curvature(self):
+        """Make the expansion at the parameters as they are, unless it is there."""
+        self.expanded()
+
     def erase(self, rows):
         """Remove the values of rows from the shared arrays; repeated calls change nothing."""
-        self.weights[rows] = 0
-        self.trained[rows] = False
-        self.y[rows] = 0
-        self.rows.erase(rows)
-        self._excluded = self._excluded[:0]
+        super().erase(rows)
         self._solvers = None

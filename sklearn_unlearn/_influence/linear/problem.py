@@ -73,13 +73,18 @@ class LinearProblem:
     log_link: bool = False
 
 
+def check_linear(model):
+    """Raise a TypeError for a linear model, fitted or not, whose objective is not known."""
+    linear_problem(model)
+
+
 def linear_problem(model):
-    """Return the objective that a linear model minimises.
+    """Return the objective that a fitted linear model minimises.
 
     Parameters
     ----------
     model : estimator
-        Fitted or not.
+        Fitted.
 
     Returns
     -------

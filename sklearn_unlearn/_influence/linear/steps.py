@@ -1,8 +1,8 @@
 """Newton steps on an objective: one when it is short, more when it is long."""
 
-from dataclasses import dataclass
-
 import numpy as np
+
+from sklearn_unlearn._records.receipt import Outcome
 
 # A step is long if it promises to take more than this share off the objective: then its
 # quadratic model is no longer trusted without a look at the rows.
@@ -10,32 +10,7 @@ LONG_STEP = 0.01
 MAX_PASSES = 100
 
 
-@dataclass(frozen=True)
-class Steps:
-    """How far an objective shall move.
-
-    Parameters
-    ----------
-    eta : float
-        Factor of the step; of the whole way where it takes several.
-
-    n_refine : int
-        Largest number of further steps.
-
-    tol : float
-        Gradient norm of the mean objective to stop at.
-
-    seed : int
-        Draws the rows of further steps that take only some.
-    """
-
-    eta: float
-    n_refine: int
-    tol: float
-    seed: int
-
-
-def arrive(target, carried, curvature, steps, pass_begins):
+def arrive(target, carried, hessian_of, steps, pass_begins):
     """Move a linear objective by a request.
 
     Parameters
@@ -46,7 +21,7 @@ def arrive(target, carried, curvature, steps, pass_begins):
     carried : LinearObjective
         The objective with the weights that are kept.
 
-    curvature : LinearObjective
+    hessian_of : LinearObjective
         Whose Hessian the first step takes.
 
     steps : Steps
@@ -60,12 +35,12 @@ def arrive(target, carried, curvature, steps, pass_begins):
     objective : LinearObjective
         The objective at the end.
 
-    fields : dict
-        Fields of the receipt.
+    outcome : Outcome
+        What the receipt shall say.
     """
     norm, reason = None, "closed form" if steps.eta else "eta is zero"
     if steps.eta:
-        step, start = descend(target, curvature, pass_begins)
+        step, start = descend(target, hessian_of, pass_begins)
         if start is target:
             carried = carried.moved(steps.eta * step)
         elif steps.eta == 1:
@@ -82,16 +57,15 @@ def arrive(target, carried, curvature, steps, pass_begins):
         and carried.keeps_hessian
         and not carried.is_reweighted
         and steps.eta == 1
-        and curvature is target
+        and hessian_of is target
     )
     guarantee = "exact" if exact else "approximate"
     if norm is not None and norm <= steps.tol and not exact:
         guarantee = "optimum"
-    fields = {"guarantee": guarantee, "gradient_norm_after": norm, "stopped_because": reason}
-    return carried, fields
+    return carried, Outcome(guarantee, stopped_because=reason, gradient_norm_after=norm)
 
 
-def descend(objective, curvature, pass_begins):
+def descend(objective, hessian_of, pass_begins):
     """Return the Newton step of an objective, the last one if it takes several.
 
     While the step is long, as from a model that stopped far from its optimum, the
@@ -102,7 +76,7 @@ def descend(objective, curvature, pass_begins):
     objective : LinearObjective
         Where to start.
 
-    curvature : LinearObjective
+    hessian_of : LinearObjective
         Whose Hessian the first step takes.
 
     pass_begins : callable
@@ -117,7 +91,7 @@ def descend(objective, curvature, pass_begins):
         Where the last step starts.
     """
     for made in range(MAX_PASSES):
-        step = curvature.newton_step(objective.gradient())
+        step = hessian_of.newton_step(objective.gradient())
         if not is_long(objective, step):
             return step, objective
         pass_begins()
@@ -126,9 +100,9 @@ def descend(objective, curvature, pass_begins):
             if zero.value() < objective.value():
                 # Worse than no model at all, as SGD on unscaled features can be: where
                 # every prediction is saturated there is no curvature to go by.
-                objective = curvature = zero
+                objective = hessian_of = zero
                 continue
-        objective = curvature = backtrack(objective, step)
+        objective = hessian_of = backtrack(objective, step)
     return np.zeros_like(step), objective
 
 

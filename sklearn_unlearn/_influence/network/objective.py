@@ -5,10 +5,10 @@ other. All sums are over rows, not means.
 """
 
 from copy import copy
-from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy import sparse
 from torch.func import grad, jvp, vjp, vmap
 
 from sklearn_unlearn._influence.network.curvature import (
@@ -19,71 +19,35 @@ from sklearn_unlearn._influence.network.curvature import (
 )
 from sklearn_unlearn._influence.network.problem import network_problem
 from sklearn_unlearn._influence.network.steps import arrive, check_output
+from sklearn_unlearn._influence.objective import Objective
 from sklearn_unlearn._inner.parameters import write_network
 from sklearn_unlearn._inner.torch_state import alias
-from sklearn_unlearn._records.rows import CHUNK_VALUES
+from sklearn_unlearn._records.rows import CHUNK_VALUES, RowStore, is_array
 
 # Rows that pass the network at once.
 BATCH_ROWS = 1024
 
 
-@dataclass(frozen=True)
-class NetworkSettings:
-    """How the steps of a network are computed.
-
-    Parameters
-    ----------
-    params : str
-        Parameters that may move.
-
-    curvature : {"gauss-newton", "hessian"}
-        Matrix of the step.
-
-    damping : float or "auto"
-        What is added to its diagonal, per unit of weight.
-
-    solver : {"auto", "dense", "cg", "ekfac"}
-        How its inverse is applied.
-    """
-
-    params: str
-    curvature: str
-    damping: float | str
-    solver: str
-
-
-class NetworkObjective:
+class NetworkObjective(Objective):
     """Weighted empirical risk of a network at a parameter vector.
 
-    The network is taken to be at an optimum before each request, wherever its training
-    stopped: the gradient holds only what requests have changed since. This is the response
-    function that influences of networks estimate [1]_.
-
-    Objects are not changed by their methods: ``without``, ``reweighted`` and ``at``
-    return a new objective that shares the rows. Only ``erase`` writes to the shared rows. An
-    objective needs to be :meth:`bound` to its model before it is used.
+    See :class:`Objective` for what its methods mean. The network is taken to be at an optimum
+    before each request, wherever its training stopped: a step takes back only what requests
+    have changed since. This is the response function that influences of networks estimate
+    [1]_. An objective needs to be :meth:`bound` to its model before it is used.
 
     Parameters
     ----------
     model : estimator
         The fitted network.
 
-    rows : RowStore
-        All rows given to ``fit``.
+    data : WeightedRows
+        The rows.
 
-    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
-        Class numbers of a classifier, -1 and 1 of a multilabel one, else targets.
-
-    weights : ndarray of shape (n_rows,)
-        Sample weights.
-
-    trained : ndarray of bool of shape (n_rows,)
-        False for rows that were held out.
-
-    features : object
+    features : Features
         Maps rows to the network's features.
 
-    settings : NetworkSettings
+    settings : Settings
         How steps are computed.
 
     seed : int
@@ -99,18 +63,18 @@ class NetworkObjective:
     n_compensators = 2000
     row_values = CHUNK_VALUES // BATCH_ROWS
 
-    def __init__(self, model, rows, y, weights, trained, features, settings, seed):
-        self.rows, self.features = rows, features
-        self.y, self.weights, self.trained = y, weights, trained
+    converts = False
+    idle_params = ("tol",)
+
+    def __init__(self, model, data, features, settings, seed):
+        super().__init__(data, features)
         self.seed = seed
-        codes = y[trained] if y.ndim == 1 else np.zeros(trained.sum(), dtype=np.intp)
-        self.counts = np.bincount(codes)
-        self.weight = float(weights[trained].sum())
-        self.removed = np.empty(0, dtype=np.intp)
+        trained = np.flatnonzero(data.trained)
+        self.counts = np.bincount(data.codes(trained))
+        self.weight = float(data.weights[trained].sum())
         self._sample, self._curvature = None, None
         self._bind(model, settings)
-        first = self.remaining_rows()[:2]
-        _, x, y = self.tensors(first)
+        _, x, y = self.tensors(self.remaining_rows()[:2])
         losses = self.problem.losses(self.problem.raw(self.parameters, x), y)
         if not torch.isfinite(losses).all():
             raise ValueError(
@@ -118,29 +82,22 @@ class NetworkObjective:
                 "training diverged, or the criterion does not fit the targets."
             )
 
+    @staticmethod
+    def make_rows(X, features):
+        """Return rows as the network reads them, in the dtype that they have."""
+        if features.numeric and not hasattr(X, "iloc") and not sparse.issparse(X):
+            X = np.asanyarray(X)
+        return RowStore(X, numeric=features.numeric and is_array(X), convert=False)
+
     def _bind(self, model, settings):
         self.problem = network_problem(model, settings.params)
         self.settings = settings
         named = dict(self.problem.module.named_parameters())
         self.parameters = {name: named[name].detach() for name in self.problem.movable}
-        self._gradient = np.zeros(self.shape)
+        self._change = np.zeros(self.shape)
 
     def bound(self, model, settings):
-        """Return the objective at a model's parameters.
-
-        Parameters
-        ----------
-        model : estimator
-            The network as it stands.
-
-        settings : NetworkSettings
-            How steps are computed; other ones than before make the curvature anew.
-
-        Returns
-        -------
-        NetworkObjective
-            The objective there.
-        """
+        """Return the objective at a model's parameters; other settings make curvature anew."""
         same = getattr(self, "settings", None) == settings
         new = copy(self) if same else self.without_curvature()
         new._bind(model, settings)
@@ -152,7 +109,7 @@ class NetworkObjective:
 
     def __getstate__(self):
         state = vars(self).copy()
-        for name in ("problem", "parameters", "_gradient"):
+        for name in ("problem", "parameters", "_change"):
             state.pop(name, None)
         return state
 
@@ -189,22 +146,6 @@ class NetworkObjective:
     def generator(self):
         """Return a generator of random numbers, the same at every call."""
         return torch.Generator().manual_seed(self.seed)
-
-    def remaining_rows(self):
-        """Return the numbers of the rows that the model is trained on."""
-        remaining = self.trained.copy()
-        remaining[self.removed] = False
-        return np.flatnonzero(remaining)
-
-    def live_weights(self):
-        """Return the weights, zero for rows that are held out or wait to be erased."""
-        weights = np.where(self.trained, self.weights, 0.0)
-        weights[self.removed] = 0
-        return weights
-
-    def targets(self, rows):
-        """Return the encoded targets of rows."""
-        return self.y[rows]
 
     def encoded_targets(self, y):
         """Return encoded targets as they are."""
@@ -276,33 +217,15 @@ class NetworkObjective:
         sizes = [p.numel() for p in self.parameters.values()]
         return np.repeat([values[name] for name in self.parameters], sizes)
 
-    def gradient(self):
-        """Return the gradient of what requests have changed, of shape (d,)."""
-        return self._gradient
+    def change(self):
+        """Return the gradient of what requests have changed since the training, shape (d,)."""
+        return self._change
 
     def directional(self, S, rows=None, weights=None):
-        """Return the derivative of weighted row losses along directions.
+        """Return derivatives of weighted row losses, and the rows' weights.
 
-        One forward-mode pass over the rows per direction; no row's gradient is made.
-
-        Parameters
-        ----------
-        S : ndarray of shape (m, d)
-            Directions in parameter space.
-
-        rows : ndarray of int, default=None
-            Rows; all rows of ``fit`` by default.
-
-        weights : ndarray of shape (n,), default=None
-            Weights of these rows; those they have by default.
-
-        Returns
-        -------
-        derivatives : ndarray of shape (n, m)
-            Derivatives; zero for rows that are forgotten or were held out.
-
-        weights : ndarray of shape (n, 1)
-            Weights, for :meth:`weighted_gradient`.
+        One forward-mode pass over the rows per direction; no row's gradient is made. See
+        :meth:`Objective.directional`; the weights are its ``pulls``, of shape (n, 1).
         """
         if weights is None:
             weights = self.live_weights()
@@ -320,19 +243,10 @@ class NetworkObjective:
                 derivatives[some, column] = along.detach().double().cpu().numpy()
         return derivatives * weights[:, None], weights[:, None]
 
-    def self_weighted(self, s):
-        """Return :meth:`directional` along s, and the gradient weighted by it."""
-        derivatives, weights = self.directional(s[None])
-        return derivatives, weights, self.weighted_gradient(weights * derivatives)
-
     def self_influence(self):
         """Return how much each row's own loss falls by training on it, to first order.
 
-        Returns
-        -------
-        ndarray of shape (n_rows,)
-            ``g_i^T H^-1 g_i`` with the row's weight in g_i; zero for rows that the model was not
-            trained on. Costs one gradient and one solution per row.
+        Costs one gradient and one solution per row; see :meth:`Objective.self_influence`.
         """
         found = np.zeros(len(self.rows))
         for some, G in self._row_gradients():
@@ -368,44 +282,19 @@ class NetworkObjective:
         """The parameters, ndarray of shape (d,)."""
         return self.packed(self.parameters)
 
-    def weighted_gradient(self, weights, rows=None):
-        """Return the gradient of a sum of losses for given weights.
-
-        Parameters
-        ----------
-        weights : ndarray of shape (n, 1)
-            Weights.
-
-        rows : ndarray of int, default=None
-            Rows that they belong to; all rows of ``fit`` by default.
-
-        Returns
-        -------
-        ndarray of shape (d,)
-            Gradient.
-        """
-        at = np.flatnonzero(weights[:, 0])
+    def weighted_gradient(self, pulls, rows=None):
+        """Return the gradient of a sum of losses for given weights, of shape (d,)."""
+        at = np.flatnonzero(pulls[:, 0])
         numbers = at if rows is None else rows[at]
-        return self.gradient_of(numbers, weights[at, 0])
+        return self.gradient_of(numbers, pulls[at, 0])
 
     def without(self, rows):
-        """Return the objective on the rows that remain.
-
-        Parameters
-        ----------
-        rows : ndarray of int
-            Rows to leave out; rows that were held out change nothing.
-
-        Returns
-        -------
-        NetworkObjective
-            The same parameters, fewer rows. Costs two passes over the k rows.
-        """
+        """Return the objective on the rows that remain. Costs two passes over the k rows."""
         rows = rows[self.trained[rows]]
         if not len(rows):
             return self
         new = copy(self)
-        new.removed = np.concatenate([self.removed, rows])
+        new.data = self.data.without(rows)
         weights = self.weights[rows]
         new.weight = self.weight - float(weights.sum())
         if self.y.ndim == 1:
@@ -415,10 +304,10 @@ class NetworkObjective:
         leaving = new.leaving(rows)
         weights = self.weights[leaving]
         if len(leaving):
-            new._gradient = self._gradient - self.gradient_of(leaving, weights)
+            new._change = self._change - self.gradient_of(leaving, weights)
         if self.problem.scale == "weight":
             shrunk = weights.sum() / self.weight
-            new._gradient = new._gradient - shrunk * self.spread(self.penalties()) * self.theta
+            new._change = new._change - shrunk * self.spread(self.penalties()) * self.theta
         new._forget_curvature(rows)
         return new
 
@@ -444,22 +333,10 @@ class NetworkObjective:
         """Return the class numbers that have lost all rows by the request at hand."""
         if self.y.ndim > 1:
             return np.empty(0, dtype=np.intp)
-        return np.setdiff1d(self.y[self.removed], np.flatnonzero(self.counts))
+        return np.setdiff1d(self.y[self.data.excluded], np.flatnonzero(self.counts))
 
     def check_remaining(self, model):
-        """Raise if the rows that remain can't be trained on.
-
-        Parameters
-        ----------
-        model : estimator
-            The fitted model, for its classes.
-
-        Raises
-        ------
-        ValueError
-            If no row or a single class is left, or a class is gone whose output can't be
-            switched off.
-        """
+        """Raise if no row or one class is left, or an output can't be switched off."""
         if self.n_rows == 0:
             raise ValueError(
                 "The request would leave no row to train on; discard the model instead."
@@ -472,36 +349,17 @@ class NetworkObjective:
             check_output(self, code, start)
 
     def reweighted(self, rows, changes, gradient):
-        """Return the objective with the weights of some rows multiplied by 1 + changes.
-
-        Parameters
-        ----------
-        rows : ndarray of int or slice
-            Row numbers.
-
-        changes : ndarray of shape (n,)
-            Relative changes.
-
-        gradient : ndarray of shape (d,)
-            Gradient of the changes, from :meth:`weighted_gradient`.
-
-        Returns
-        -------
-        NetworkObjective
-            The reweighted objective, with the curvature before.
-        """
+        """Return the objective with other weights, and the curvature before."""
         new = copy(self)
-        change = self.weights[rows] * changes
-        new.weights = self.weights.copy()
-        new.weights[rows] += change
+        new.data, change = self.data.reweighted(rows, changes)
         new.weight = self.weight + float(change.sum())
-        new._gradient = self._gradient + gradient
+        new._change = self._change + gradient
         return new
 
-    def at(self, vector):
-        """Return the objective at other parameters, its gradient taken to be zero there."""
+    def at(self, theta):
+        """Return the objective at other parameters, taken to be an optimum."""
         new = copy(self)
-        new.parameters, new._gradient = self.unpacked(vector), np.zeros(self.shape)
+        new.parameters, new._change = self.unpacked(theta), np.zeros(self.shape)
         return new
 
     def without_curvature(self):
@@ -529,8 +387,8 @@ class NetworkObjective:
             )
         return new
 
-    def expanded(self):
-        """Return the curvature of a sample of the remaining rows, made at the first call."""
+    def ensure_curvature(self):
+        """Make the curvature of a sample of the remaining rows, unless it is there."""
         if self._curvature is None:
             d, solver = self.shape[0], self.settings.solver
             dense = solver == "dense" or (solver == "auto" and d <= MAX_DENSE)
@@ -541,27 +399,19 @@ class NetworkObjective:
                 remaining = np.sort(rng.choice(remaining, size, replace=False))
             self._sample = remaining
             self._curvature = make_curvature(self, remaining, dense)
-        return self._curvature
 
     def solve(self, V):
         """Return the product of the inverse damped curvature and V.
 
-        Parameters
-        ----------
-        V : ndarray of shape (m, d)
-            Vectors in parameter space.
-
-        Returns
-        -------
-        ndarray of shape (m, d)
-            Products. The first costs the curvature of up to 2,000 rows (d up to 3,000: as
-            many as 10^11 multiplications take), later ones nothing that grows with n.
+        The first costs the curvature of up to 2,000 rows (d up to 3,000: as many as 10^11
+        multiplications take), later ones nothing that grows with n.
         """
         return self.solve_and_report(V)[0]
 
     def solve_and_report(self, V):
         """Return :meth:`solve` of V, and how it was done in words."""
-        curvature = self.expanded()
+        self.ensure_curvature()
+        curvature = self._curvature
         weight = float(self.weights[self._sample].sum())
         damping = self.settings.damping
         if damping == "auto":
@@ -584,14 +434,6 @@ class NetworkObjective:
         """Parts of the model that depend on the rows and that no step changes."""
         return self.problem.leftovers
 
-    def arrive(self, carried, curvature, steps, pass_begins):
-        """Return the objective after the request's steps, and fields of the receipt."""
-        return arrive(self, carried, curvature, steps, pass_begins)
-
-    def erase(self, rows):
-        """Remove the values of rows from the shared arrays; repeated calls change nothing."""
-        self.weights[rows] = 0
-        self.trained[rows] = False
-        self.y[rows] = 0
-        self.rows.erase(rows)
-        self.removed = self.removed[:0]
+    def arrive(self, carried, hessian_of, steps, pass_begins):
+        """Return the objective after the request's steps, and the outcome."""
+        return arrive(self, carried, hessian_of, steps, pass_begins)

@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 
+from sklearn_unlearn._records.receipt import Outcome
+
 # Rows whose loss tells whether a step is trusted.
 PROBE_ROWS = 2000
 # In the quadratic model the remaining rows lose at most half of what the forgotten rows gain.
@@ -17,7 +19,7 @@ MIN_SHARE = 1e-9
 MAX_PROBABILITY = 1e-6
 
 
-def arrive(target, carried, curvature, steps, pass_begins):
+def arrive(target, carried, hessian_of, steps, pass_begins):
     """Move a network's objective by a request.
 
     Parameters
@@ -28,7 +30,7 @@ def arrive(target, carried, curvature, steps, pass_begins):
     carried : NetworkObjective
         The objective with the weights that are kept.
 
-    curvature : NetworkObjective
+    hessian_of : NetworkObjective
         Whose curvature the step takes.
 
     steps : Steps
@@ -42,16 +44,16 @@ def arrive(target, carried, curvature, steps, pass_begins):
     objective : NetworkObjective
         The objective at the end.
 
-    fields : dict
-        Fields of the receipt.
+    outcome : Outcome
+        What the receipt shall say.
     """
     reason, end = "eta is zero", carried
     if steps.eta:
         pass_begins()
-        start, gradient = target.packed(target.parameters), target.gradient()
+        start, change = target.theta, target.change()
         parts = []
-        if gradient.any():
-            solved, how = curvature.solve_and_report(-gradient[None])
+        if change.any():
+            solved, how = hessian_of.solve_and_report(-change[None])
             step = steps.eta * solved[0]
             share = trusted_share(target, start, step)
             end = carried.at(start + share * step)
@@ -68,12 +70,7 @@ def arrive(target, carried, curvature, steps, pass_begins):
             pass_begins()
             end = optimised(end, steps.n_refine, steps.seed)
             reason += f"; {steps.n_refine} steps of the optimiser"
-    fields = {
-        "guarantee": "approximate",
-        "gradient_norm_after": None,
-        "stopped_because": reason,
-    }
-    return end, fields
+    return end, Outcome(stopped_because=reason)
 
 
 def trusted_share(objective, start, step):
@@ -88,7 +85,7 @@ def trusted_share(objective, start, step):
     if len(remaining) > PROBE_ROWS:
         rng = np.random.RandomState(objective.seed)
         probe = rng.choice(remaining, PROBE_ROWS, replace=False)
-    weights, removed = objective.weights[probe], objective.removed
+    weights, removed = objective.weights[probe], objective.data.excluded
     before, gone = objective.losses(probe), objective.losses(removed)
     if not np.isfinite(before).all() or not np.isfinite(gone).all():
         raise ValueError(

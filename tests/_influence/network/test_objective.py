@@ -80,7 +80,7 @@ def objective(request, double_precision):
     """The objective of each kind of network."""
     estimator, X, y = KINDS[request.param]
     model = PUMAUnlearner(estimator, reweight=None, random_state=0).fit(X, y)
-    return model._bound_objective()
+    return model.objective()
 
 
 def with_settings(objective, **settings):
@@ -164,7 +164,7 @@ def test_gauss_newton_is_the_hessian_of_a_linear_network(double_precision):
         (mlp(MLPClassifier, hidden_layer_sizes=()), X2, Y2),
         (net(nn.Linear(4, 1), skorch.NeuralNetRegressor, lr=0.01), XR, YR),
     ):
-        objective = PUMAUnlearner(estimator, reweight=None).fit(X, y)._bound_objective()
+        objective = PUMAUnlearner(estimator, reweight=None).fit(X, y).objective()
         matrix = dense_matrix(objective, np.arange(len(X)))
         expected = explicit_hessian(objective)
         np.testing.assert_allclose(matrix, expected, atol=1e-9 * np.abs(expected).max())
@@ -183,7 +183,7 @@ def test_solvers_agree(objective):
 def test_factorisation_is_exact_where_inputs_and_errors_are_independent(double_precision):
     """The squared loss has the same curvature for every row of a single layer."""
     estimator = net(nn.Linear(4, 1), skorch.NeuralNetRegressor, lr=0.01)
-    objective = PUMAUnlearner(estimator, reweight=None).fit(XR, YR)._bound_objective()
+    objective = PUMAUnlearner(estimator, reweight=None).fit(XR, YR).objective()
     V = np.random.default_rng(2).standard_normal((3, *objective.shape))
     exact = with_settings(objective, solver="dense").solve(V)
     np.testing.assert_allclose(with_settings(objective, solver="ekfac").solve(V), exact, rtol=1e-8)
@@ -202,7 +202,7 @@ def test_solvers_agree_where_some_parameters_stay(double_precision, params, curv
     settings = {"params": params, "curvature": curvature, "damping": 1.0}
     estimator, X, y = KINDS["softmax"]
     model = PUMAUnlearner(estimator, reweight=None, **settings).fit(X, y)
-    objective = model._bound_objective()
+    objective = model.objective()
     V = np.random.default_rng(2).standard_normal((2, *objective.shape))
     dense = with_settings(objective, solver="dense").solve(V)
     products = with_settings(objective, solver="cg").solve(V)
@@ -230,7 +230,7 @@ def test_more_right_hand_sides_than_parameters(double_precision):
     objective = (
         PUMAUnlearner(mlp(MLPClassifier, hidden_layer_sizes=()), reweight=None)
         .fit(X2, Y2)
-        ._bound_objective()
+        .objective()
     )
     V = np.random.default_rng(2).standard_normal((20, *objective.shape))
     for solver in ("dense", "ekfac", "cg"):

@@ -1,0 +1,394 @@
+"""ObjectiveUnlearner: what the unlearners that move parameters share."""
+
+from abc import abstractmethod
+from dataclasses import replace
+from numbers import Real
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_unlearn._influence.criteria import CriterionSource
+from sklearn_unlearn._influence.objective import Settings
+from sklearn_unlearn._influence.objectives import check_model, make_objective
+from sklearn_unlearn._inner.callbacks import with_callbacks
+from sklearn_unlearn._inner.declared import check_number, check_option, seed_parts, warn_idle
+from sklearn_unlearn._inner.fit_params import (
+    erase_rows,
+    named_weights,
+    per_row,
+    sample_weight,
+    transformer_params,
+)
+from sklearn_unlearn._inner.pipelines import joined_pipeline, last_step, out_of_reach
+from sklearn_unlearn._inner.skorch import adapted, fitted_adapted, holds_rows_out
+from sklearn_unlearn._records.receipt import Outcome
+from sklearn_unlearn._records.rows import count_rows, take_rows
+from sklearn_unlearn._records.subjects import SubjectIndex
+from sklearn_unlearn._records.targets import given_targets
+from sklearn_unlearn.base import BaseUnlearner
+
+
+def check_settings(unlearner):
+    """Raise for invalid parameters of an unlearner that say how steps are computed."""
+    check_option(unlearner, "curvature", ("gauss-newton", "hessian"))
+    check_option(unlearner, "solver", ("auto", "dense", "cg", "ekfac"))
+    if unlearner.damping != "auto":
+        check_number(unlearner, "damping", Real, 0)
+    if not isinstance(unlearner.params, str):
+        raise ValueError(
+            f'params={unlearner.params!r} is invalid: it must be "all", "last_layer" or a '
+            "pattern of parameter names."
+        )
+
+
+def no_criterion(inner, n_rows, split_off, seed):
+    """Return a source without criterion rows, but for those that a net splits off."""
+    return CriterionSource(np.zeros(n_rows, dtype=bool), split_off)
+
+
+class ObjectiveUnlearner(BaseUnlearner):
+    """Base class of the unlearners that move the parameters of a model with an objective.
+
+    A subclass has the parameters ``estimator`` and ``random_state`` and says where the
+    parameters go (``_arrive``).
+    """
+
+    # Rows whose Hessian a step takes: those that remain, or all rows before the request.
+    hessian_rows = "remaining"
+
+    @with_callbacks
+    def fit(self, X, y, *, X_ids=None, **fit_params):
+        """Fit the inner estimator.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows, as the inner estimator takes them.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+
+        X_ids : array-like of shape (n_samples,), default=None
+            Id of the data subject that each row belongs to; a subject may own many rows.
+            Any hashable values. By default the index of X if it is pandas, else the index
+            of y if that is pandas, else the row positions.
+
+        **fit_params : dict
+            Parameters for ``fit`` of the inner estimator, such as ``sample_weight``.
+
+        Returns
+        -------
+        self : object
+            The fitted unlearner.
+
+        Raises
+        ------
+        TypeError
+            If the inner model has no gradients or an L1 penalty.
+
+        ImportError
+            If the inner model is a network and torch is not installed.
+
+        ValueError
+            If a parameter or the input is invalid.
+        """
+        return self._fit(X, y, X_ids, fit_params, no_criterion)
+
+    def _fit(self, X, y, X_ids, fit_params, source_of):
+        """Fit the inner estimator on the rows that a source of criterion rows leaves.
+
+        ``source_of(inner, n_rows, split_off, seed)`` returns that source.
+        """
+        self._check_params()
+        frozen = isinstance(self.estimator, FrozenEstimator)
+        if frozen:
+            check_consistent_length(X, y)
+            inner = fitted_adapted(self.estimator.estimator)
+        else:
+            inner = adapted(clone(self.estimator), holds_out=True)
+        check_model(inner)
+        n_rows = count_rows(X)
+        subjects = SubjectIndex(n_rows, X, y, X_ids)
+        seed = self._draw_seeds(inner, frozen)
+        # A net that splits off rows of its own needs no others to be held out.
+        source = source_of(inner, n_rows, not frozen and holds_rows_out(inner), seed)
+        # An estimator that was frozen has seen all rows: its criterion rows are not new to it.
+        trained = np.ones(n_rows, dtype=bool) if frozen else ~source.held_out
+        context = self._init_callback_context(max_subtasks=1)
+        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        self._fit_inner(inner, X, y, trained, fit_params, context)
+        if source.split_off:
+            source.held_out[inner.held_out_rows_] = True
+            trained = ~source.held_out
+        weights = sample_weight(inner, fit_params)
+        params = transformer_params(inner, fit_params, n_rows)
+        objective = make_objective(
+            inner,
+            X,
+            y,
+            weights,
+            trained,
+            weighted=bool(params),
+            settings=self._settings(),
+            seed=seed,
+        )
+        warn_idle(self, objective.idle_params, last_step(inner))
+        source.check(objective, inner)
+        self._start(
+            inner,
+            subjects,
+            _objective=objective,
+            _source=source,
+            _seed=seed,
+            _transformer_params=params,
+            # The objective's own change where rows are reweighted.
+            _sample_weight=None if weights is None else np.array(weights, float),
+        )
+        context.call_on_fit_task_end(estimator=self, X=X, y=y)
+        return self
+
+    @abstractmethod
+    def _arrive(self, objective, after, hessian_of, rows, leaving, pass_begins):
+        """Return the objective at the end of a request, and the outcome.
+
+        Parameters
+        ----------
+        objective : Objective
+            Before the request.
+
+        after : Objective
+            At the same parameters, on the rows that remain.
+
+        hessian_of : Objective
+            Whose Hessian a step takes.
+
+        rows : ndarray of int
+            Rows of the request.
+
+        leaving : ndarray of int
+            Those whose gradients leave with them.
+
+        pass_begins : callable
+            To be called before every pass over rows, for progress.
+        """
+
+    def _check_params(self):
+        """Raise for parameters that are invalid."""
+
+    def _settings(self):
+        """Return how the steps of a network are computed."""
+        return Settings()
+
+    def _inner(self):
+        return adapted(self.estimator)
+
+    def objective(self):
+        """Return the objective at the model as it stands.
+
+        Returns
+        -------
+        Objective
+            Weighted empirical risk of the remaining rows; not to be changed.
+        """
+        check_is_fitted(self)
+        self._settle()
+        return self._objective.bound(last_step(self.estimator_), self._settings())
+
+    def _draw_seeds(self, inner, frozen):
+        """Return a seed; give one as well to each unseeded part of the inner estimator."""
+        rng = check_random_state(self.random_state)
+        if self.random_state is not None and not frozen:
+            seed_parts(inner, rng)
+        return rng.randint(2**31 - 1)
+
+    def _request_seed(self):
+        """Return the seed of the request at hand."""
+        return (self._seed + len(self.receipts_)) % 2**32
+
+    def _fit_inner(self, inner, X, y, trained, fit_params, context):
+        """Fit the inner estimator on the rows that are not held out."""
+        if isinstance(self.estimator, FrozenEstimator):
+            check_is_fitted(inner)
+            inner.predict(take_rows(X, slice(0, 1)))
+            return
+        if not trained.all():
+            rows = np.flatnonzero(trained)
+            fit_params = per_row(fit_params, len(trained), rows)
+            X, y = take_rows(X, rows), take_rows(y, rows)
+        params = self._route(fit_params, "fit")
+        if not hasattr(inner, "set_callbacks"):
+            inner.fit(X, y, **params)
+            return
+        with context.subcontext("fit-inner").propagate_callback_context(inner):
+            inner.fit(X, y, **params)
+
+    def _forget(self, rows, context):
+        self._check_params()
+        objective, source = self.objective(), self._source
+        objective.rows.own()
+
+        def pass_begins():
+            task = context.subcontext("pass over the rows")
+            task.call_on_fit_task_begin(estimator=self)
+            task.call_on_fit_task_end(estimator=self)
+
+        left = [
+            *out_of_reach(objective.rows, self.estimator_),
+            *objective.leftovers,
+            *source.leftovers,
+        ]
+        chosen_by = (
+            source.split_off and source.held_out[rows].any() and self.estimator_.net.callbacks
+        )
+        if chosen_by:
+            left.append("what the net's callbacks chose by the rows of its train_split")
+        removed = rows[objective.trained[rows]]
+        if not len(removed):
+            # A net has a history of the rows that it held out.
+            model = self._written(objective) if source.split_off else self.estimator_
+            return {"estimator_": model}, Outcome(
+                "approximate" if chosen_by else "exact",
+                stopped_because="no forgotten row was trained on",
+                not_forgotten=tuple(left),
+            )
+        after, hessian_of = self._leave_out(objective, removed)
+        norm, leaving = after.measured_gradient_norm(), after.leaving(removed)
+        if len(leaving) < len(removed):
+            left.append("what the layers before the output learned from a class without rows")
+        carried, outcome = self._arrive(objective, after, hessian_of, rows, leaving, pass_begins)
+        refitted = carried.features is not objective.features and not carried.features.numeric
+        return {"estimator_": self._written(carried), "_objective": carried}, replace(
+            outcome,
+            n_rows_retrained=carried.n_rows if refitted else 0,
+            gradient_norm_before=norm,
+            not_forgotten=tuple(left),
+        )
+
+    def _leave_out(self, objective, removed):
+        """Return the objective without rows and the one whose Hessian the step takes."""
+        if self.hessian_rows == "all":
+            objective.ensure_curvature()
+        after = objective.without(removed)
+        after.check_remaining(self.estimator_)
+
+        def leaving():
+            return objective.rows.take(removed)
+
+        def remaining():
+            numbers = after.remaining_rows()
+            params = per_row(self._transformer_params, len(objective.rows), numbers)
+            y = given_targets(objective.y[numbers], self.estimator_)
+            return objective.rows.take(numbers), y, params
+
+        features, change = objective.features.forget(leaving, remaining)
+        changed = features is not objective.features
+        target = after.with_features(features, change) if changed else after
+        if self.hessian_rows == "remaining":
+            return target, target
+        if not changed:
+            return target, objective
+        # Transformers that were fitted anew leave no Hessian of the rows before.
+        return target, target if change is None else objective.with_features(features, change)
+
+    def _written(self, objective):
+        """Return the fitted estimator at an objective's parameters and transformers."""
+        transformers = objective.features.transformers
+        last = objective.written(last_step(self.estimator_))
+        if hasattr(last, "feature_names_in_") and transformers is not None:
+            last.feature_names_in_ = transformers.get_feature_names_out()
+        return joined_pipeline(self.estimator_, transformers, last)
+
+    def training_data(self, rows):
+        """Return rows as they were given to ``fit``.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Their numbers in ``fit``; none that is forgotten.
+
+        Returns
+        -------
+        X : array-like of shape (n_rows, n_features)
+            The rows.
+
+        y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+            Their targets.
+
+        fit_params : dict
+            Further parameters of ``fit`` for these rows.
+        """
+        objective = self._objective
+        params = per_row(self._transformer_params, len(objective.rows), rows)
+        if self._sample_weight is not None:
+            params |= named_weights(self.estimator_, self._sample_weight[rows])
+        y = given_targets(objective.y[rows], last_step(self.estimator_))
+        return self._named(objective.rows.take(rows)), y, params
+
+    def _named(self, X):
+        """Return rows with the names of their features, which the private copy has lost."""
+        names = getattr(self.estimator_, "feature_names_in_", None)
+        if names is None or not isinstance(X, np.ndarray):
+            return X
+        import pandas as pd
+
+        return pd.DataFrame(X, columns=names)
+
+    def trained_on(self, rows):
+        """Return those of numbered rows that the model was trained on.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Numbers of rows.
+
+        Returns
+        -------
+        ndarray of int
+            The numbers without those of rows that were held out.
+        """
+        return rows[~self._source.held_out[rows]]
+
+    def fresh(self):
+        """Return an unfitted unlearner that trains as this one did.
+
+        Returns
+        -------
+        BaseUnlearner
+            A clone; around a frozen model, one that trains the model.
+        """
+        fresh = clone(self)
+        if isinstance(self.estimator, FrozenEstimator):
+            fresh.set_params(estimator=clone(self.estimator.estimator))
+        return fresh
+
+    def refitted(self, rows, random_state):
+        """Return a fresh unlearner, fitted with another seed on the rows that this one trained on.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Numbers of rows that are not forgotten. Those that were held out stay so, as
+            criterion rows.
+
+        random_state : int, RandomState instance or None
+            The seed.
+
+        Returns
+        -------
+        BaseUnlearner
+            Fitted; this object is not changed.
+        """
+        criterion = self._source.refit_params(self, rows)
+        # A net that splits rows off is given all, and does it again.
+        trained = rows if self._source.split_off else self.trained_on(rows)
+        return super().refitted(trained, random_state, **criterion)
+
+    def _erase(self, rows):
+        self._objective.erase(rows)
+        self._source.erase(rows)
+        if self._sample_weight is not None:
+            self._sample_weight[rows] = 0
+        erase_rows(self._transformer_params, len(self._source.held_out), rows)

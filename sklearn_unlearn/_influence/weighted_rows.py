@@ -1,0 +1,70 @@
+"""The rows of an objective: their targets, their weights, and which of them count."""
+
+from copy import copy
+
+import numpy as np
+
+
+class WeightedRows:
+    """Training rows with targets and weights, by their number in ``fit``.
+
+    ``without`` and ``reweighted`` return new objects that share the rows; only ``erase``
+    writes to what is shared.
+
+    Parameters
+    ----------
+    rows : RowStore
+        All rows given to ``fit``.
+
+    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        Class numbers of a classifier, -1 and 1 of a multilabel one, else targets.
+
+    weights : ndarray of shape (n_rows,)
+        Sample weights.
+
+    trained : ndarray of bool of shape (n_rows,)
+        False for rows that were held out.
+    """
+
+    def __init__(self, rows, y, weights, trained):
+        self.rows, self.y, self.weights, self.trained = rows, y, weights, trained
+        # Rows that a request leaves out, and that have yet to be erased.
+        self.excluded = np.empty(0, dtype=np.intp)
+
+    def remaining(self):
+        """Return the numbers of the rows that are trained on."""
+        remaining = self.trained.copy()
+        remaining[self.excluded] = False
+        return np.flatnonzero(remaining)
+
+    def live_weights(self):
+        """Return the weights, zero for rows that are held out or wait to be erased."""
+        weights = np.where(self.trained, self.weights, 0.0)
+        weights[self.excluded] = 0
+        return weights
+
+    def codes(self, rows):
+        """Return the class numbers of rows, zeros where there are no classes."""
+        y = self.y[rows]
+        return y if y.ndim == 1 else np.zeros(len(y), dtype=np.intp)
+
+    def without(self, rows):
+        """Return the rows without some, which are given by number."""
+        new = copy(self)
+        new.excluded = np.concatenate([self.excluded, rows])
+        return new
+
+    def reweighted(self, rows, changes):
+        """Return the rows with some weights multiplied by 1 + changes, and the differences."""
+        new, difference = copy(self), self.weights[rows] * changes
+        new.weights = self.weights.copy()
+        new.weights[rows] += difference
+        return new, difference
+
+    def erase(self, rows):
+        """Remove all values of rows; repeated calls change nothing."""
+        self.weights[rows] = 0
+        self.trained[rows] = False
+        self.y[rows] = 0
+        self.rows.erase(rows)
+        self.excluded = self.excluded[:0]
