@@ -1,49 +1,33 @@
 """MislabelDetector: which labels are wrong?"""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d, get_tags
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
-from sklearn_unlearn._influence.linear.leave_one_out import self_influence
-from sklearn_unlearn._influence.linear.losses import log_loss
-from sklearn_unlearn._influence.linear.objective import LinearObjective
-from sklearn_unlearn._influence.linear.problem import linear_problem
-from sklearn_unlearn._influence.linear.steps import approach
-from sklearn_unlearn._influence.objectives import closed_form_objective, objective_of
 from sklearn_unlearn._inner.declared import FittedInnerMixin, check_number, check_option, seed_parts
-from sklearn_unlearn._inner.networks import is_network
-from sklearn_unlearn._inner.pipelines import last_step, split_pipeline
 from sklearn_unlearn._inner.skorch import adapted
-from sklearn_unlearn._mislabel.methods import (
-    check_probabilities,
-    fitted_output,
-    judge,
-    known_influences,
-    left_out,
-    one_criterion,
-    out_of_bag,
-    over_epochs,
-    set_aside,
-)
+from sklearn_unlearn._mislabel.methods import METHODS, WITH_ROUNDS, Settings, choose, judge_by
 from sklearn_unlearn._records.rows import count_rows, take_rows
 from sklearn_unlearn._records.subjects import SubjectIndex
 from sklearn_unlearn.puma import PUMAUnlearner
 
-METHODS = ("auto", "loo", "cross_val", "oob", "aum", "loss", "self_influence", "influence")
-# Newton steps towards the optimum without the rows that were set aside. More of them find little
-# more, and the Hessian of each is what a round costs.
-N_STEPS = 4
-# n_rounds="auto": how many rounds there may be, and by what share each of "loo" has to lower the
-# number of labels that the model disagrees with, judged out of sample.
-MAX_ROUNDS, LEAST_GAIN = 2, 0.03
+if TYPE_CHECKING:
+    import pandas as pd
+    from scipy import sparse
+
+    MatrixLike: TypeAlias = ArrayLike | sparse.sparray | sparse.spmatrix
 
 
 class MislabelDetector(FittedInnerMixin, BaseEstimator):
@@ -56,8 +40,7 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         PUMAUnlearner stands for the estimator in it. None takes a scaled
         LogisticRegression, for continuous targets a scaled Ridge.
 
-    method : {"auto", "loo", "cross_val", "oob", "aum", "loss", "self_influence", \
-            "influence"}, default="auto"
+    method : str or callable, default="auto"
         Where the scores come from.
 
         - "loo": each label's loss under the model without its row, in closed form
@@ -79,11 +62,16 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
           "loo" and is there because it explains: which rows help, which harm, by how much.
         - "auto": "oob" for forests that have it, "loo" where it can be computed, "aum" for
           networks, else "cross_val".
+        - A callable ``method(model, X, y)`` gets a clone of the estimator, fitted on all rows,
+          the rows as they were passed, and an ndarray of their labels. It must not change them,
+          and returns an array-like of shape (n_samples,): finite scores, high for suspicious
+          labels. The fitted model suggests labels.
 
     contamination : "auto" or float, default="auto"
         Share of wrong labels, in (0, 0.5]. "auto" estimates their number: by the thresholds
         of confident learning [2]_, for regressors by residuals of more than three robust
-        standard deviations.
+        standard deviations; where a callable scores the labels of a classifier without
+        ``predict_proba``, by the labels that this classifier disagrees with.
 
     n_rounds : int or "auto", default="auto"
         Rounds of trimmed re-scoring, for "loo" and "aum": of each class, as many of the most
@@ -121,7 +109,7 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
     suggested_labels_ : ndarray of shape (n_samples,)
         The label or target that the model predicts for each row.
 
-    method_ : str
+    method_ : str or callable
         The method used.
 
     estimator_ : estimator
@@ -185,15 +173,15 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: BaseEstimator | None = None,
         *,
-        method="auto",
-        contamination="auto",
-        n_rounds="auto",
-        cv=5,
-        n_jobs=None,
-        random_state=None,
-    ):
+        method: str | Callable[[Any, Any, np.ndarray], ArrayLike] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        n_rounds: int | Literal["auto"] = "auto",
+        cv: int = 5,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.estimator = estimator
         self.method = method
         self.contamination = contamination
@@ -202,7 +190,7 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def fit(self, X, y, *, X_ids=None):
+    def fit(self, X: MatrixLike, y: ArrayLike, *, X_ids: ArrayLike | None = None) -> Self:
         """Score the labels of all rows.
 
         Parameters
@@ -229,7 +217,8 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
             If the method cannot score this estimator.
 
         ValueError
-            If a parameter or the input is invalid, or a class has one row only.
+            If a parameter, the input or what a callable ``method`` returned is invalid, or a
+            class has one row only.
         """
         self._check_params()
         ids = SubjectIndex(count_rows(X), X, y, X_ids).remaining()[1]
@@ -240,20 +229,20 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         if is_classifier(inner):
             check_classification_targets(y)
         model = self._seeded(inner).fit(X, y)
-        method = self._method_for(model, X, y)
+        method = choose(model, X, y) if self.method == "auto" else self.method
         classes = codes = None
         if is_classifier(model):
             classes = model.classes_
             codes = self._codes(classes, y)
-        scores, predicted, n_wrong = self._scored(method, model, X, y, codes)
-        n_wrong = int(n_wrong.sum())
+        judged = judge_by(method, model, X, y, codes, self._settings(inner))
+        scores, n_wrong = judged.scores, int(judged.n_wrong.sum())
         if self.contamination != "auto":
-            n_wrong = int(self.contamination * len(y) + 0.5)
+            n_wrong = int(self.contamination * len(scores) + 0.5)
         order = np.argsort(-scores, kind="stable")
         self.estimator_, self.method_ = model, method
         self.mislabel_scores_ = scores
         self.threshold_ = float(scores[order[n_wrong - 1]]) if n_wrong else np.inf
-        self.suggested_labels_ = predicted
+        self.suggested_labels_ = judged.predicted
         self.suspects_ = list(
             dict.fromkeys(ids[row] for row in order if scores[row] >= self.threshold_)
         )
@@ -262,7 +251,9 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         self._ids, self._given = ids, y
         return self
 
-    def fit_predict(self, X, y, *, X_ids=None):
+    def fit_predict(
+        self, X: MatrixLike, y: ArrayLike, *, X_ids: ArrayLike | None = None
+    ) -> np.ndarray:
         """Score the labels of all rows and tell the suspects.
 
         Parameters
@@ -284,7 +275,7 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         self.fit(X, y, X_ids=X_ids)
         return np.where(self.mislabel_scores_ >= self.threshold_, -1, 1)
 
-    def fit_resample(self, X, y):
+    def fit_resample(self, X: MatrixLike, y: ArrayLike) -> tuple[Any, Any]:
         """Score the labels of all rows and drop the suspects.
 
         Parameters
@@ -306,7 +297,7 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         left = np.flatnonzero(self.fit_predict(X, y) == 1)
         return take_rows(X, left), take_rows(y, left)
 
-    def to_frame(self):
+    def to_frame(self) -> pd.DataFrame:
         """Return what was found as a table, most suspicious rows first.
 
         Returns
@@ -336,12 +327,14 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
 
     def _check_params(self):
         """Raise for parameters that are invalid."""
-        check_option(self, "method", METHODS)
+        if not callable(self.method):
+            check_option(self, "method", ("auto", *METHODS), " or a callable")
         if self.n_rounds != "auto":
             check_number(self, "n_rounds", Integral, 0)
-        if self.n_rounds not in ("auto", 0) and self.method not in ("auto", "loo", "aum"):
+        if self.n_rounds not in ("auto", 0) and self.method not in ("auto", *WITH_ROUNDS):
+            needed = " or ".join(f'"{name}"' for name in WITH_ROUNDS)
             raise ValueError(
-                f'n_rounds={self.n_rounds} needs method="loo" or "aum"; got method={self.method!r}.'
+                f"n_rounds={self.n_rounds} needs method={needed}; got method={self.method!r}."
             )
         check_number(self, "cv", Integral, 2)
         if self.contamination != "auto":
@@ -362,6 +355,11 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         return make_pipeline(
             StandardScaler(), Ridge() if continuous else LogisticRegression(max_iter=1000)
         )
+
+    def _settings(self, inner):
+        """Return what methods take from the parameters."""
+        given = self.estimator if isinstance(self.estimator, PUMAUnlearner) else inner
+        return Settings(given, self.n_rounds, self.cv, self.n_jobs, self.random_state)
 
     def _seeded(self, inner):
         """Return a clone whose parts have seeds."""
@@ -385,114 +383,6 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
                 "out, or join the class with another."
             )
         return codes
-
-    def _method_for(self, model, X, y):
-        """Return the method that is meant for a fitted model."""
-        if self.method != "auto":
-            return self.method
-        last = last_step(model)
-        if hasattr(last, "oob_decision_function_") or hasattr(last, "oob_prediction_"):
-            return "oob"
-        if is_network(last) and is_classifier(last) and hasattr(last, "partial_fit"):
-            return "aum"
-        try:
-            problem = linear_problem(last)
-        except TypeError:
-            return "cross_val"
-        if is_classifier(last) and problem.loss is not log_loss:
-            return "cross_val"
-        return "loo" if objective_of(model, X, y).keeps_hessian else "cross_val"
-
-    def _scored(self, method, model, X, y, codes):
-        """Return scores, predictions, and the estimated number of wrong labels of each class."""
-        if method == "loo":
-            return self._by_leave_one_out(model, X, y, codes)
-        if method == "self_influence":
-            objective = objective_of(model, X, y)
-            if isinstance(objective, LinearObjective):
-                scores, outside = self_influence(objective), left_out(model, objective, codes)
-            else:
-                scores, outside = objective.self_influence(), fitted_output(model, X)
-            return scores, *judge(model, outside, y, codes)[1:]
-        if method == "aum":
-            return self._by_margins(model, X, y, codes)
-        if method == "influence":
-            outside = fitted_output(model, X)
-            return -self._influences(X, y), *judge(model, outside, y, codes)[1:]
-        outside = {
-            "loss": fitted_output,
-            "oob": out_of_bag,
-            "cross_val": self._cross_validated,
-        }[method](model, X, y)
-        return judge(model, outside, y, codes)
-
-    def _by_leave_one_out(self, model, X, y, codes):
-        """Return what :func:`judge` does after the rounds of trimming."""
-        objective = whole = closed_form_objective(model, X, y)
-        judged = judge(model, left_out(model, objective, codes), y, codes)
-        chosen, n_rounds = self.n_rounds == "auto", self.n_rounds
-        if chosen:
-            n_rounds = 0 if codes is None else MAX_ROUNDS
-        for _ in range(n_rounds):
-            aside = set_aside(judged[0], judged[2], codes)
-            if not len(aside):
-                break
-            objective = approach(whole.without(aside), N_STEPS)
-            again = judge(model, left_out(model, objective, codes), y, codes)
-            if chosen:
-                before, after = ((found[1] != y).sum() for found in (judged, again))
-                if after > (1 - LEAST_GAIN) * before:
-                    break
-            judged = again
-        return judged
-
-    def _by_margins(self, model, X, y, codes):
-        """Return scores, labels and the number of wrong labels by margins over a training."""
-        if codes is None or not hasattr(last_step(model), "partial_fit"):
-            raise TypeError(
-                f"{type(last_step(model)).__name__} is no classifier with partial_fit, which "
-                'method="aum" trains epoch by epoch. Use method="cross_val".'
-            )
-        transformers, last = split_pipeline(model)
-        Z = X if transformers is None else transformers.transform(X)
-        n_rounds = MAX_ROUNDS if self.n_rounds == "auto" else self.n_rounds
-        trained = np.arange(len(y))
-        for turn in range(n_rounds + 1):
-            margins, outside = over_epochs(last, Z, y, codes, trained)
-            _, labels, n_wrong = judge(last, outside, y, codes)
-            if turn < n_rounds:
-                aside = set_aside(-margins, n_wrong, codes)
-                trained = np.setdiff1d(np.arange(len(y)), aside)
-        return -margins, labels, n_wrong
-
-    def _cross_validated(self, model, X, y):
-        """Return out-of-sample output by cross-validation."""
-        rng = check_random_state(self.random_state)
-        seed = rng.randint(2**31 - 1)
-        n_folds, method, splitter = self.cv, "predict", KFold
-        if is_classifier(model):
-            method, splitter = "predict_proba", StratifiedKFold
-            n_folds = min(n_folds, np.unique(y, return_counts=True)[1].min())
-            check_probabilities(model)
-        folds = splitter(n_folds, shuffle=True, random_state=seed)
-        return cross_val_predict(clone(model), X, y, cv=folds, method=method, n_jobs=self.n_jobs)
-
-    def _influences(self, X, y):
-        """Return the influence of each row on the loss of the other half of the rows."""
-        rng = check_random_state(self.random_state)
-        seed, psi = rng.randint(2**31 - 1), np.empty(len(y))
-        unlearner = PUMAUnlearner(self._inner(y), random_state=seed)
-        if isinstance(self.estimator, PUMAUnlearner):
-            if hasattr(self.estimator, "estimator_"):
-                return known_influences(self.estimator, len(y))
-            unlearner = self.estimator
-        splitter = StratifiedKFold if is_classifier(unlearner) else KFold
-        for rows, others in splitter(2, shuffle=True, random_state=seed).split(X, y):
-            half = clone(unlearner).fit(
-                take_rows(X, rows), y[rows], X_val=take_rows(X, others), y_val=y[others]
-            )
-            psi[rows] = one_criterion(half.influence())
-        return psi
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

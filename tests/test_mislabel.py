@@ -170,7 +170,7 @@ def test_rounds_end_near_a_refit_without_the_suspects(monkeypatch):
     model = LogisticRegression(solver="newton-cholesky", tol=1e-10)
     first = MislabelDetector(model, n_rounds=0).fit(X, given)
     few = MislabelDetector(model, n_rounds=1).fit(X, given)
-    monkeypatch.setattr("sklearn_unlearn.mislabel.N_STEPS", 20)
+    monkeypatch.setattr("sklearn_unlearn._mislabel.methods.N_STEPS", 20)
     second = MislabelDetector(model, n_rounds=1).fit(X, given)
     assert spearmanr(few.mislabel_scores_, second.mislabel_scores_).statistic > 0.98
     p = loo_predict_proba(clone(model).fit(X, given), X, given)

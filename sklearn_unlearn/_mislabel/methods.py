@@ -1,13 +1,27 @@
-"""The ways of scoring a label."""
+"""The ways of scoring a label: one function each, by name in ``METHODS``.
 
+A method takes the model that was fitted on all rows, the rows, their labels, the class numbers
+of these (None for targets of a regressor) and the :class:`Settings`; it returns what it
+:class:`Judged`.
+"""
+
+from dataclasses import dataclass
 from numbers import Integral
+from typing import Literal, NamedTuple
 
 import numpy as np
-from sklearn.base import clone, is_classifier
+from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
+from sklearn.utils import check_random_state
 
 from sklearn_unlearn._influence.linear.leave_one_out import leave_one_out
+from sklearn_unlearn._influence.linear.losses import log_loss
 from sklearn_unlearn._influence.linear.outputs import predictions, probabilities
-from sklearn_unlearn._inner.pipelines import last_step
+from sklearn_unlearn._influence.linear.problem import linear_problem
+from sklearn_unlearn._influence.linear.steps import approach
+from sklearn_unlearn._influence.objectives import closed_form_objective, objective_of
+from sklearn_unlearn._inner.networks import is_network
+from sklearn_unlearn._inner.pipelines import last_step, split_pipeline
 from sklearn_unlearn._mislabel.scores import (
     MAX_DEVIATIONS,
     count_wrong_labels,
@@ -15,21 +29,241 @@ from sklearn_unlearn._mislabel.scores import (
     residual_scores,
 )
 from sklearn_unlearn._records.rows import take_rows
+from sklearn_unlearn.puma import PUMAUnlearner
+
+# Newton steps towards the optimum without the rows that were set aside. More of them find little
+# more, and the Hessian of each is what a round costs.
+N_STEPS = 4
+# n_rounds="auto": how many rounds there may be, and by what share each of "loo" has to lower the
+# number of labels that the model disagrees with, judged out of sample.
+MAX_ROUNDS, LEAST_GAIN = 2, 0.03
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the methods take from the parameters of the detector.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Unfitted classifier or regressor, or the PUMAUnlearner that the user gave.
+
+    n_rounds : int or "auto", default="auto"
+        Rounds of trimming.
+
+    cv : int, default=5
+        Number of folds.
+
+    n_jobs : int, default=None
+        Number of jobs.
+
+    random_state : int, RandomState instance or None, default=None
+        Draws folds and halves.
+    """
+
+    estimator: BaseEstimator
+    n_rounds: int | Literal["auto"] = "auto"
+    cv: int = 5
+    n_jobs: int | None = None
+    random_state: int | np.random.RandomState | None = None
+
+
+class Judged(NamedTuple):
+    """What a method returns.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_samples,)
+        High for suspicious labels.
+
+    predicted : ndarray of shape (n_samples,)
+        Labels or targets in their place.
+
+    n_wrong : ndarray of int of shape (n_classes,)
+        Estimated number of wrong labels of each class; of shape (1,) for a regressor.
+    """
+
+    scores: np.ndarray
+    predicted: np.ndarray
+    n_wrong: np.ndarray
+
+
+def choose(model, X, y):
+    """Return the name of the method that suits a fitted model."""
+    last = last_step(model)
+    if hasattr(last, "oob_decision_function_") or hasattr(last, "oob_prediction_"):
+        return "oob"
+    if is_network(last) and is_classifier(last) and hasattr(last, "partial_fit"):
+        return "aum"
+    try:
+        problem = linear_problem(last)
+    except TypeError:
+        return "cross_val"
+    if is_classifier(last) and problem.loss is not log_loss:
+        return "cross_val"
+    return "loo" if objective_of(model, X, y).keeps_hessian else "cross_val"
+
+
+def by_leave_one_out(model, X, y, codes, settings):
+    """Score labels by their losses without their rows, after the rounds of trimming."""
+    objective = whole = closed_form_objective(model, X, y)
+    judged = judge(model, left_out(model, objective, codes), y, codes)
+    chosen, n_rounds = settings.n_rounds == "auto", settings.n_rounds
+    if chosen:
+        n_rounds = 0 if codes is None else MAX_ROUNDS
+    for _ in range(n_rounds):
+        aside = set_aside(judged.scores, judged.n_wrong, codes)
+        if not len(aside):
+            break
+        objective = approach(whole.without(aside), N_STEPS)
+        again = judge(model, left_out(model, objective, codes), y, codes)
+        if chosen:
+            before, after = ((found.predicted != y).sum() for found in (judged, again))
+            if after > (1 - LEAST_GAIN) * before:
+                break
+        judged = again
+    return judged
+
+
+def by_cross_validation(model, X, y, codes, settings):
+    """Score labels by the losses of models of other folds."""
+    rng = check_random_state(settings.random_state)
+    seed = rng.randint(2**31 - 1)
+    n_folds, output, splitter = settings.cv, "predict", KFold
+    if codes is not None:
+        output, splitter = "predict_proba", StratifiedKFold
+        n_folds = min(n_folds, np.bincount(codes).min())
+        check_probabilities(model)
+    folds = splitter(n_folds, shuffle=True, random_state=seed)
+    outside = cross_val_predict(clone(model), X, y, cv=folds, method=output, n_jobs=settings.n_jobs)
+    return judge(model, outside, y, codes)
+
+
+def by_bags(model, X, y, codes, settings):
+    """Score labels by their out-of-bag losses."""
+    return judge(model, out_of_bag(model), y, codes)
+
+
+def by_margins(model, X, y, codes, settings):
+    """Score labels by their margins over a training, after the rounds of trimming."""
+    if codes is None or not hasattr(last_step(model), "partial_fit"):
+        raise TypeError(
+            f"{type(last_step(model)).__name__} is no classifier with partial_fit, which "
+            'method="aum" trains epoch by epoch. Use method="cross_val".'
+        )
+    transformers, last = split_pipeline(model)
+    Z = X if transformers is None else transformers.transform(X)
+    n_rounds = MAX_ROUNDS if settings.n_rounds == "auto" else settings.n_rounds
+    trained = np.arange(len(y))
+    for turn in range(n_rounds + 1):
+        margins, outside = over_epochs(last, Z, y, codes, trained)
+        judged = judge(last, outside, y, codes)._replace(scores=-margins)
+        if turn < n_rounds:
+            aside = set_aside(judged.scores, judged.n_wrong, codes)
+            trained = np.setdiff1d(np.arange(len(y)), aside)
+    return judged
+
+
+def by_loss(model, X, y, codes, settings):
+    """Score labels by the losses of the model that was trained on them."""
+    return judge(model, fitted_output(model, X), y, codes)
+
+
+def by_self_influence(model, X, y, codes, settings):
+    """Score labels by how much training on a row lowers its own loss."""
+    objective = objective_of(model, X, y)
+    scores = objective.self_influence()
+    if objective.has_closed_form:
+        outside = left_out(model, objective, codes)
+    else:
+        outside = fitted_output(model, X)
+    return judge(model, outside, y, codes)._replace(scores=scores)
+
+
+def by_influence(model, X, y, codes, settings):
+    """Score labels by how much the loss of other rows would fall without their row."""
+    judged = by_loss(model, X, y, codes, settings)
+    return judged._replace(scores=-influences(X, y, settings))
+
+
+# A new method is a function above, its line here, and its lines in the docstring of
+# MislabelDetector, in the same order.
+METHODS = {
+    "loo": by_leave_one_out,
+    "cross_val": by_cross_validation,
+    "oob": by_bags,
+    "aum": by_margins,
+    "loss": by_loss,
+    "self_influence": by_self_influence,
+    "influence": by_influence,
+}
+# Methods that make rounds of trimming.
+WITH_ROUNDS = ("loo", "aum")
+
+
+def by_callable(method, model, X, y, codes):
+    """Score labels by a callable of the user, and judge the rest by the fitted model."""
+    scores = np.asarray(method(model, X, y))
+    if scores.shape != (len(y),) or scores.dtype.kind not in "biuf":
+        raise ValueError(
+            f"method={method!r} must return one number per row, an array of shape ({len(y)},); "
+            f"got shape {scores.shape} and dtype {scores.dtype}."
+        )
+    scores = scores.astype(float)
+    finite = np.isfinite(scores)
+    if not finite.all():
+        raise ValueError(
+            f"method={method!r} must return finite scores; {np.sum(~finite)} of {len(y)} are not, "
+            f"the first in row {int(np.argmin(finite))}."
+        )
+    if codes is not None and not hasattr(model, "predict_proba"):
+        predicted = model.predict(X)
+        n_wrong = np.bincount(codes[predicted != y], minlength=len(model.classes_))
+        return Judged(scores, predicted, n_wrong)
+    return judge(model, fitted_output(model, X), y, codes)._replace(scores=scores)
+
+
+def judge_by(method, model, X, y, codes, settings):
+    """Return what a method, by name or a callable, says of all labels."""
+    if callable(method):
+        return by_callable(method, model, X, y, codes)
+    return METHODS[method](model, X, y, codes, settings)
 
 
 def judge(model, outside, y, codes):
     """Return scores, predictions and numbers of wrong labels, by given predictions."""
     if codes is None:
         scores = residual_scores(outside, y)
-        return scores, outside, np.array([(scores > MAX_DEVIATIONS).sum()])
+        return Judged(scores, outside, np.array([(scores > MAX_DEVIATIONS).sum()]))
     labels = model.classes_[outside.argmax(axis=1)]
-    return label_losses(outside, codes), labels, count_wrong_labels(outside, codes)
+    return Judged(label_losses(outside, codes), labels, count_wrong_labels(outside, codes))
 
 
 def left_out(model, objective, codes):
     """Return what a linear model says of each row without that row."""
     output = probabilities if codes is not None else predictions
     return output(objective, leave_one_out(objective), last_step(model))
+
+
+def influences(X, y, settings):
+    """Return the influence of each row on the loss of the other half of the rows.
+
+    A fitted PUMAUnlearner tells those that it has.
+    """
+    rng = check_random_state(settings.random_state)
+    seed, psi = rng.randint(2**31 - 1), np.empty(len(y))
+    unlearner = settings.estimator
+    if not isinstance(unlearner, PUMAUnlearner):
+        unlearner = PUMAUnlearner(unlearner, random_state=seed)
+    elif hasattr(unlearner, "estimator_"):
+        return known_influences(unlearner, len(y))
+    splitter = StratifiedKFold if is_classifier(unlearner) else KFold
+    for rows, others in splitter(2, shuffle=True, random_state=seed).split(X, y):
+        half = clone(unlearner).fit(
+            take_rows(X, rows), y[rows], X_val=take_rows(X, others), y_val=y[others]
+        )
+        psi[rows] = one_criterion(half.influence())
+    return psi
 
 
 def one_criterion(psi):
@@ -125,7 +359,7 @@ def check_probabilities(model):
         )
 
 
-def fitted_output(model, X, y=None):
+def fitted_output(model, X):
     """Return what a fitted model says of the rows that it was trained on."""
     if not is_classifier(model):
         return model.predict(X)
@@ -133,7 +367,7 @@ def fitted_output(model, X, y=None):
     return model.predict_proba(X)
 
 
-def out_of_bag(model, X, y):
+def out_of_bag(model):
     """Return the out-of-bag output of a fitted ensemble."""
     last = last_step(model)
     name = "oob_decision_function_" if is_classifier(model) else "oob_prediction_"
