@@ -4,6 +4,8 @@ import logging
 from abc import ABCMeta, abstractmethod
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import wraps
+from threading import RLock
 from time import perf_counter
 
 import numpy as np
@@ -59,6 +61,18 @@ def _hand_on(name, summary, returns):
     return available_if(_inner_has(name))(method)
 
 
+def serial(method):
+    """Make a method of an unlearner wait for whatever else changes or stores the object."""
+
+    @wraps(method)
+    def in_turn(self, *args, **kwargs):
+        # setdefault is one step: two threads that come first get the same lock.
+        with vars(self).setdefault("_lock", RLock()):
+            return method(self, *args, **kwargs)
+
+    return in_turn
+
+
 @dataclass(frozen=True)
 class Erasure:
     """A debt: subjects that the model has forgotten and the records have not.
@@ -100,6 +114,12 @@ class BaseUnlearner(
     """
 
     __metadata_request__fit = {"X_ids": True}
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        for name in ("fit", "partial_fit"):
+            if name in vars(cls):
+                setattr(cls, name, serial(vars(cls)[name]))
 
     @abstractmethod
     def fit(self, X, y, *, X_ids=None, **fit_params):
@@ -206,6 +226,7 @@ class BaseUnlearner(
         """
         return self._inner()
 
+    @serial
     def rows_of(self, X_ids=None):
         """Return the numbers of the rows that belong to ids.
 
@@ -229,6 +250,7 @@ class BaseUnlearner(
         self._settle()
         return self._subjects.remaining()[0] if X_ids is None else self._subjects.rows(X_ids)[1]
 
+    @serial
     def ids_of(self, rows):
         """Return the ids that numbered rows belong to.
 
@@ -349,6 +371,7 @@ class BaseUnlearner(
         """
         return self._request(X_ids)
 
+    @serial
     @with_callbacks
     def _request(self, X_ids, not_forgotten=()):
         """Carry out a request; not_forgotten names parts outside this object."""
@@ -395,9 +418,11 @@ class BaseUnlearner(
         """Number of rows given to ``fit`` and not forgotten."""
         return self.receipts_[-1].n_rows_remaining if self.receipts_ else self._subjects.n_rows
 
+    @serial
     def __getstate__(self):
         self._settle()
         state = super().__getstate__()
+        state.pop("_lock", None)
         if "receipts_" in state:
             state["receipts_"] = [receipt.without_salt() for receipt in self.receipts_]
         return state

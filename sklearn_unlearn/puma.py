@@ -13,6 +13,7 @@ from sklearn_unlearn._influence.unlearner import ObjectiveUnlearner, check_setti
 from sklearn_unlearn._inner.callbacks import with_callbacks
 from sklearn_unlearn._inner.declared import check_number, check_option
 from sklearn_unlearn._records.targets import hold_out
+from sklearn_unlearn.base import serial
 
 
 class PUMAUnlearner(ObjectiveUnlearner):
@@ -319,6 +320,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
                 f'{type(self.estimator).__name__} is none. Use criterion="loss".'
             )
 
+    @serial
     def influence(self, X_ids=None):
         """Return how much the criterion would lose without each row.
 
@@ -364,6 +366,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
             psi = psi[objective.trained | self._source.held_out]
         return psi[:, 0] if psi.shape[1] == 1 else psi
 
+    @serial
     def criterion_rows(self):
         """Return the rows that performance is measured on.
 

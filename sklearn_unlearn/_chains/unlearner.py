@@ -27,7 +27,7 @@ from sklearn_unlearn._inner.skorch import adapted
 from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn._records.rows import RowParts, count_rows
 from sklearn_unlearn._records.subjects import SubjectIndex
-from sklearn_unlearn.base import BaseUnlearner
+from sklearn_unlearn.base import BaseUnlearner, serial
 
 
 @dataclass(frozen=True)
@@ -364,6 +364,7 @@ class ChainedUnlearner(BaseUnlearner):
         )
         return attributes, outcome
 
+    @serial
     def expected_cost(self, X_ids):
         """Return how many rows a request would train on again, without making it.
 

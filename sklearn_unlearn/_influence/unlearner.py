@@ -1,6 +1,7 @@
 """ObjectiveUnlearner: what the unlearners that move parameters share."""
 
 from abc import abstractmethod
+from contextlib import nullcontext
 from dataclasses import replace
 from numbers import Real
 
@@ -28,7 +29,7 @@ from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn._records.rows import count_rows, take_rows
 from sklearn_unlearn._records.subjects import SubjectIndex
 from sklearn_unlearn._records.targets import given_targets
-from sklearn_unlearn.base import BaseUnlearner
+from sklearn_unlearn.base import BaseUnlearner, serial
 
 
 def check_settings(unlearner):
@@ -185,6 +186,7 @@ class ObjectiveUnlearner(BaseUnlearner):
     def _inner(self):
         return adapted(self.estimator)
 
+    @serial
     def objective(self):
         """Return the objective at the model as it stands.
 
@@ -219,11 +221,12 @@ class ObjectiveUnlearner(BaseUnlearner):
             fit_params = per_row(fit_params, len(trained), rows)
             X, y = take_rows(X, rows), take_rows(y, rows)
         params = self._route(fit_params, "fit")
-        if not hasattr(inner, "set_callbacks"):
+        task = context.subcontext("fit-inner")
+        shows = hasattr(inner, "set_callbacks")
+        with task.propagate_callback_context(inner) if shows else nullcontext():
+            task.call_on_fit_task_begin(estimator=self, X=X, y=y)
             inner.fit(X, y, **params)
-            return
-        with context.subcontext("fit-inner").propagate_callback_context(inner):
-            inner.fit(X, y, **params)
+            task.call_on_fit_task_end(estimator=self, X=X, y=y)
 
     def _forget(self, rows, context):
         self._check_params()
