@@ -2,6 +2,7 @@
 
 import logging
 from abc import ABCMeta, abstractmethod
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import wraps
@@ -36,6 +37,10 @@ _HANDED_ON = """{summary}
         -------
         {returns}
         """
+
+
+# Public hooks; where a subclass says nothing else, their docstrings are those of the base class.
+_HOOKS = {"training_data", "trained_on", "fresh", "trainable", "refitted"}
 
 
 def _inner_has(name):
@@ -115,11 +120,16 @@ class BaseUnlearner(
 
     __metadata_request__fit = {"X_ids": True}
 
+    # Attributes whose values are replaced and never written to: copies and pickles share them.
+    _REPLACED = frozenset({"estimator_", "receipts_"})
+
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        for name in ("fit", "partial_fit"):
-            if name in vars(cls):
-                setattr(cls, name, serial(vars(cls)[name]))
+        for name in {"fit", "partial_fit"} & vars(cls).keys():
+            setattr(cls, name, serial(vars(cls)[name]))
+        for name in _HOOKS & vars(cls).keys():
+            method = vars(cls)[name]
+            method.__doc__ = method.__doc__ or getattr(super(cls, cls), name).__doc__
 
     @abstractmethod
     def fit(self, X, y, *, X_ids=None, **fit_params):
@@ -418,11 +428,18 @@ class BaseUnlearner(
         """Number of rows given to ``fit`` and not forgotten."""
         return self.receipts_[-1].n_rows_remaining if self.receipts_ else self._subjects.n_rows
 
+    def __copy__(self):
+        """Return a copy that shares nothing that is written to."""
+        return deepcopy(self)
+
     @serial
     def __getstate__(self):
         self._settle()
         state = super().__getstate__()
         state.pop("_lock", None)
+        # What requests write to is copied: a pickle is written when the lock is free again.
+        shared = self._REPLACED | self.get_params(deep=False).keys()
+        state = {n: value if n in shared else deepcopy(value) for n, value in state.items()}
         if "receipts_" in state:
             state["receipts_"] = [receipt.without_salt() for receipt in self.receipts_]
         return state

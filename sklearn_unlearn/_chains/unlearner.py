@@ -60,6 +60,7 @@ class ChainedUnlearner(BaseUnlearner):
     or ``partial_forget``, plans for the rows as they will be and syncs the chains.
     """
 
+    _REPLACED = BaseUnlearner._REPLACED | {"_chains", "_members", "_inner_model", "_fit_settings"}
     __metadata_request__fit = {"X_ids": True, "forget_proba": True}
     __metadata_request__partial_fit = {"X_ids": True, "forget_proba": True}
 

@@ -305,24 +305,6 @@ class ObjectiveUnlearner(BaseUnlearner):
         return joined_pipeline(self.estimator_, transformers, last)
 
     def training_data(self, rows):
-        """Return rows as they were given to ``fit``.
-
-        Parameters
-        ----------
-        rows : ndarray of int
-            Their numbers in ``fit``; none that is forgotten.
-
-        Returns
-        -------
-        X : array-like of shape (n_rows, n_features)
-            The rows.
-
-        y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
-            Their targets.
-
-        fit_params : dict
-            Further parameters of ``fit`` for these rows.
-        """
         objective = self._objective
         params = per_row(self._transformer_params, len(objective.rows), rows)
         if self._sample_weight is not None:
@@ -340,18 +322,6 @@ class ObjectiveUnlearner(BaseUnlearner):
         return pd.DataFrame(X, columns=names)
 
     def trained_on(self, rows):
-        """Return those of numbered rows that the model was trained on.
-
-        Parameters
-        ----------
-        rows : ndarray of int
-            Numbers of rows.
-
-        Returns
-        -------
-        ndarray of int
-            The numbers without those of rows that were held out.
-        """
         return rows[~self._source.held_out[rows]]
 
     def fresh(self):
