@@ -16,7 +16,7 @@ except ImportError:
         def call_on_fit_task_end(self, **kwargs):
             return False
 
-    class CallbackSupportMixin:
+    class CallbackSupportMixin:  # type: ignore[no-redef]
         """Stands in for the mixin of scikit-learn releases without callbacks."""
 
         def _init_callback_context(self, *args, **kwargs):
