@@ -20,7 +20,7 @@ try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 except ImportError:
 
-    class CallbackSupportMixin:
+    class CallbackSupportMixin:  # type: ignore[no-redef]
         """Stands in for the mixin of scikit-learn releases without callbacks."""
 
         def _init_callback_context(self, *args, **kwargs):
