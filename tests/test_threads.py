@@ -98,3 +98,15 @@ def test_fits_and_requests_do_not_mix():
         errors = at_once(lambda m=model: m.fit(X_new, y_new), lambda m=model: m.partial_forget([7]))
         assert errors == []
         assert len(model.rows_of()) in (49, 50)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_state_that_was_taken_stays_as_it_was(name):
+    model = MAKERS[name]().fit(X, Y).partial_forget([5])
+    state = model.__getstate__()
+    model.partial_forget([7])
+    stored = type(model).__new__(type(model))
+    stored.__setstate__(state)
+    assert 7 in stored.rows_of()
+    np.testing.assert_array_equal(stored.training_data(np.array([7]))[0], X[[7]])
+    assert len(stored.partial_forget([7]).receipts_) == 2
