@@ -23,7 +23,6 @@ suppress_warnings = ["config.cache"]
 
 # Pages of classes and functions.
 autosummary_generate = True
-autosummary_ignore_module_all = False
 maximum_signature_line_length = 80
 numpydoc_show_class_members = False  # the template lists them
 toc_object_entries_show_parents = "hide"
@@ -51,7 +50,6 @@ sphinx_gallery_conf = {
     "ignore_pattern": "benchmarks|studies",
     "doc_module": ("sklearn_unlearn",),
     "backreferences_dir": "gallery/backreferences",
-    "reference_url": {"sklearn_unlearn": None},
     "download_all_examples": False,
     "capture_repr": (),  # what examples print is enough
     "show_signature": False,
