@@ -5,8 +5,11 @@ from abc import ABCMeta, abstractmethod
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import perf_counter
+from typing import Any, Protocol, Self, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy import sparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
@@ -17,10 +20,18 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_unlearn._inner.callbacks import CallbackSupportMixin, with_callbacks
 from sklearn_unlearn._inner.declared import FittedInnerMixin, adopt_kind
 from sklearn_unlearn._records.digest import model_digest
-from sklearn_unlearn._records.receipt import ForgetReceipt, new_salt, request_digest
+from sklearn_unlearn._records.receipt import ForgetReceipt, Outcome, new_salt, request_digest
+from sklearn_unlearn._records.rows import RowParts
 from sklearn_unlearn._records.state import VersionedStateMixin
+from sklearn_unlearn._records.subjects import SubjectIndex
+
+# What an unlearner of one's own is made of.
+__all__ = ["BaseUnlearner", "Outcome", "RowParts", "SubjectIndex"]
 
 logger = logging.getLogger(__name__)
+
+MatrixLike: TypeAlias = ArrayLike | sparse.sparray | sparse.spmatrix
+RandomState: TypeAlias = int | np.random.RandomState | None
 
 # Docstrings of the methods that are handed on to the fitted inner estimator.
 _HANDED_ON = """{summary}
@@ -59,6 +70,13 @@ def _hand_on(name, summary, returns):
     return available_if(_inner_has(name))(method)
 
 
+class Debt(Protocol):
+    """What a change of the model still owes the records."""
+
+    def pay(self, model: "BaseUnlearner") -> None:
+        """Pay it; a repeated call changes nothing."""
+
+
 @dataclass(frozen=True)
 class Erasure:
     """A debt: subjects that the model has forgotten and the records have not.
@@ -72,10 +90,10 @@ class Erasure:
         Their rows.
     """
 
-    keys: list
+    keys: list[Any]
     rows: np.ndarray
 
-    def pay(self, model):
+    def pay(self, model: "BaseUnlearner") -> None:
         """Erase them; a repeated call changes nothing."""
         model._subjects.forget(self.keys)
         model._erase(self.rows)
@@ -102,7 +120,9 @@ class BaseUnlearner(
     __metadata_request__fit = {"X_ids": True}
 
     @abstractmethod
-    def fit(self, X, y, *, X_ids=None, **fit_params):
+    def fit(
+        self, X: MatrixLike, y: ArrayLike, *, X_ids: ArrayLike | None = None, **fit_params: Any
+    ) -> Self:
         """Fit the inner estimator.
 
         Parameters
@@ -126,7 +146,7 @@ class BaseUnlearner(
         """
 
     @abstractmethod
-    def _forget(self, rows, context):
+    def _forget(self, rows: np.ndarray, context: Any) -> tuple[dict[str, Any], Outcome]:
         """Compute the model without the given rows and change nothing.
 
         Parameters
@@ -147,11 +167,11 @@ class BaseUnlearner(
         """
 
     @abstractmethod
-    def _erase(self, rows):
+    def _erase(self, rows: np.ndarray) -> None:
         """Remove every per-row value of rows; repeated calls change nothing."""
 
     @abstractmethod
-    def training_data(self, rows):
+    def training_data(self, rows: np.ndarray) -> tuple[Any, Any, dict[str, Any]]:
         """Return rows as they were given to ``fit``.
 
         Parameters
@@ -171,7 +191,7 @@ class BaseUnlearner(
             Further parameters of ``fit`` for these rows.
         """
 
-    def trained_on(self, rows):
+    def trained_on(self, rows: np.ndarray) -> np.ndarray:
         """Return those of numbered rows that the model was trained on.
 
         Parameters
@@ -186,7 +206,7 @@ class BaseUnlearner(
         """
         return rows
 
-    def fresh(self):
+    def fresh(self) -> "BaseUnlearner":
         """Return an unfitted unlearner that trains as this one did.
 
         Returns
@@ -196,7 +216,7 @@ class BaseUnlearner(
         """
         return clone(self)
 
-    def trainable(self):
+    def trainable(self) -> BaseEstimator:
         """Return, unfitted, what trains a model like ``estimator_``.
 
         Returns
@@ -206,7 +226,7 @@ class BaseUnlearner(
         """
         return self._inner()
 
-    def rows_of(self, X_ids=None):
+    def rows_of(self, X_ids: ArrayLike | None = None) -> np.ndarray:
         """Return the numbers of the rows that belong to ids.
 
         Parameters
@@ -229,7 +249,7 @@ class BaseUnlearner(
         self._settle()
         return self._subjects.remaining()[0] if X_ids is None else self._subjects.rows(X_ids)[1]
 
-    def ids_of(self, rows):
+    def ids_of(self, rows: np.ndarray) -> list[Any]:
         """Return the ids that numbered rows belong to.
 
         Parameters
@@ -247,7 +267,7 @@ class BaseUnlearner(
         known = dict(zip(*self._subjects.remaining()))
         return [known[row] for row in rows]
 
-    def refitted(self, rows, random_state, **more):
+    def refitted(self, rows: np.ndarray, random_state: RandomState, **more: Any) -> "BaseUnlearner":
         """Return a fresh unlearner, fitted on numbered rows with another seed.
 
         Parameters
@@ -279,7 +299,7 @@ class BaseUnlearner(
         """What predicts, or before ``fit`` what tells which methods there will be."""
         return getattr(self, "estimator_", self._inner())
 
-    def _start(self, estimator, subjects, **attributes):
+    def _start(self, estimator: BaseEstimator, subjects: SubjectIndex, **attributes: Any) -> None:
         """Put a newly fitted model in place.
 
         Parameters
@@ -297,7 +317,7 @@ class BaseUnlearner(
             {"estimator_": estimator, "_subjects": subjects, "receipts_": [], **attributes}
         )
 
-    def _commit(self, attributes, owes=None):
+    def _commit(self, attributes: dict[str, Any], owes: Debt | None = None) -> None:
         """Change the fitted state; the only way in which that happens.
 
         Parameters
@@ -322,7 +342,7 @@ class BaseUnlearner(
             owes.pay(self)
             self._owes = None
 
-    def partial_forget(self, X_ids):
+    def partial_forget(self, X_ids: ArrayLike) -> Self:
         """Forget data subjects: move the model to where it would be without their rows.
 
         The request is atomic: if anything fails, the model is as it was and can still
@@ -420,7 +440,7 @@ class BaseUnlearner(
     )
 
     @available_if(_inner_has("score"))
-    def score(self, X, y, **params):
+    def score(self, X: MatrixLike, y: ArrayLike, **params: Any) -> float:
         """Return the score of the fitted inner estimator.
 
         Parameters

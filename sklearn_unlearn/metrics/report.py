@@ -15,15 +15,11 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_unlearn._records.rows import count_rows, stacked
 from sklearn_unlearn.base import BaseUnlearner
 from sklearn_unlearn.metrics._outputs import row_losses
-from sklearn_unlearn.metrics.membership import (
-    LikelihoodRatioAttack,
-    membership_auc,
-    unfitted,
-)
+from sklearn_unlearn.metrics._table import ATTACKED, DISTANCES
+from sklearn_unlearn.metrics.membership import LikelihoodRatioAttack, unfitted
 from sklearn_unlearn.metrics.retraining import retrain_gap
 
 STAGES = ("before", "after", "refit")
-GAPS = ("kl", "disagreement", "parameter_distance")
 
 
 @dataclass(frozen=True)
@@ -84,7 +80,7 @@ class ForgettingReport:
         """
         if not self.n_trained:
             return float("nan")
-        for name in GAPS:
+        for name in DISTANCES:
             gap = self.gaps[name]
             way = gap["before"] - gap["floor"]
             if np.isfinite(way) and way > max(1e-9, 0.1 * gap["floor"]):
@@ -335,11 +331,13 @@ def _performance(models, data, attack):
             stage: [float(row_losses(model, X, y).mean()) for model in some]
             for stage, some in models.items()
         }
-    (X, y), (X_test, y_test) = data["forgotten"], data["test"]
-    found["attack, AUC"] = {
-        stage: [membership_auc(model, X, y, X_test, y_test, attack=attack) for model in some]
-        for stage, some in models.items()
-    }
+    before, seen = models["before"][0], (*data["forgotten"], *data["test"])
+    for metric in ATTACKED.values():
+        if metric.line is not None:
+            found[metric.line] = {
+                stage: [metric.value(before, model, *seen, attack) for model in some]
+                for stage, some in models.items()
+            }
     return {
         name: {stage: float(np.mean(values)) for stage, values in by_stage.items()}
         | {"spread": float(np.std(by_stage["refit"], ddof=1))}
@@ -360,5 +358,5 @@ def _gaps(models, X):
             stage: float(np.mean([getattr(gap, name) for gap in some]))
             for stage, some in gaps.items()
         }
-        for name in GAPS
+        for name in DISTANCES
     }
