@@ -1,17 +1,16 @@
 """Forgetting in pipelines: finding the unlearner, and how transformers forget."""
 
 import warnings
-from collections.abc import Hashable, Iterable
 
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._inner.pipelines import fitted_steps
-from sklearn_unlearn.base import BaseUnlearner
+from sklearn_unlearn.base import BaseUnlearner, Ids
 
 
-def partial_forget(model: BaseEstimator, X_ids: Iterable[Hashable]) -> BaseEstimator:
+def partial_forget(model: BaseEstimator, X_ids: Ids) -> BaseEstimator:
     """Make the unlearner inside a model forget, in place.
 
     Use it where the unlearner is a step of a Pipeline, or the best estimator of a search.

@@ -166,9 +166,8 @@ class SubjectIndex:
             rows_of = {}
             for row, key in enumerate(keys):
                 rows_of.setdefault(key, []).append(row)
-        # In this order: an interrupt in between finds both.
-        self._rows_of = rows_of
-        self._keys = None
+        # One C-level call, so that an interrupt can't come in between.
+        vars(self).update(_rows_of=rows_of, _keys=None)
 
     def rows(self, X_ids):
         """Return the ids of a request and the rows that they own.

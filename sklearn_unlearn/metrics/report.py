@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import combinations
@@ -18,20 +18,16 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._records.rows import count_rows, stacked
-from sklearn_unlearn.base import BaseUnlearner
+from sklearn_unlearn.base import BaseUnlearner, Ids
 from sklearn_unlearn.metrics._outputs import row_losses
-from sklearn_unlearn.metrics.membership import (
-    LikelihoodRatioAttack,
-    membership_auc,
-    unfitted,
-)
+from sklearn_unlearn.metrics._table import ATTACKED, DISTANCES
+from sklearn_unlearn.metrics.membership import LikelihoodRatioAttack, unfitted
 from sklearn_unlearn.metrics.retraining import retrain_gap
 
 if TYPE_CHECKING:
     import pandas as pd
 
 STAGES = ("before", "after", "refit")
-GAPS = ("kl", "disagreement", "parameter_distance")
 
 
 @dataclass(frozen=True)
@@ -92,7 +88,7 @@ class ForgettingReport:
         """
         if not self.n_trained:
             return float("nan")
-        for name in GAPS:
+        for name in DISTANCES:
             gap = self.gaps[name]
             way = gap["before"] - gap["floor"]
             if np.isfinite(way) and way > max(1e-9, 0.1 * gap["floor"]):
@@ -199,7 +195,7 @@ def _shown(value: float) -> str:
 
 def forgetting_report(
     unlearner: BaseUnlearner,
-    X_ids: Iterable[Hashable],
+    X_ids: Ids,
     X_test: ArrayLike,
     y_test: ArrayLike,
     *,
@@ -324,7 +320,7 @@ def forgetting_report(
 
 
 def forgotten_copy(
-    unlearner: BaseUnlearner, X_ids: Iterable[Hashable]
+    unlearner: BaseUnlearner, X_ids: Ids
 ) -> tuple[np.ndarray, np.ndarray, BaseUnlearner]:
     """Return the rows of a request, the rows that remain, and a copy that forgot the former."""
     rows = np.sort(unlearner.rows_of(X_ids))
@@ -356,11 +352,13 @@ def _performance(
             stage: [float(row_losses(model, X, y).mean()) for model in some]
             for stage, some in models.items()
         }
-    (X, y), (X_test, y_test) = data["forgotten"], data["test"]
-    found["attack, AUC"] = {
-        stage: [membership_auc(model, X, y, X_test, y_test, attack=attack) for model in some]
-        for stage, some in models.items()
-    }
+    before, seen = models["before"][0], (*data["forgotten"], *data["test"])
+    for metric in ATTACKED.values():
+        if metric.line is not None:
+            found[metric.line] = {
+                stage: [metric.value(before, model, *seen, attack) for model in some]
+                for stage, some in models.items()
+            }
     return {
         name: {stage: float(np.mean(values)) for stage, values in by_stage.items()}
         | {"spread": float(np.std(by_stage["refit"], ddof=1))}
@@ -381,5 +379,5 @@ def _gaps(models: dict[str, list[BaseEstimator]], X: ArrayLike) -> dict[str, dic
             stage: float(np.mean([getattr(gap, name) for gap in some]))
             for stage, some in gaps.items()
         }
-        for name in GAPS
+        for name in DISTANCES
     }

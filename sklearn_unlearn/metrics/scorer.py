@@ -12,13 +12,11 @@ from sklearn.utils import check_random_state
 
 from sklearn_unlearn._records.rows import stacked
 from sklearn_unlearn.base import BaseUnlearner
-from sklearn_unlearn.metrics.membership import membership_auc, resistance, trained_once
+from sklearn_unlearn.metrics._table import ATTACKED, DISTANCES
+from sklearn_unlearn.metrics.membership import trained_once
 from sklearn_unlearn.metrics.report import forgotten_copy, trained_rows
 from sklearn_unlearn.metrics.retraining import retrain_gap
 from sklearn_unlearn.pipeline import find_unlearner
-
-DISTANCES = ("parameter_distance", "disagreement", "kl")
-ATTACKED = ("membership_auc", "resistance")
 
 
 def make_forget_scorer(
@@ -187,18 +185,17 @@ class ForgetScorer:
             return -getattr(retrain_gap(after, refit, stacked([X_probe, X])), self.metric)
 
         attack = trained_once(self.attack)
+        attacked = ATTACKED.get(self.metric) if isinstance(self.metric, str) else None
 
         def value(model: BaseEstimator) -> float:
-            if self.metric == "resistance":
-                return resistance(before, model, X_probe, y_probe, X, y, attack=attack)
-            if self.metric == "membership_auc":
-                return membership_auc(model, X_probe, y_probe, X, y, attack=attack)
+            if attacked is not None:
+                return attacked.value(before, model, X_probe, y_probe, X, y, attack)
             scorer = get_scorer(self.metric) if isinstance(self.metric, str) else self.metric
             return scorer(model, X, y, **params)
 
         if refit is not None:
             return -abs(value(after) - value(refit))
-        return -abs(value(after) - 0.5) if self.metric == "membership_auc" else value(after)
+        return value(after) if attacked is None else attacked.score(value(after))
 
     def _probe(self, unlearner: BaseUnlearner) -> list[Hashable]:
         """Return the ids of the probe."""
