@@ -295,16 +295,16 @@ def test_a_chain_with_fit_parameters_is_fitted_anew_with_them(routing):
     assert gap(model.estimator_, fresh) < 1e-9
 
 
-@pytest.mark.parametrize("hessian", ["downdated", "original"])
+@pytest.mark.parametrize("hessian_rows", ["remaining", "all"])
 @pytest.mark.parametrize("fit_intercept", [True, False])
-def test_models_behind_a_chain_forget(hessian, fit_intercept):
+def test_models_behind_a_chain_forget(hessian_rows, fit_intercept):
     X = rows_for(0)
     y = np.median(X @ [1, 2, 3]) < X @ [1, 2, 3]
     last = LogisticRegression(
         solver="newton-cholesky", tol=1e-12, max_iter=1000, fit_intercept=fit_intercept
     )
     pipe = make_pipeline(Normalizer(), StandardScaler(), last)
-    model = PUMAUnlearner(pipe, reweight=None, hessian=hessian, n_refine=50, tol=1e-12)
+    model = PUMAUnlearner(pipe, reweight=None, hessian_rows=hessian_rows, n_refine=50, tol=1e-12)
     model.fit(X, y).partial_forget([0, 1]).partial_forget([7])
     left = np.setdiff1d(np.arange(40), [0, 1, 7])
     fresh = clone(pipe).fit(X[left], y[left])
