@@ -1,6 +1,7 @@
 """The training rows: read in chunks, taken by number, erased for good."""
 
-from copy import copy, deepcopy
+from copy import copy
+from weakref import WeakSet
 
 import numpy as np
 from scipy import sparse
@@ -93,6 +94,8 @@ class RowStore:
         self._positions = None
         self._erased = []
         self._owned = False
+        # Stores that read the same private copy, such as those of a pickle being written.
+        self._readers = WeakSet([self])
 
     def __len__(self):
         return self._n_rows
@@ -143,19 +146,29 @@ class RowStore:
         elif self.on_disk:
             self._erased.append(rows)
         else:
+            if len(self._readers) > 1:
+                self._X = self._X.copy()
+                self._readers.discard(self)
+                self._readers = WeakSet([self])
             _wipe(self._X, rows)
 
     def __deepcopy__(self, memo):
-        """Return a store of its own, which copies the rows only if this one writes to them."""
+        """Return a store of its own; the rows are copied when either is about to write to them."""
         new = type(self).__new__(type(self))
-        vars(new).update(vars(self))
-        new._erased = list(self._erased)
-        if self._owned and self._numeric and not self.on_disk:
-            new._X = deepcopy(self._X, memo)
+        vars(new).update(vars(self), _erased=list(self._erased))
+        # Each has the whole of the user's rows until it makes its private copy.
+        if self._owned:
+            new._readers.add(new)
+        else:
+            new._readers = WeakSet([new])
         return new
+
+    def __setstate__(self, state):
+        vars(self).update(state, _readers=WeakSet([self]))
 
     def __getstate__(self):
         state = vars(self).copy()
+        del state["_readers"]
         if self.on_disk:
             state["_X"] = np.array(self._X)
             for rows in self._erased:
