@@ -29,10 +29,11 @@ class PUMAUnlearner(ObjectiveUnlearner):
 
     Supported inner models: LinearRegression, Ridge, RidgeClassifier, LogisticRegression,
     LinearSVC and LinearSVR with squared losses, SGDClassifier and SGDRegressor with smooth
-    losses, PoissonRegressor, GammaRegressor and TweedieRegressor, all without an L1
-    penalty; MLPClassifier, MLPRegressor and skorch's NeuralNetClassifier,
-    NeuralNetBinaryClassifier and NeuralNetRegressor, with torch installed; all of them alone
-    or as the last step of a Pipeline, whose transformers forget as well.
+    losses, HuberRegressor with its scale, PoissonRegressor, GammaRegressor and
+    TweedieRegressor, all without an L1 penalty; MLPClassifier, MLPRegressor and skorch's
+    NeuralNetClassifier, NeuralNetBinaryClassifier and NeuralNetRegressor, with torch
+    installed; all of them alone or as the last step of a Pipeline, whose transformers
+    forget as well.
 
     Parameters
     ----------
@@ -361,6 +362,9 @@ class PUMAUnlearner(ObjectiveUnlearner):
         -----
         Costs one pass over the rows asked for, one over the criterion rows, and the
         Hessian if no request has made it yet.
+
+        The scale of a HuberRegressor moves with its coefficients, in H as in the gradients;
+        the criterion "loss" is half of its own loss, which depends on the scale.
         """
         objective = self.objective()
         rows = None if X_ids is None else self.rows_of(X_ids)

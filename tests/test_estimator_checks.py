@@ -5,6 +5,7 @@ import pytest
 from sklearn.ensemble import IsolationForest, RandomForestClassifier
 from sklearn.linear_model import (
     GammaRegressor,
+    HuberRegressor,
     LinearRegression,
     LogisticRegression,
     PoissonRegressor,
@@ -43,6 +44,8 @@ INNER = [
     RidgeClassifier(),
     LinearSVR(loss="squared_epsilon_insensitive"),
     SGDRegressor(),
+    HuberRegressor(),
+    make_pipeline(StandardScaler(), HuberRegressor()),
     GammaRegressor(),
     TweedieRegressor(),
 ]

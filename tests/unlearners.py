@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import (
+    HuberRegressor,
     LogisticRegression,
     PoissonRegressor,
     Ridge,
@@ -73,6 +74,7 @@ CASES = [
     ),
     Case("puma-ridge", lambda: PUMAUnlearner(Ridge(), reweight=None), regression),
     Case("puma-poisson", lambda: PUMAUnlearner(PoissonRegressor(), random_state=0), regression),
+    Case("puma-huber", lambda: PUMAUnlearner(HuberRegressor(), random_state=0), regression),
     Case("puma-svc", lambda: PUMAUnlearner(LinearSVC(), random_state=0), classification),
     Case(
         "puma-sgd",

@@ -15,7 +15,7 @@ from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 from sklearn.utils import check_random_state
 
 from sklearn_unlearn._influence.linear.leave_one_out import leave_one_out
-from sklearn_unlearn._influence.linear.losses import log_loss
+from sklearn_unlearn._influence.linear.losses import log_loss, softmax_loss
 from sklearn_unlearn._influence.linear.outputs import predictions, probabilities
 from sklearn_unlearn._influence.linear.problem import linear_problem
 from sklearn_unlearn._influence.linear.steps import approach
@@ -99,7 +99,7 @@ def choose(model, X, y):
         problem = linear_problem(last)
     except TypeError:
         return "cross_val"
-    if is_classifier(last) and problem.loss is not log_loss:
+    if is_classifier(last) and problem.loss not in (log_loss, softmax_loss):
         return "cross_val"
     return "loo" if objective_of(model, X, y).keeps_hessian else "cross_val"
 

@@ -6,8 +6,6 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.extmath import safe_sparse_dot
 
-from sklearn_unlearn._records.rows import batches
-
 
 @dataclass(frozen=True)
 class Expansion:
@@ -63,7 +61,7 @@ class Expansion:
             mass=np.zeros((2, theta_shape[1] - 1)),
         )
 
-    def add(self, group, Z, value, slope, curvature, coupled_weight=None):
+    def add(self, group, Z, value, slope, curvature, coupling=None, weight=None):
         """Add the rows of one group, in place.
 
         Parameters
@@ -81,18 +79,21 @@ class Expansion:
             Their derivatives by the raw predictions.
 
         curvature : ndarray of shape (n, n_blocks)
-            Their second derivatives; class probabilities if the outputs are coupled. Not
+            Their second derivatives; what the coupling takes if the outputs are coupled. Not
             used where no Hessian is made.
 
-        coupled_weight : ndarray of shape (n,), default=None
+        coupling : Coupling, default=None
+            How outputs that share a loss are coupled.
+
+        weight : ndarray of shape (n,), default=None
             Row weights of coupled outputs.
         """
         self.value[group] += value.sum(axis=0)
         self.gradient[group] += pull_back(Z, slope)
         if self.hessian is None:
             return
-        if coupled_weight is not None:
-            self.hessian[group, 0] += coupled_gram(Z, curvature, coupled_weight)
+        if coupling is not None:
+            self.hessian[group, 0] += coupling.gram(Z, curvature, weight)
             return
         for block, matrix in enumerate(self.hessian[group]):
             matrix += gram(Z, curvature[:, block])
@@ -143,29 +144,6 @@ def gram(Z, d):
     out[p, :p] = out[:p, p] = Z.T @ d
     out[p, p] = d.sum()
     return out
-
-
-def coupled_gram(Z, P, u):
-    """Return the Hessian of softmax over features Z with a one appended.
-
-    Its block for classes k and l is ``Z^T diag(u p_k (delta_kl - p_l)) Z``.
-    """
-    K, q = P.shape[1], Z.shape[1] + 1
-    out = np.zeros((K, q, K, q))
-    for k in range(K):
-        out[k, :, k] = gram(Z, u * P[:, k])
-    flat = out.reshape(K * q, K * q)
-    if sparse.issparse(Z):
-        for k in range(K):
-            for other in range(K):
-                out[k, :, other] -= gram(Z, u * P[:, k] * P[:, other])
-        return flat
-    for batch in batches(len(P), K * q):
-        ones = np.hstack([Z[batch], np.ones((batch.stop - batch.start, 1))])
-        rooted = np.sqrt(u[batch])[:, None] * P[batch]
-        outer = (rooted[:, :, None] * ones[:, None, :]).reshape(len(rooted), -1)
-        flat -= outer.T @ outer
-    return flat
 
 
 def pull_back(Z, slopes):

@@ -18,14 +18,14 @@ def block_solvers(objective):
     penalty = objective.penalty().reshape(-1, d)
     if (penalty == penalty[0]).all():
         penalty = penalty[:1]
-    intercepts = np.flatnonzero(free % q == q - 1)
+    intercepts = np.flatnonzero((free % q == q - 1) & (free < q * objective.n_predictions))
     if objective.problem.intercept_l2:
         intercepts = intercepts[:0]
     solvers = []
     for block in range(max(n_blocks, len(penalty))):
         data, l2 = min(block, n_blocks - 1), penalty[min(block, len(penalty) - 1)]
         matrix = hessian[data] + np.diag(l2)
-        if objective.loss.coupled:
+        if _is_open_to_shifts(objective):
             matrix += _gauge(objective, matrix)
         scale = (reference[data] + l2)[free]
         solvers.append(SymmetricSolver(matrix[np.ix_(free, free)], scale, intercepts))
@@ -45,40 +45,44 @@ def by_block(objective, solvers, V, method):
 
 def free_parameters(objective):
     """Return the positions of a block's parameters that may move."""
-    at, q = np.arange(objective.hessian_shape[1]), objective.theta.shape[1]
-    return at if objective.fit_intercept else at[at % q != q - 1]
+    return np.flatnonzero(objective.free().ravel()[: objective.hessian_shape[1]])
 
 
 def solve_by_products(objective, V):
     """Solve by conjugate gradients; the curvatures of all rows are computed once."""
     weights = objective.live_weights()
-    curvatures, penalty = [], objective.penalty()
+    curvatures, penalty, loss = [], objective.penalty(), objective.loss
     diagonal = penalty
     for rows, block in objective.rows.chunks():
         Z = objective.features(block)
-        u, h = objective.row_curvatures(rows, weights[rows], objective.raw(Z))
+        u, h = objective.row_curvatures(rows, weights[rows], objective.push_forward(Z))
         curvatures.append((h, u))
         squares = Z.power(2) if sparse.issparse(Z) else np.square(Z)
-        local = u * h * (1 - h) if objective.loss.coupled else h
+        local = loss.coupling.diagonal(h, u) if loss.coupling else h
         diagonal = diagonal + pull_back(squares, local)
-    free = np.ones_like(objective.theta)
-    free[:, -1] = objective.fit_intercept
+    free = objective.free().astype(float)
 
     def product(v):
         v = v.reshape(free.shape) * free
         result = penalty * v
         for (_, block), (h, u) in zip(objective.rows.chunks(), curvatures, strict=True):
             Z = objective.features(block)
-            change = times_curvature(objective.loss, h, u, push_forward(Z, v))
+            change = times_curvature(loss, h, u, push_forward(Z, v))
             result = result + pull_back(Z, change)
         return (result * free).ravel()
 
     solved = [solve_cg(product, diagonal.ravel(), (v * free).ravel()) for v in V]
     solved = np.array(solved).reshape(V.shape)
-    if objective.loss.coupled:
+    if _is_open_to_shifts(objective):
         shifts = _open_shifts(objective)
         solved[:, :, shifts] -= solved[:, :, shifts].mean(axis=1, keepdims=True)
     return solved
+
+
+def _is_open_to_shifts(objective):
+    """Tell whether a shift of all outputs changes no loss."""
+    coupling = objective.loss.coupling
+    return coupling is not None and coupling.open_to_shifts
 
 
 def _open_shifts(objective):

@@ -3,8 +3,8 @@
 Row i adds ``s_i x_i`` to the gradient and ``x_i c_i x_i^T`` to the Hessian H. A Newton step
 without it changes its own raw prediction by ``(h_i s_i + a_i) / (1 - h_i c_i)``, where
 ``h_i = x_i^T H^-1 x_i``, and a_i is what the rest of the gradient adds: no solver stops at
-zero, and some penalties are scaled by the number of rows. For softmax, h and c are matrices
-of the outputs. The step is exact for squared losses.
+zero, and some penalties are scaled by the number of rows. Where outputs share a loss, h and c
+are matrices of them. The step is exact for squared losses.
 """
 
 import numpy as np
@@ -27,7 +27,7 @@ def leave_one_out(objective):
 
     Returns
     -------
-    raw : ndarray of shape (n_rows, n_outputs)
+    raw : ndarray of shape (n_rows, n_predictions)
         Raw predictions. Rows that the model was not trained on get those that it makes.
 
     Raises
@@ -41,7 +41,7 @@ def leave_one_out(objective):
     for softmax n d^2 K^2, in chunks of a few megabytes.
     """
     objective = _with_hessian(objective)
-    theta, coupled = objective.theta, objective.loss.coupled
+    theta, coupling = objective.theta, objective.loss.coupling
     inverses = _inverse_blocks(objective)
     rest = _solve(inverses, -objective.gradient())
     shrunk = _unscaled(objective, inverses)
@@ -61,9 +61,12 @@ def leave_one_out(objective):
         u = _row_weights(objective, rows, w)
         slope = u * objective.loss.gradient(z, y)
         bend = objective.loss.curvature(z, y)
-        change = (_coupled if coupled else _separate)(Z, inverses, u, slope, bend, others)
+        if coupling:
+            change = _coupled(Z, inverses, u, slope, coupling.matrices(bend), others)
+        else:
+            change = _separate(Z, inverses, u, slope, bend, others)
         raw[rows] = z + change
-    return raw
+    return raw[:, : objective.n_predictions]
 
 
 def self_influence(objective):
@@ -87,8 +90,9 @@ def self_influence(objective):
         z = push_forward(Z, objective.theta)
         u = _row_weights(objective, rows, weights[rows])
         slope = u * objective.loss.gradient(z, objective.targets(rows))
-        leverage = _leverages(Z, inverses, z.shape[1], objective.loss.coupled)
-        if objective.loss.coupled:
+        coupled = objective.loss.coupling is not None
+        leverage = _leverages(Z, inverses, z.shape[1], coupled)
+        if coupled:
             found[rows] = np.einsum("na,nab,nb->n", slope, leverage, slope)
         else:
             found[rows] = (leverage * slope**2).sum(axis=1)
@@ -182,12 +186,10 @@ def _separate(Z, inverses, u, slope, bend, others):
     return (leverage * slope + others) / (1 - np.minimum(leverage * u * bend, MAX_LEVERAGE))
 
 
-def _coupled(Z, inverses, u, slope, p, others):
+def _coupled(Z, inverses, u, slope, bend, others):
     """Return the changes of raw predictions whose outputs share one loss."""
     n_outputs = slope.shape[1]
     leverage = _leverages(Z, inverses, n_outputs, coupled=True)
-    bend = -p[:, :, None] * p[:, None, :]
-    bend[:, np.arange(n_outputs), np.arange(n_outputs)] += p
     system = np.eye(n_outputs) - leverage @ (u[:, :, None] * bend)
     right = np.einsum("nab,nb->na", leverage, slope) + others
     return np.linalg.solve(system, right[:, :, None])[:, :, 0]

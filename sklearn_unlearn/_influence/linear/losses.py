@@ -11,6 +11,12 @@ from functools import partial
 import numpy as np
 from scipy.special import expit, softmax, xlogy
 
+from sklearn_unlearn._influence.linear.coupling import (
+    Coupling,
+    scale_coupling,
+    softmax_coupling,
+)
+
 
 @dataclass(frozen=True)
 class Loss:
@@ -26,10 +32,10 @@ class Loss:
 
     curvature : callable
         Second derivative with respect to z, of shape (n, n_outputs); for a coupled loss
-        the class probabilities p, whose Hessian is ``diag(p) - p p^T``.
+        the vectors that its coupling makes a matrix of.
 
-    coupled : bool, default=False
-        True if the outputs of a row share one loss (softmax).
+    coupling : Coupling, default=None
+        How outputs bend a loss that they share; None if every output has a loss of its own.
 
     quadratic : bool, default=False
         True if the curvature is one everywhere.
@@ -38,7 +44,7 @@ class Loss:
     value: Callable
     gradient: Callable
     curvature: Callable
-    coupled: bool = False
+    coupling: Coupling | None = None
     quadratic: bool = False
 
 
@@ -118,6 +124,30 @@ def _huber_curvature(z, y, epsilon):
     return 1.0 * (np.abs(z - y) <= epsilon)
 
 
+def _scaled_residual(z, y):
+    """Return the residual in units of the scale, and the scale, of shape (n, 1) each."""
+    scale = z[:, 1:]
+    return (z[:, :1] - y) / scale, scale
+
+
+def _scaled_value(z, y, epsilon):
+    t, scale = _scaled_residual(z, y)
+    value = np.where(scale > 0, scale * (0.5 + _huber_value(t, 0.0, epsilon)), np.inf)
+    # The row has one loss: the second output adds nothing.
+    return np.hstack([value, np.zeros_like(value)])
+
+
+def _scaled_gradient(z, y, epsilon):
+    slope = np.clip(_scaled_residual(z, y)[0], -epsilon, epsilon)
+    return np.hstack([slope, 0.5 - 0.5 * slope**2])
+
+
+def _scaled_curvature(z, y, epsilon):
+    # Second derivatives are the outer product of (1, -t) / sqrt(s), zero for outliers.
+    t, scale = _scaled_residual(z, y)
+    return np.hstack([np.ones_like(t), -t]) * (np.abs(t) <= epsilon) / np.sqrt(scale)
+
+
 def _insensitive_value(z, y, epsilon):
     return np.maximum(0, np.abs(z - y) - epsilon) ** 2
 
@@ -178,7 +208,9 @@ def _tweedie_identity_curvature(z, y, power):
 
 
 log_loss = Loss(_log_value, _log_gradient, _log_curvature)
-softmax_loss = Loss(_softmax_value, _softmax_gradient, _softmax_curvature, coupled=True)
+softmax_loss = Loss(
+    _softmax_value, _softmax_gradient, _softmax_curvature, coupling=softmax_coupling
+)
 squared_error = Loss(_squared_value, _squared_gradient, _squared_curvature, quadratic=True)
 squared_hinge = Loss(_hinge_value, _hinge_gradient, _hinge_curvature)
 modified_huber = Loss(_modified_huber_value, _modified_huber_gradient, _modified_huber_curvature)
@@ -188,6 +220,16 @@ def huber(epsilon):
     """Return the Huber loss, quadratic within epsilon of the target."""
     parts = (_huber_value, _huber_gradient, _huber_curvature)
     return Loss(*(partial(part, epsilon=epsilon) for part in parts))
+
+
+def scaled_huber(epsilon):
+    """Return half of HuberRegressor's loss; its two outputs are a prediction z and a scale s.
+
+    ``s/2 + r^2 / (2 s)`` for residuals ``r = z - y`` up to epsilon s, beyond them
+    ``s/2 + epsilon |r| - epsilon^2 s / 2``: convex in both outputs, and infinite for s <= 0.
+    """
+    parts = (_scaled_value, _scaled_gradient, _scaled_curvature)
+    return Loss(*(partial(part, epsilon=epsilon) for part in parts), coupling=scale_coupling)
 
 
 def squared_epsilon_insensitive(epsilon):

@@ -1,8 +1,9 @@
 """The objective of a linear model at a parameter vector, in closed form.
 
 Parameters are held as an array of shape (n_outputs, n_features + 1), the intercept last; a
-model without intercept keeps a zero there. The penalty of :class:`LinearProblem` is scaled to
-sums over rows.
+model without intercept keeps a zero there. A scale of the residuals is an output after the
+predictions, with coefficients that stay zero: steps move it together with them. The penalty of
+:class:`LinearProblem` is scaled to sums over rows.
 """
 
 from copy import copy
@@ -18,16 +19,19 @@ from sklearn_unlearn._influence.linear.expansion import (
 )
 from sklearn_unlearn._influence.linear.inverse import block_solvers, by_block, solve_by_products
 from sklearn_unlearn._influence.linear.leave_one_out import self_influence
-from sklearn_unlearn._influence.linear.losses import softmax_loss
 from sklearn_unlearn._influence.linear.passes import (
     add_rows,
     along,
     pull_groups,
     row_curvatures,
     squared,
-    times_curvature,
 )
-from sklearn_unlearn._influence.linear.problem import linear_problem, write_parameters
+from sklearn_unlearn._influence.linear.problem import (
+    linear_problem,
+    read_parameters,
+    write_parameters,
+)
+from sklearn_unlearn._influence.linear.projection import projected
 from sklearn_unlearn._influence.linear.steps import arrive
 from sklearn_unlearn._influence.objective import Objective
 from sklearn_unlearn._records.rows import RowStore, batches
@@ -69,19 +73,14 @@ class LinearObjective(Objective):
 
     def __init__(self, model, data, features, settings=None, seed=0):
         super().__init__(data, features)
-        coef = np.atleast_2d(np.asarray(model.coef_, dtype=float))
-        intercept = np.asarray(model.intercept_, dtype=float).reshape(-1, 1)
-        self._theta = np.hstack([coef, np.broadcast_to(intercept, (len(coef), 1))])
-        self.fit_intercept = model.fit_intercept
-        problem = linear_problem(model)
-        if problem.multiclass == "softmax" and len(coef) > 1:
-            problem = replace(problem, loss=softmax_loss)
-        self.problem, self.loss = problem, problem.loss
+        self._theta, self.fit_intercept = read_parameters(model), model.fit_intercept
+        self.problem = problem = linear_problem(model)
+        self.loss = problem.loss
         trained = np.flatnonzero(data.trained)
         self.class_weights = ClassWeights(
             problem,
             model.classes_ if data.y.ndim == 1 else None,
-            len(coef),
+            len(self.theta),
             data.codes(trained),
             data.weights[trained],
         )
@@ -103,6 +102,11 @@ class LinearObjective(Objective):
     def shape(self):
         """Shape of a parameter vector, (n_outputs, n_features + 1)."""
         return self.theta.shape
+
+    @property
+    def n_predictions(self):
+        """Number of outputs that are raw predictions: all but a scale of the residuals."""
+        return len(self.theta) - self.problem.has_scale
 
     @property
     def row_values(self):
@@ -127,7 +131,7 @@ class LinearObjective(Objective):
     def hessian_shape(self):
         """Return the shape of the Hessian: blocks, parameters, parameters."""
         n_outputs, q = self.theta.shape
-        if self.loss.coupled:
+        if self.loss.coupling:
             return 1, n_outputs * q, n_outputs * q
         shared = self.loss.quadratic and not self.class_weights.per_output
         return 1 if shared else n_outputs, q, q
@@ -155,24 +159,37 @@ class LinearObjective(Objective):
         if n_outputs == 1:
             return 2.0 * y[:, None] - 1
         hot = y[:, None] == np.arange(n_outputs)
-        return hot.astype(float) if self.loss.coupled else 2.0 * hot - 1
+        return hot.astype(float) if self.loss.coupling else 2.0 * hot - 1
 
     def raw(self, Z):
         """Return the raw predictions for features, shape (n, n_outputs)."""
+        return push_forward(Z, self.theta[: self.n_predictions])
+
+    def push_forward(self, Z):
+        """Return all outputs for features: the raw predictions, and the scale if there is one."""
         return push_forward(Z, self.theta)
 
     def slopes(self, Z, y):
-        """Return the derivatives of the losses of rows by their raw predictions."""
-        return self.loss.gradient(self.raw(Z), y)
+        """Return the derivatives of the losses of rows by their outputs."""
+        return self.loss.gradient(self.push_forward(Z), y)
 
     def pull_back(self, Z, slopes):
-        """Return the gradient for given derivatives by the raw predictions."""
-        return self._freed(pull_back(Z, slopes))
+        """Return the gradient for given derivatives by the outputs, or by the first of them."""
+        gradient = np.zeros(self.shape)
+        gradient[: slopes.shape[1]] = pull_back(Z, slopes)
+        return self._freed(gradient)
+
+    def free(self):
+        """Return which parameters may move, ndarray of bool of the shape of theta."""
+        free = np.ones(self.shape, dtype=bool)
+        free[:, -1] = self.fit_intercept
+        free[self.n_predictions :, :-1] = False
+        free[self.n_predictions :, -1] = True
+        return free
 
     def _freed(self, gradient):
-        """Return a gradient in which an intercept that stays has no part."""
-        if not self.fit_intercept:
-            gradient[:, -1] = 0
+        """Return a gradient in which parameters that stay have no part."""
+        gradient[~self.free()] = 0
         return gradient
 
     def output_weights(self, rows, weights):
@@ -182,7 +199,7 @@ class LinearObjective(Objective):
             return weights
         return weights * self.class_weights.factors()[self.y[rows]]
 
-    def _groups(self, rows):
+    def groups(self, rows):
         """Return the groups of rows where the expansion is kept per class, else None."""
         return self.y[rows] if self._is_grouped else None
 
@@ -192,15 +209,15 @@ class LinearObjective(Objective):
         h = row_curvatures(self.loss, u, raw, self.targets(rows), self.hessian_shape[0])
         return u, h
 
-    def _empty(self, hessian):
+    def empty(self, hessian):
         """Return an expansion of no rows."""
         n_groups = self.class_weights.n_classes if self._is_grouped else 1
         return Expansion.zeros(n_groups, self.theta.shape, self.hessian_shape if hessian else None)
 
-    def _add(self, expansion, rows, weights, Z, raw):
+    def add(self, expansion, rows, weights, Z, raw):
         """Add rows to an expansion at given raw predictions."""
         u, y = self.output_weights(rows, weights), self.targets(rows)
-        add_rows(expansion, self.loss, Z, raw, y, weights, u, self._groups(rows))
+        add_rows(expansion, self.loss, Z, raw, y, weights, u, self.groups(rows))
 
     def measured(self, hessian=True):
         """Return the objective with its expansion summed over all rows.
@@ -217,13 +234,13 @@ class LinearObjective(Objective):
             Hessian and n d without.
         """
         hessian = self.keeps_hessian and hessian
-        total = self._empty(hessian)
+        total = self.empty(hessian)
         weights = self.live_weights()
         for _, rows, Z in self._walk():
-            self._add(total, rows, weights[rows], Z, self.raw(Z))
+            self.add(total, rows, weights[rows], Z, self.push_forward(Z))
         new = copy(self)
         if hessian:
-            new.expansion, new._solvers = self._as_reference(total), None
+            new.expansion, new._solvers = self.as_reference(total), None
         elif self.expansion is None:
             new.expansion = total
         else:
@@ -232,7 +249,7 @@ class LinearObjective(Objective):
             )
         return new
 
-    def _as_reference(self, total):
+    def as_reference(self, total):
         """Return an expansion that was just made from the rows."""
         reference = np.diagonal(total.hessian, axis1=-2, axis2=-1).copy()
         return replace(total, reference=reference, weight=self.class_weights.sample_weight)
@@ -279,12 +296,12 @@ class LinearObjective(Objective):
 
     def self_weighted(self, s):
         """Return what :meth:`Objective.self_weighted` does, in one pass."""
-        weights, gradient = self.live_weights(), self._empty(False).gradient
+        weights, gradient = self.live_weights(), self.empty(False).gradient
         derivatives = np.zeros((len(self.rows), 1))
         slopes = np.zeros((len(self.rows), len(self.theta)))
         for _, some, Z in self._walk():
             derivative, slope = self._along(s[None], some, weights[some], Z)
-            pull_groups(gradient, Z, slope * derivative, self._groups(some))
+            pull_groups(gradient, Z, slope * derivative, self.groups(some))
             derivatives[some], slopes[some] = derivative, slope
         return derivatives, slopes, gradient
 
@@ -309,9 +326,9 @@ class LinearObjective(Objective):
 
         Of shape (n_groups, n_outputs, n_features + 1); see :meth:`Objective.weighted_gradient`.
         """
-        gradient = self._empty(False).gradient
+        gradient = self.empty(False).gradient
         for at, some, Z in self._walk(rows):
-            pull_groups(gradient, Z, pulls[at], self._groups(some))
+            pull_groups(gradient, Z, pulls[at], self.groups(some))
         return gradient
 
     def loss_gradient(self, rows):
@@ -338,9 +355,9 @@ class LinearObjective(Objective):
 
     def _terms_of(self, rows, weights, hessian):
         """Return the expansion of some rows with given weights."""
-        total = self._empty(hessian)
+        total = self.empty(hessian)
         for at, some, Z in self._walk(rows):
-            self._add(total, some, weights[at], Z, self.raw(Z))
+            self.add(total, some, weights[at], Z, self.push_forward(Z))
         return total
 
     def without(self, rows):
@@ -455,7 +472,7 @@ class LinearObjective(Objective):
         new = copy(self)
         new.features, new._solvers, new.expansion = features, None, None
         if change is None:
-            return new._projected(self)
+            return projected(new, self)
         scale, shift = change
         theta = self.theta.copy()
         theta[:, :-1] /= scale
@@ -466,32 +483,7 @@ class LinearObjective(Objective):
         if self.fit_intercept:
             return new
         # Without an intercept the shift can't be taken up: predictions move instead.
-        back = np.zeros_like(new.theta)
-        back[:, -1] = -new.theta[:, -1]
-        return new.moved(back)
-
-    def _projected(self, old):
-        """Return the objective at the parameters whose raw predictions are closest to old ones.
-
-        Closest by the curvature of the loss there.
-        """
-        new = copy(self)
-        some = self.features(self.rows.take(self.remaining_rows()[:1]))
-        new._theta = np.zeros((len(self.theta), some.shape[1] + 1))
-        if not new.keeps_hessian:
-            same = new.theta.shape == old.theta.shape
-            return self if same else new
-        near, pull = copy(new), new._empty(False).gradient
-        near.problem = replace(self.problem, l2=0.0, intercept_l2=0.0)
-        total, weights = new._empty(True), self.live_weights()
-        for rows, block in self.rows.chunks():
-            Z, raw = self.features(block), old.raw(old.features(block))
-            new._add(total, rows, weights[rows], Z, raw)
-            u, h = new.row_curvatures(rows, weights[rows], raw)
-            pull_groups(pull, Z, times_curvature(new.loss, h, u, raw), new._groups(rows))
-        near.expansion = new._as_reference(total)
-        new._theta = near.solve((self.factors()[:, :, None] * pull).sum(axis=0)[None])[0]
-        return new
+        return new.moved(np.where(new.free(), 0.0, -new.theta))
 
     def solve(self, V):
         """Return the product of the inverse Hessian and V.

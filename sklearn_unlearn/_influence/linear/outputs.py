@@ -23,11 +23,12 @@ def probabilities(objective, raw, model):
 
     Raises a TypeError if the model's loss is not logistic.
     """
-    if not is_classifier(model) or not (objective.loss.coupled or objective.loss is log_loss):
+    coupled = objective.loss.coupling is not None
+    if not is_classifier(model) or not (coupled or objective.loss is log_loss):
         raise TypeError(
             f"{type(model).__name__} has no logistic loss; use loo_predict, or LogisticRegression."
         )
-    if objective.loss.coupled:
+    if coupled:
         return softmax(raw, axis=1)
     p = expit(raw)
     return np.hstack([1 - p, p]) if p.shape[1] == 1 else p / p.sum(axis=1, keepdims=True)

@@ -18,17 +18,17 @@ def weighted(u, derivative, raw, y):
 
 
 def row_curvatures(loss, u, raw, y, n_blocks):
-    """Return weighted curvatures per row and block; probabilities if the outputs are coupled."""
-    if loss.coupled:
-        return loss.curvature(raw, y)
+    """Return weighted curvatures per row and block; what a coupling takes if there is one."""
+    if loss.coupling:
+        # Erased rows have no meaningful target: their zero weight must win over inf.
+        with np.errstate(all="ignore"):
+            return np.where(u != 0, loss.curvature(raw, y), 0.0)
     return weighted(u, loss.curvature, raw, y)[:, :n_blocks]
 
 
 def times_curvature(loss, h, u, change):
     """Return the change of the slopes for a change of the raw predictions."""
-    if not loss.coupled:
-        return h * change
-    return u * h * (change - (h * change).sum(axis=1, keepdims=True))
+    return loss.coupling.times(h, u, change) if loss.coupling else h * change
 
 
 def add_rows(expansion, loss, Z, raw, y, weights, u, codes):
@@ -39,15 +39,14 @@ def add_rows(expansion, loss, Z, raw, y, weights, u, codes):
     if expansion.hessian is not None:
         h = row_curvatures(loss, u, raw, y, expansion.hessian.shape[1])
         expansion.mass[:] += sum_of_squares(Z, weights)
-    coupled_weight = u[:, 0] if loss.coupled else None
+    coupling, u = loss.coupling, u[:, 0]
     if codes is None:
-        expansion.add(0, Z, value, slope, h, coupled_weight)
+        expansion.add(0, Z, value, slope, h, coupling, u)
         return
     for group in np.unique(codes):
         of = codes == group
-        some = coupled_weight[of] if loss.coupled else None
         bend = None if h is None else h[of]
-        expansion.add(group, Z[of], value[of], slope[of], bend, some)
+        expansion.add(group, Z[of], value[of], slope[of], bend, coupling, u[of])
 
 
 def along(loss, theta, S, Z, y, u, factors):

@@ -6,12 +6,13 @@ Every model is described as a sum over rows plus a quadratic penalty::
 """
 
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import signature
 
 import numpy as np
 from sklearn.linear_model import (
     GammaRegressor,
+    HuberRegressor,
     LinearRegression,
     LogisticRegression,
     PoissonRegressor,
@@ -32,12 +33,12 @@ _BALANCE_COUNTS_WEIGHTS = "sample_weight" in signature(compute_class_weight).par
 
 @dataclass(frozen=True)
 class LinearProblem:
-    """The objective of a linear model, as its parameters define it.
+    """The objective of a linear model.
 
     Parameters
     ----------
     loss : Loss
-        Pointwise loss; for a classifier that of two classes.
+        Pointwise loss.
 
     l2 : float or ndarray of shape (n_outputs,)
         Penalty on the coefficients.
@@ -61,6 +62,9 @@ class LinearProblem:
 
     log_link : bool, default=False
         True if predictions are exponentials of the raw predictions.
+
+    has_scale : bool, default=False
+        True if the last output is the scale of the residuals, the same for all rows.
     """
 
     loss: losses.Loss
@@ -71,11 +75,12 @@ class LinearProblem:
     class_weight: object = None
     balance_counts_weights: bool = False
     log_link: bool = False
+    has_scale: bool = False
 
 
 def check_linear(model):
     """Raise a TypeError for a linear model, fitted or not, whose objective is not known."""
-    linear_problem(model)
+    _described(model)
 
 
 def linear_problem(model):
@@ -97,6 +102,14 @@ def linear_problem(model):
         If the model is none of the supported ones, or its objective has no gradient or an
         L1 penalty.
     """
+    problem = _described(model)
+    if problem.multiclass == "softmax" and len(model.coef_) > 1:
+        return replace(problem, loss=losses.softmax_loss)
+    return problem
+
+
+def _described(model):
+    """Return the objective as far as a model's parameters define it, for two classes."""
     for family, describe in _FAMILIES.items():
         # A subclass with a fit of its own (LogisticRegressionCV) minimises something else.
         if isinstance(model, family) and type(model).fit is family.fit:
@@ -275,6 +288,12 @@ def _sgd_regressor(model):
     return LinearProblem(_sgd_loss(model, smooth), _sgd_strength(model), scale="rows")
 
 
+def _huber_regressor(model):
+    # Its optimum over (w, c, s) is joint: s has a Newton step of its own, coupled to theirs.
+    # Half of sum_i u_i (s + s H(r_i / s)) + alpha ||w||^2, so alpha is the l2 of a half.
+    return LinearProblem(losses.scaled_huber(model.epsilon), model.alpha, has_scale=True)
+
+
 def _generalized_linear(model):
     if isinstance(model, TweedieRegressor):
         power = model.power
@@ -286,6 +305,28 @@ def _generalized_linear(model):
     return LinearProblem(loss, model.alpha, scale="weight", log_link=log_link)
 
 
+def read_parameters(model):
+    """Return the parameters of a fitted linear model.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted linear model.
+
+    Returns
+    -------
+    ndarray of shape (n_outputs, n_features + 1)
+        Coefficients, the intercept last; after them a row of zeros and the scale of the
+        residuals, where the model has one.
+    """
+    coef = np.atleast_2d(np.asarray(model.coef_, dtype=float))
+    intercept = np.asarray(model.intercept_, dtype=float).reshape(-1, 1)
+    theta = np.hstack([coef, np.broadcast_to(intercept, (len(coef), 1))])
+    if not hasattr(model, "scale_"):
+        return theta
+    return np.vstack([theta, np.append(np.zeros(coef.shape[1]), model.scale_)])
+
+
 def write_parameters(model, theta):
     """Return a copy of a fitted linear model with other parameters.
 
@@ -295,17 +336,30 @@ def write_parameters(model, theta):
         Fitted linear model; not changed.
 
     theta : ndarray of shape (n_outputs, n_features + 1)
-        Coefficients, the intercept last.
+        As from :func:`read_parameters`.
 
     Returns
     -------
     estimator
         The copy. Attributes that only describe the rows it was fitted on are gone.
+
+    Raises
+    ------
+    ValueError
+        If the scale of the residuals is not positive.
     """
     new = copy(model)
-    for stale in ("rank_", "singular_"):
+    for stale in ("rank_", "singular_", "outliers_"):
         vars(new).pop(stale, None)
-    parts = {"coef": theta[:, :-1], "intercept": theta[:, -1]}
+    parts = {}
+    if hasattr(model, "scale_"):
+        theta, parts["scale"] = theta[:-1], theta[-1:, -1]
+        if not parts["scale"] > 0:
+            raise ValueError(
+                f"The step leads to scale_={parts['scale'][0]:.3g}, which must be positive. Take "
+                "a smaller step (eta, learning_rate or alpha of the unlearner)."
+            )
+    parts |= {"coef": theta[:, :-1], "intercept": theta[:, -1]}
     # SGD keeps further copies of both, from which partial_fit goes on.
     for name, old in vars(model).items():
         value = parts.get(name.strip("_").split("_")[-1])
@@ -321,6 +375,7 @@ def write_parameters(model, theta):
 
 
 _FAMILIES = {
+    HuberRegressor: _huber_regressor,
     LinearRegression: _linear_regression,
     Ridge: _ridge,
     RidgeClassifier: _ridge_classifier,

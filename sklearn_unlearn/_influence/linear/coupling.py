@@ -1,0 +1,108 @@
+"""How outputs that share one loss bend it together.
+
+A loss of several outputs has a matrix of second derivatives per row. What a row keeps of it is
+one vector h, of one entry per output: ``diag(h) - h h^T`` for softmax, whose h are the class
+probabilities, and ``h h^T`` for a prediction and its scale.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from sklearn_unlearn._influence.linear.expansion import gram, pull_back
+from sklearn_unlearn._records.rows import batches
+
+
+@dataclass(frozen=True)
+class Coupling:
+    """What the vectors h of rows, of shape (n, n_outputs), say of their second derivatives.
+
+    Parameters
+    ----------
+    matrices : callable
+        ``matrices(h)``: the second derivatives, of shape (n, n_outputs, n_outputs).
+
+    times : callable
+        ``times(h, u, change)``: their products with changes of the outputs, times row
+        weights u of shape (n, 1); of shape (n, n_outputs).
+
+    diagonal : callable
+        ``diagonal(h, u)``: their diagonals, times row weights u of shape (n, 1).
+
+    gram : callable
+        ``gram(Z, h, u)``: the Hessian of features Z with a one appended, for row weights u
+        of shape (n,).
+
+    open_to_shifts : bool, default=False
+        True if a shift of all outputs changes no loss.
+    """
+
+    matrices: Callable
+    times: Callable
+    diagonal: Callable
+    gram: Callable
+    open_to_shifts: bool = False
+
+
+def _softmax_matrices(p):
+    bend = -p[:, :, None] * p[:, None, :]
+    bend[:, np.arange(p.shape[1]), np.arange(p.shape[1])] += p
+    return bend
+
+
+def _softmax_times(p, u, change):
+    return u * p * (change - (p * change).sum(axis=1, keepdims=True))
+
+
+def _softmax_diagonal(p, u):
+    return u * p * (1 - p)
+
+
+def _softmax_gram(Z, P, u):
+    """Return the Hessian; its block for classes k and l is ``Z^T diag(u p_k (d_kl - p_l)) Z``."""
+    K, q = P.shape[1], Z.shape[1] + 1
+    out = np.zeros((K, q, K, q))
+    for k in range(K):
+        out[k, :, k] = gram(Z, u * P[:, k])
+    flat = out.reshape(K * q, K * q)
+    if sparse.issparse(Z):
+        for k in range(K):
+            for other in range(K):
+                out[k, :, other] -= gram(Z, u * P[:, k] * P[:, other])
+        return flat
+    for batch in batches(len(P), K * q):
+        ones = np.hstack([Z[batch], np.ones((batch.stop - batch.start, 1))])
+        rooted = np.sqrt(u[batch])[:, None] * P[batch]
+        outer = (rooted[:, :, None] * ones[:, None, :]).reshape(len(rooted), -1)
+        flat -= outer.T @ outer
+    return flat
+
+
+def _scale_matrices(h):
+    return h[:, :, None] * h[:, None, :]
+
+
+def _scale_times(h, u, change):
+    return u * h * (h * change).sum(axis=1, keepdims=True)
+
+
+def _scale_diagonal(h, u):
+    return u * h**2
+
+
+def _scale_gram(Z, h, u):
+    """Return the Hessian; the scale, the last output, has a constant and no coefficients."""
+    q = Z.shape[1] + 1
+    out = np.zeros((2 * q, 2 * q))
+    out[:q, :q] = gram(Z, u * h[:, 0] ** 2)
+    out[:q, -1] = out[-1, :q] = pull_back(Z, (u * h[:, 0] * h[:, 1])[:, None])[0]
+    out[-1, -1] = u @ h[:, 1] ** 2
+    return out
+
+
+softmax_coupling = Coupling(
+    _softmax_matrices, _softmax_times, _softmax_diagonal, _softmax_gram, open_to_shifts=True
+)
+scale_coupling = Coupling(_scale_matrices, _scale_times, _scale_diagonal, _scale_gram)

@@ -1,0 +1,51 @@
+"""Which parameters predict in changed features what others predicted in the old ones?"""
+
+from copy import copy
+from dataclasses import replace
+
+import numpy as np
+
+from sklearn_unlearn._influence.linear.losses import squared_error
+from sklearn_unlearn._influence.linear.passes import pull_groups, times_curvature
+
+
+def projected(objective, old):
+    """Return the objective at the parameters whose raw predictions are closest to old ones.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+        In the changed features.
+
+    old : LinearObjective
+        At its parameters, in the features before.
+
+    Returns
+    -------
+    LinearObjective
+        Closest by the curvature of the loss there; by least squares where a scale comes with
+        the predictions, which stays. The objective as it is where no Hessian is kept and
+        the number of features has not changed.
+    """
+    new = copy(objective)
+    some = new.features(new.rows.take(new.remaining_rows()[:1]))
+    new._theta = np.zeros((len(old.theta), some.shape[1] + 1))
+    if not new.keeps_hessian:
+        same = new.theta.shape == old.theta.shape
+        return objective if same else new
+    near, n = copy(new), old.n_predictions
+    near.problem = replace(new.problem, l2=0.0, intercept_l2=0.0)
+    if new.problem.has_scale:
+        near.problem = replace(near.problem, has_scale=False)
+        near.loss, near._theta = squared_error, new.theta[:n]
+    total, pull, weights = near.empty(True), near.empty(False).gradient, new.live_weights()
+    for rows, block in new.rows.chunks():
+        Z, raw = new.features(block), old.raw(old.features(block))
+        near.add(total, rows, weights[rows], Z, raw)
+        u, h = near.row_curvatures(rows, weights[rows], raw)
+        pull_groups(pull, Z, times_curvature(near.loss, h, u, raw), near.groups(rows))
+    near.expansion = near.as_reference(total)
+    closest = near.solve((near.factors()[:, :, None] * pull).sum(axis=0)[None])[0]
+    new._theta = np.vstack([closest, new.theta[n:]])
+    new._theta[n:, -1] = old.theta[n:, -1]
+    return new
