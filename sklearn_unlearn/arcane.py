@@ -12,12 +12,13 @@ from sklearn.base import BaseEstimator, ClassifierMixin, is_classifier
 from sklearn.utils import ClassifierTags, TargetTags, column_or_1d, get_tags
 from sklearn.utils.multiclass import check_classification_targets
 
-from sklearn_unlearn._chains.ensembles import TrainedInChains, check_columns
+from sklearn_unlearn._chains.ensembles import TrainedInChains, check_columns, own_rows
 from sklearn_unlearn._chains.hashing import tag_of
 from sklearn_unlearn._chains.plan import drawn
 from sklearn_unlearn._chains.selection import entropy_scores, highest, logdet_selection
 from sklearn_unlearn._chains.unlearner import ChainedUnlearner
 from sklearn_unlearn._inner.declared import check_number, check_option
+from sklearn_unlearn._inner.inputs import check_values
 from sklearn_unlearn._inner.skorch import adapted
 from sklearn_unlearn._records.targets import joined_labels
 from sklearn_unlearn.base import MatrixLike, RandomState
@@ -49,7 +50,7 @@ class ClassModels(ClassifierMixin, TrainedInChains):
     def _scores(self, X):
         """Return one column of scores per class."""
         check_columns(self, X)
-        columns = [_score(estimator, X) for estimator in self.estimators_]
+        columns = [_score(estimator, own_rows(X)) for estimator in self.estimators_]
         scores = np.column_stack(columns) + self.offsets_
         has_odds = is_classifier(self.estimators_[0]) and _gives_proba(self.estimators_[0])
         return log_expit(scores) if has_odds else scores
@@ -268,6 +269,11 @@ class ArcaneEnsemble(ChainedUnlearner):
                 f"selection_size={self.selection_size} is larger than class {label!r}, which has "
                 f"{smallest} rows. Use at most {smallest}."
             )
+
+    def _check_rows(self, X):
+        # One that is not selected may be, when another has left.
+        if self.selection is not None:
+            check_values(X, adapted(self._inner()))
 
     @property
     def _share(self):

@@ -11,7 +11,7 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 
-from sklearn_unlearn._chains.ensembles import TrainedInChains, check_columns
+from sklearn_unlearn._chains.ensembles import TrainedInChains, check_columns, own_rows
 from sklearn_unlearn._chains.plan import shards
 from sklearn_unlearn._chains.unlearner import ChainedUnlearner
 from sklearn_unlearn._inner.declared import check_number, check_option, refuse_multilabel
@@ -38,7 +38,7 @@ class ShardMean(RegressorMixin, TrainedInChains):
     def predict(self, X: MatrixLike) -> np.ndarray:
         """Predict targets."""
         check_columns(self, X)
-        return np.mean([estimator.predict(X) for estimator in self.estimators_], axis=0)
+        return np.mean([estimator.predict(own_rows(X)) for estimator in self.estimators_], axis=0)
 
 
 def _is_soft(self):
@@ -94,9 +94,9 @@ class ShardVote(ClassifierMixin, TrainedInChains):
         total = 0
         for estimator in self.estimators_:
             if self.voting == "soft":
-                votes = estimator.predict_proba(X)
+                votes = estimator.predict_proba(own_rows(X))
             else:
-                votes = estimator.predict(X)[:, None] == estimator.classes_
+                votes = estimator.predict(own_rows(X))[:, None] == estimator.classes_
             share = np.zeros((len(votes), len(self.classes_)))
             # A shard may know fewer classes than there are.
             share[:, np.searchsorted(self.classes_, estimator.classes_)] = votes

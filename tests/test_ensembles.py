@@ -1,16 +1,19 @@
 """What ArcaneEnsemble and SISAEnsemble do besides being exact."""
 
 import pickle
+import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.spatial.distance import cdist
 from scipy.special import expit
-from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier, is_regressor
 from sklearn.datasets import load_digits, load_iris
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
-from sklearn.ensemble import IsolationForest, RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, IsolationForest, RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier, SGDRegressor
 from sklearn.mixture import GaussianMixture
@@ -438,3 +441,194 @@ def test_the_plain_ensemble_is_an_estimator():
         assert (frozen.predict(rows) == model.predict(rows)).all()
         with pytest.raises(TypeError, match="trained already"):
             model.estimator_.fit(rows, NAMES)
+
+
+@pytest.mark.parametrize("selection", ["random", lambda X: np.nan_to_num(X[:, 0], nan=-9)])
+def test_a_row_that_is_not_selected_cannot_block_later_requests(selection):
+    params = {"selection": selection, "selection_size": 20, "block_size": 5, "random_state": 0}
+    chosen = ArcaneEnsemble(**params).fit(X, NAMES)
+    trained = np.concatenate([chain.rows for chain in chosen._chains.values()])
+    spoilt = X.copy()
+    row = np.setdiff1d(np.arange(150), trained)[0]
+    spoilt[row, 2] = np.nan
+    # Neither at once nor by way of added rows.
+    with pytest.raises(ValueError, match="NaN"):
+        ArcaneEnsemble(**params).fit(spoilt, NAMES)
+    digest = model_digest(chosen.estimator_)
+    with pytest.raises(ValueError, match="NaN"):
+        chosen.partial_fit(spoilt[[row]], NAMES[[row]], X_ids=[999])
+    assert model_digest(chosen.estimator_) == digest
+    trees = HistGradientBoostingClassifier(max_iter=2, min_samples_leaf=2)
+    takes = ArcaneEnsemble(trees, background=0.5, **params).fit(spoilt, NAMES)
+    takes.partial_forget(np.setdiff1d(np.arange(50), [row])[:40])
+
+
+LATER = {
+    "block_size": 7,
+    "n_epochs": 2,
+    "random_state": 5,
+    "estimator": SGDClassifier(alpha=0.5),
+    "estimator__alpha": 0.5,
+}
+
+
+@pytest.mark.parametrize(
+    ("make", "params"),
+    [
+        (SISAEnsemble, LATER | {"n_shards": 7, "cumulative": True, "voting": "hard"}),
+        (
+            ArcaneEnsemble,
+            LATER | {"selection": "random", "selection_size": 9, "background": 0.1},
+        ),
+    ],
+)
+def test_parameters_that_are_set_after_fit_act_or_raise(make, params):
+    given = {"background": 0.5} if make is ArcaneEnsemble else {"n_shards": 2}
+    inner = SGDClassifier(loss="log_loss")
+    model = make(inner, block_size=10, random_state=0, **given).fit(X, NAMES, X_ids=IDS)
+    digest, old = model_digest(model.estimator_), model.get_params()
+    for name, value in params.items():
+        model.set_params(**{name: value})
+        for ask in (
+            lambda: model.partial_forget(IDS[:1]),
+            lambda: model.expected_cost(IDS[:1]),
+            lambda: model.partial_fit(X[:1], NAMES[:1], X_ids=["new"]),
+        ):
+            with pytest.raises(ValueError, match=rf"{name}.*set after fit.*fit anew"):
+                ask()
+        assert model_digest(model.estimator_) == digest
+        model.set_params(**{name: old[name]})
+    model.set_params(n_checkpoints=-1)
+    with pytest.raises(ValueError, match="n_checkpoints=-1"):
+        model.partial_forget(IDS[:1])
+    # These two act.
+    model.set_params(n_checkpoints=0, n_jobs=2).partial_forget(IDS[:3])
+    fresh = clone(model).fit(X[3:], NAMES[3:], X_ids=IDS[3:])
+    assert model_digest(model.estimator_) == model_digest(fresh.estimator_)
+    saved = [chain for chain in model._chains.values() if chain.states]
+    assert len(saved) < len(model._chains)
+    pickle.loads(pickle.dumps(model)).partial_forget(IDS[5:6])
+
+
+class Scribbler(ClassifierMixin, BaseEstimator):
+    """Learn means of classes, and write to whatever rows are given."""
+
+    def partial_fit(self, X, y, classes=None):
+        self.classes_ = np.unique(y if classes is None else classes)
+        known = vars(self).setdefault("sums_", np.zeros((len(self.classes_), X.shape[1])))
+        for code, label in enumerate(self.classes_):
+            known[code] += X[y == label].sum(axis=0)
+        X[:] = 1e6
+        return self
+
+    def fit(self, X, y):
+        vars(self).pop("sums_", None)
+        return self.partial_fit(X, y)
+
+    def predict_proba(self, X):
+        scores = np.exp(-cdist(X, self.sums_ / 50))
+        X[:] = 1e6
+        return scores / scores.sum(axis=1, keepdims=True)
+
+    def predict(self, X):
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+class Careful(Scribbler):
+    """The same with rows of its own."""
+
+    def partial_fit(self, X, y, classes=None):
+        return super().partial_fit(X.copy(), y, classes)
+
+    def predict_proba(self, X):
+        return super().predict_proba(X.copy())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda inner: SISAEnsemble(inner, n_shards=3, block_size=10, n_epochs=2, random_state=0),
+        lambda inner: SISAEnsemble(inner, n_shards=3, voting="hard", random_state=0),
+        lambda inner: SISAEnsemble(inner, cumulative=True, block_size=10, random_state=0),
+        lambda inner: ArcaneEnsemble(inner, background=1.0, block_size=10, random_state=0),
+    ],
+    ids=["soft", "hard", "cumulative", "arcane"],
+)
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_models_that_write_to_their_rows_harm_nobody(make, n_jobs):
+    rows = X.copy()
+    model = make(Scribbler()).set_params(n_jobs=n_jobs).fit(rows, NAMES)
+    other = make(Careful()).fit(X, NAMES)
+    for _ in range(2):
+        assert np.array_equal(rows, X)
+        for name in ("predict", "predict_proba"):
+            if hasattr(other, name):
+                assert np.array_equal(getattr(model, name)(rows), getattr(other, name)(X))
+        kept, _, _ = model.training_data(model.rows_of())
+        kept[:] = 0
+        model.partial_forget([3, 77])
+        other.partial_forget([3, 77])
+        model, other = model.fit(rows, NAMES), other.fit(X, NAMES)
+    assert np.array_equal(rows, X)
+
+
+def test_transformers_that_write_to_their_rows_harm_nobody():
+    def make(in_place):
+        scaler = StandardScaler(copy=not in_place)
+        return SISAEnsemble(make_pipeline(scaler, GaussianNB()), n_shards=3, random_state=0)
+
+    for form in (np.array, pd.DataFrame):
+        rows = form(X)
+        models = [make(in_place).fit(rows, NAMES) for in_place in (True, False)]
+        assert np.array_equal(*(model.predict_proba(rows) for model in models))
+        for model in models:
+            model.partial_forget([3])
+        assert np.array_equal(*(model.predict_proba(rows) for model in models))
+        assert np.array_equal(rows, X)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: SISAEnsemble(GaussianNB(), n_shards=3, block_size=10, random_state=0),
+        lambda: ArcaneEnsemble(block_size=10, random_state=0),
+    ],
+    ids=["sisa", "arcane"],
+)
+def test_two_threads_that_ask_at_once_are_both_heard(make, n_jobs, tmp_path):
+    model = make().set_params(n_jobs=n_jobs, checkpoint_dir=tmp_path).fit(X, NAMES, X_ids=IDS)
+    asked, barrier = [IDS[0:8:2], IDS[1:9:2]], threading.Barrier(2)
+
+    def ask(ids):
+        barrier.wait()
+        for name in ids:
+            model.partial_forget([name])
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(ask, asked))
+    assert len(model.receipts_) == 8
+    fresh = clone(model).set_params(checkpoint_dir=None).fit(X[9:], NAMES[9:], X_ids=IDS[9:])
+    fresh.partial_fit(X[[8]], NAMES[[8]], X_ids=[IDS[8]])
+    assert model_digest(model.estimator_) == model_digest(fresh.estimator_)
+
+
+def test_a_prediction_and_its_classes_belong_together_during_a_request():
+    model = arcane()
+    seen, done = [], threading.Event()
+
+    def watch():
+        while not done.is_set():
+            deployed = model.estimator_
+            seen.append((len(deployed.classes_), deployed.predict_proba(X[:1]).shape[1]))
+
+    with ThreadPoolExecutor(1) as pool:
+        watching = pool.submit(watch)
+        try:
+            for _ in range(5):
+                model.partial_forget(IDS[:50])
+                model.partial_fit(X[:50], NAMES[:50], X_ids=IDS[:50])
+        finally:
+            done.set()
+        watching.result()
+    assert seen and all(n_classes == n_columns for n_classes, n_columns in seen)

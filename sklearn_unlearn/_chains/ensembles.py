@@ -1,5 +1,7 @@
 """Plain ensembles, whose models were trained elsewhere."""
 
+import numpy as np
+from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
@@ -13,6 +15,12 @@ class TrainedInChains(BaseEstimator):
             f"{type(self).__name__} holds models that are trained already. Fit the unlearner "
             "that it comes from."
         )
+
+
+def own_rows(X):
+    """Return rows that a model may write to: neither the user nor the next model sees that."""
+    can_copy = isinstance(X, np.ndarray) or sparse.issparse(X) or hasattr(X, "iloc")
+    return X.copy() if can_copy else X
 
 
 def check_columns(ensemble, X):

@@ -57,7 +57,7 @@ def is_trained_on(chain, rows, context):
     return chain is not None and chain.context == context and np.array_equal(chain.rows, rows)
 
 
-def restart_at(chain, rows, context, positions=None):
+def restart_at(chain, rows, context, positions):
     """Return the position from which a chain has to train to come to a new sequence.
 
     Parameters
@@ -71,8 +71,8 @@ def restart_at(chain, rows, context, positions=None):
     context : object
         Its new context.
 
-    positions : iterable of int, default=None
-        Positions of usable states. By default those of the chain.
+    positions : iterable of int
+        Positions of usable states.
 
     Returns
     -------
@@ -82,7 +82,6 @@ def restart_at(chain, rows, context, positions=None):
     if chain is None or chain.context != context:
         return 0
     common = common_length(chain.rows, rows)
-    positions = chain.states if positions is None else positions
     return max((position for position in positions if position <= common), default=0)
 
 
@@ -90,7 +89,8 @@ def rows_to_train(recipe, chain, rows, context):
     """Return how many rows a chain has to train on to come to a new sequence."""
     if is_trained_on(chain, rows, context):
         return 0
-    return _n_trained(recipe, len(rows), restart_at(chain, rows, context))
+    start = restart_at(chain, rows, context, _usable(recipe, chain, rows))
+    return _n_trained(recipe, len(rows), start)
 
 
 def _n_trained(recipe, n_rows, start):
@@ -154,9 +154,9 @@ def sync(
             continue
         if is_trained_on(chain, rows, context):
             continue
-        start, payload, damaged = _last_state(chain, rows, context, store)
+        start, payload, damaged = _last_state(recipe, chain, rows, context, store)
         lost += damaged
-        ends = borders(len(rows), recipe.block_size)
+        ends = _ends(recipe, len(rows))
         old = {} if start == 0 else {p: s for p, s in chain.states.items() if p <= start}
         keep = _kept(recipe, ends, start, old, rows, weights, n_checkpoints)
         n_rows += _n_trained(recipe, len(rows), start)
@@ -174,9 +174,22 @@ def sync(
     return synced, n_rows, lost
 
 
-def _last_state(chain, rows, context, store):
-    """Return the last readable state that a new sequence can go on from."""
+def _ends(recipe, n_rows):
+    """Return where the blocks of a sequence end."""
+    ends = borders(n_rows, recipe.block_size)
+    lone = recipe.joins_last and len(ends) > 1 and ends[-1] - ends[-2] == 1
+    return np.delete(ends, -2) if lone else ends
+
+
+def _usable(recipe, chain, rows):
+    """Return the positions of the states that a new sequence may go on from."""
     positions = set() if chain is None else set(chain.states)
+    return positions & set(_ends(recipe, len(rows)).tolist()) if recipe.joins_last else positions
+
+
+def _last_state(recipe, chain, rows, context, store):
+    """Return the last readable state that a new sequence can go on from."""
+    positions = _usable(recipe, chain, rows)
     n_states = len(positions)
     while start := restart_at(chain, rows, context, positions):
         payload = store.load(chain.states[start])

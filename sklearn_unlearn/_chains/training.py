@@ -38,6 +38,10 @@ class Recipe:
 
     classes : ndarray or None
         Labels that the model must know from the beginning.
+
+    joins_last : bool, default=False
+        True if a last block of one row is joined to the one before, for models that can't be
+        trained on one row.
     """
 
     blank: bytes
@@ -47,6 +51,7 @@ class Recipe:
     cumulative: bool
     key: int
     classes: object = None
+    joins_last: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,10 +133,11 @@ def train(recipe, task, read, progress=None):
         if end <= task.start:
             continue
         first = 0 if recipe.cumulative else block * recipe.block_size
-        X, y = read(first, end)
         extra = {} if recipe.classes is None else {"classes": recipe.classes}
         with progress.task("block"):
             for epoch in range(recipe.n_epochs):
+                # Anew in each: a model may write to the rows that it is given.
+                X, y = read(first, end)
                 _seed(model, recipe.key, task.tag, block, epoch, names)
                 model.partial_fit(*_given(X, y), **extra)
         if end < task.ends[-1] or end in task.keep:

@@ -4,8 +4,10 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from numbers import Integral
+from os import PathLike
 
 import numpy as np
 from sklearn.base import clone
@@ -17,13 +19,13 @@ from sklearn_unlearn._chains.ensembles import check_columns
 from sklearn_unlearn._chains.hashing import keyed_hash
 from sklearn_unlearn._chains.pickling import dump
 from sklearn_unlearn._chains.records import Records
-from sklearn_unlearn._chains.states import DirectoryStates, MemoryStates, new_owner
+from sklearn_unlearn._chains.states import DirectoryStates, MemoryStates, files_of, new_owner
 from sklearn_unlearn._chains.sync import rows_to_train, sync
 from sklearn_unlearn._chains.training import Recipe
 from sklearn_unlearn._inner.callbacks import Progress, with_callbacks
-from sklearn_unlearn._inner.declared import check_number
+from sklearn_unlearn._inner.declared import check_number, check_unchanged
 from sklearn_unlearn._inner.pipelines import last_step, out_of_reach
-from sklearn_unlearn._inner.skorch import adapted
+from sklearn_unlearn._inner.skorch import adapted, needs_two_rows
 from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn._records.rows import RowParts, count_rows
 from sklearn_unlearn._records.subjects import SubjectIndex
@@ -60,7 +62,14 @@ class ChainedUnlearner(BaseUnlearner):
     or ``partial_forget``, plans for the rows as they will be and syncs the chains.
     """
 
-    _REPLACED = BaseUnlearner._REPLACED | {"_chains", "_members", "_inner_model", "_fit_settings"}
+    _REPLACED = BaseUnlearner._REPLACED | {
+        "_chains",
+        "_members",
+        "_inner_model",
+        "_fit_settings",
+        "_unwanted",
+        "_places",
+    }
     __metadata_request__fit = {"X_ids": True, "forget_proba": True}
     __metadata_request__partial_fit = {"X_ids": True, "forget_proba": True}
 
@@ -102,6 +111,9 @@ class ChainedUnlearner(BaseUnlearner):
     def _ensemble(self, records, members, chains):
         """Return the plain fitted model that the chains make up."""
 
+    def _check_rows(self, X):
+        """Raise for rows that training might come to later and then could not use."""
+
     def _check_enough(self, records, request):
         """Raise if there are too few classes, in ``fit`` or after a request."""
         if records.labels is None:
@@ -122,6 +134,15 @@ class ChainedUnlearner(BaseUnlearner):
         """Raise for invalid parameters that all ensembles have."""
         check_number(self, "block_size", Integral, 1)
         check_number(self, "n_epochs", Integral, 1)
+        check_number(self, "n_checkpoints", Integral, 0)
+        if self.checkpoint_dir is not None and not isinstance(self.checkpoint_dir, (str, PathLike)):
+            raise TypeError(
+                f"checkpoint_dir={self.checkpoint_dir!r} is no path. Pass the name of a directory."
+            )
+
+    def _check_settings(self):
+        """Raise if parameters were set after ``fit`` that can't act any more."""
+        check_unchanged(self, self._fit_settings, acting=("n_jobs", "n_checkpoints"))
         check_number(self, "n_checkpoints", Integral, 0)
 
     @with_callbacks
@@ -184,23 +205,27 @@ class ChainedUnlearner(BaseUnlearner):
         hashes, proba = keyed_hash(subjects.keys, key), _check_proba(forget_proba, n_rows)
         records = Records(RowParts(X), y, labels, counts, hashes, proba)
         self._check_enough(records, request=False)
-        owner = getattr(self, "_owner", None) or new_owner()
-        if self.checkpoint_dir is not None:
-            DirectoryStates(self.checkpoint_dir, owner).claim()
-        started = {
-            "_key": key,
-            "_owner": owner,
-            "_fit_settings": self.get_params(deep=False),
-            "_inner_model": _check_inner(self._inner()),
-            "_chains": {},
-        }
-        # A model of its own: if anything fails, this one is as it was.
-        fresh = clone(self)
-        fresh._start(ensemble, subjects, **started)
-        groups = fresh._groups(records, np.arange(n_rows))
-        members = _merged({}, groups, records)
-        with self._swept_on_failure():
+        self._check_rows(X)
+        store = self._new_store()
+        with self._left_on_failure(store):
+            inner = _check_inner(self._inner())
+            started = {
+                "_key": key,
+                "_store": store,
+                "_unwanted": frozenset(),
+                "_places": (),
+                "_fit_settings": self.get_params(),
+                "_inner_model": inner,
+                "_joins_last": needs_two_rows(inner),
+                "_chains": {},
+            }
+            # A model of its own: if anything fails, this one is as it was.
+            fresh = clone(self)
+            fresh._start(ensemble, subjects, **started)
+            groups = fresh._groups(records, np.arange(n_rows))
+            members = _merged({}, groups, records)
             attributes, _ = fresh._synced(records, members, set(members), progress)
+        attributes |= self._emptied(store, attributes["_chains"])
         self._start(attributes.pop("estimator_"), subjects, **started | attributes)
         self._sweep()
 
@@ -256,10 +281,12 @@ class ChainedUnlearner(BaseUnlearner):
     def _join(self, X, y, X_ids, forget_proba, progress):
         """Add rows to the fitted chains."""
         self._settle()
+        self._check_settings()
         n_new, start = count_rows(X), len(self._records.hashes)
         keys = self._subjects.new_keys(n_new, X, y, X_ids)
         check_columns(self.estimator_, X)
         check_consistent_length(X, y)
+        self._check_rows(X)
         y, labels = self._targets(y, self._records.labels)
         hashes, proba = keyed_hash(keys, self._key), _check_proba(forget_proba, n_new)
         records = self._records.extended(X, y, labels, hashes, proba)
@@ -277,6 +304,7 @@ class ChainedUnlearner(BaseUnlearner):
         self._sweep()
 
     def _forget(self, rows, context):
+        self._check_settings()
         records, members, tags = self._without(rows)
         progress = Progress(self, context)
         with self._swept_on_failure():
@@ -325,19 +353,27 @@ class ChainedUnlearner(BaseUnlearner):
             block_size=self._fit_settings["block_size"],
             n_epochs=self._fit_settings["n_epochs"],
             cumulative=self._fit_settings.get("cumulative", False),
+            joins_last=self._joins_last,
             key=self._key,
             classes=self._classes(records),
         )
 
     def _synced(self, records, members, tags, progress, gone=None):
         """Return the attributes after a sync, and what the receipt says of it."""
+        old, store = self._chains, self._store
+        if store.take(files_of(old) | self._unwanted) is not None:
+            # Whose the directory is now, and for how long it will be there, nobody knows.
+            old = {
+                tag: replace(chain, states=store.in_memory(chain.states))
+                for tag, chain in old.items()
+            }
         chains, n_rows, n_lost = sync(
             self._recipe(records),
-            self._chains,
+            old,
             self._sequences(records, members, tags, gone),
             context=self._context(records),
             read=self._reader(records, members),
-            store=self._store,
+            store=store,
             n_checkpoints=self.n_checkpoints,
             weights=records.proba,
             n_jobs=self.n_jobs,
@@ -355,6 +391,7 @@ class ChainedUnlearner(BaseUnlearner):
             "_records": records,
             "_members": members,
             "_chains": chains,
+            "_unwanted": (self._unwanted | files_of(self._chains)) - files_of(chains),
         }
         reason = "every chain is in step with the remaining rows"
         outcome = Outcome(
@@ -389,6 +426,7 @@ class ChainedUnlearner(BaseUnlearner):
             If the request could not be made.
         """
         rows = self.rows_of(X_ids)
+        self._check_settings()
         records, members, tags = self._without(rows)
         recipe, context = self._recipe(records), self._context(records)
         return sum(
@@ -396,17 +434,37 @@ class ChainedUnlearner(BaseUnlearner):
             for tag, sequence in self._sequences(records, members, tags, gone=rows).items()
         )
 
-    @property
-    def _store(self):
-        """Where states are saved."""
+    def _new_store(self):
+        """Return where the states of a new fit are saved; a directory is then this object's own."""
         if self.checkpoint_dir is None:
             return MemoryStates()
-        return DirectoryStates(self.checkpoint_dir, getattr(self, "_owner", None))
+        store, old = DirectoryStates(self.checkpoint_dir, new_owner()), vars(self).get("_store")
+        if isinstance(old, DirectoryStates) and old.directory == store.directory:
+            store = old
+        store.claim()
+        return store
+
+    def _emptied(self, store, chains):
+        """Return the attributes that say what a new fit makes superfluous."""
+        if not self.__sklearn_is_fitted__():
+            return {}
+        old, unwanted = self._store, self._unwanted | files_of(self._chains)
+        if old is store:
+            return {"_unwanted": unwanted - files_of(chains), "_places": self._places}
+        return {"_places": (*self._places, old)}
 
     def _sweep(self):
-        """Remove the files of states that are not part of a chain."""
-        chains = getattr(self, "_chains", {}).values()
-        self._store.sweep([state for chain in chains for state in chain.states.values()])
+        """Remove the files of states that are not part of a chain, as far as that is possible."""
+        kept = files_of(self._chains)
+        self._store.take(kept | self._unwanted)
+        self._unwanted = self._store.sweep(kept, self._unwanted)
+        if self._places:
+            self._places = tuple(place for place in self._places if not place.leave())
+
+    def _settle(self):
+        super()._settle()
+        if vars(self).get("_unwanted") or vars(self).get("_places"):
+            self._sweep()
 
     @contextmanager
     def _swept_on_failure(self):
@@ -414,8 +472,61 @@ class ChainedUnlearner(BaseUnlearner):
         try:
             yield
         except BaseException:
-            self._sweep()
+            self._store.sweep(files_of(self._chains))
             raise
+
+    @contextmanager
+    def _left_on_failure(self, store):
+        """Remove what was written if a fit fails, and leave a directory that was new to it."""
+        try:
+            yield
+        except BaseException:
+            if store is vars(self).get("_store"):
+                store.sweep(files_of(self._chains))
+            else:
+                store.leave()
+            raise
+
+    def _name_what_is_left(self):
+        """Write into the last receipt, and warn, if files that saw forgotten rows are left."""
+        left = [self._store] if self._unwanted else []
+        names = tuple(
+            f"saved states in checkpoint_dir={str(place.directory)!r}"
+            for place in (*left, *self._places)
+        )
+        receipt = self.receipts_[-1]
+        new = tuple(name for name in names if name not in receipt.not_forgotten)
+        if not new:
+            return
+        receipt = replace(receipt, not_forgotten=(*receipt.not_forgotten, *new))
+        self.receipts_ = [*self.receipts_[:-1], receipt]
+        warnings.warn(
+            f"The model has forgotten, but {' and '.join(new)} could not be removed and may have "
+            "seen the rows. This is tried again at the next request. Make sure that the directory "
+            "is there, can be written to, and is used by no other copy of the model; an empty one "
+            "at its place says that the files are gone.",
+            UserWarning,
+            stacklevel=2,
+        )
+
+    @serial
+    def __deepcopy__(self, memo):
+        """Return a copy that keeps its states in memory: a directory belongs to one object."""
+        state = self.__getstate__()
+        if self.__sklearn_is_fitted__():
+            chains = {
+                tag: replace(chain, states=self._store.in_memory(chain.states))
+                for tag, chain in self._chains.items()
+            }
+            state |= {
+                "_chains": chains,
+                "_store": MemoryStates(),
+                "_unwanted": frozenset(),
+                "_places": (),
+            }
+        other = memo[id(self)] = type(self).__new__(type(self))
+        other.__setstate__(deepcopy(state, memo))
+        return other
 
     @property
     def _model(self):
@@ -443,6 +554,7 @@ class ChainedUnlearner(BaseUnlearner):
     def _erase(self, rows):
         self._records.erase(rows)
         self._sweep()
+        self._name_what_is_left()
 
 
 def _merged(members, groups, records):

@@ -108,14 +108,25 @@ def _write_net(model, parameters):
     new, old = copy(model), model.net_
     with torch_seed(0):
         net = clone(model.net).initialize()
-    state = old.module_.state_dict()
-    net.module_.load_state_dict({**state, **parameters})
+    state = {**old.module_.state_dict(), **_under_all_names(old.module_, parameters)}
+    net.module_.load_state_dict(state)
     for name, parameter in old.module_.named_parameters():
         net.module_.get_parameter(name).requires_grad_(parameter.requires_grad)
     if hasattr(old, "classes_inferred_"):
         net.classes_inferred_ = old.classes_inferred_
     new.net_ = net
     return new
+
+
+def _under_all_names(module, parameters):
+    """Return parameters under every name that a tied one has in a module."""
+    named = list(module.named_parameters(remove_duplicate=False))
+    values = {}
+    for name, parameter in named:
+        if name in parameters:
+            values.setdefault(id(parameter), parameters[name])
+    tied = {name: values[id(parameter)] for name, parameter in named if id(parameter) in values}
+    return {**parameters, **tied}
 
 
 def _write_mlp(model, parameters):

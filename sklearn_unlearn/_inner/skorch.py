@@ -1,5 +1,7 @@
 """skorch nets as scikit-learn estimators; the one place that works around their habits."""
 
+import dis
+import warnings
 from contextlib import contextmanager
 from copy import copy
 
@@ -163,19 +165,138 @@ def _weighted_loss(net, weighted):
         del vars(net)["infer"], vars(net)["get_loss"]
 
 
+def _normalises_batches(module):
+    """Tell whether a module's output for a row depends on the other rows of its batch."""
+    from torch import nn
+
+    kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+    return any(isinstance(part, kinds) for part in module.modules())
+
+
+class _NoLoneRow:
+    """A batch sampler that joins a last batch of one row to the one before."""
+
+    def __init__(self, batches):
+        self.batches = batches
+
+    def __len__(self):
+        return len(self.batches) - 1
+
+    def __iter__(self):
+        *whole, before, lone = self.batches
+        yield from whole
+        yield [*before, *lone]
+
+
+@contextmanager
+def _batches_of_two(net):
+    """Make a net that normalises batches train on at least two rows at a time, for a while.
+
+    The batches of all other nets are left alone, and with them their results.
+    """
+    if not _normalises_batches(net.module_):
+        yield
+        return
+    from torch.utils.data import BatchSampler, DataLoader
+
+    get_iterator = net.get_iterator
+
+    def get_batches(dataset, training=False):
+        iterator = get_iterator(dataset, training=training)
+        if not training:
+            return iterator
+        # Asked for once, before the first epoch. A callback that saves the net finds it as it was.
+        vars(net).pop("get_iterator", None)
+        if type(iterator) is not DataLoader:
+            return iterator
+        batches = iterator.batch_sampler
+        if type(batches) is not BatchSampler or batches.drop_last:
+            return iterator
+        n_rows, size = len(batches.sampler), batches.batch_size
+        if n_rows % size != 1 or not 1 < size < n_rows:
+            return iterator
+        params = net.get_params_for("iterator_train")
+        for name in ("batch_size", "shuffle", "sampler", "batch_sampler", "drop_last"):
+            params.pop(name, None)
+        return DataLoader(dataset, batch_sampler=_NoLoneRow(batches), **params)
+
+    vars(net)["get_iterator"] = get_batches
+    try:
+        yield
+    finally:
+        vars(net).pop("get_iterator", None)
+
+
+def _raised_by_itself(net, interrupt):
+    """Tell whether a net's callback ended the training, as EarlyStopping does, and no user.
+
+    A signal arrives between any two instructions; a callback's own interrupt comes from a
+    ``raise`` statement in one of its methods.
+    """
+    last = interrupt.__traceback__
+    while last.tb_next is not None:
+        last = last.tb_next
+    code, place = last.tb_frame.f_code, last.tb_lasti
+    if code.co_code[place] != dis.opmap["RAISE_VARARGS"]:
+        return False
+    listeners = [net, *(callback for _, callback in net.callbacks_)]
+    classes = {kind for listener in listeners for kind in type(listener).__mro__}
+    methods = (method for kind in classes for method in vars(kind).values())
+    return any(getattr(method, "__code__", None) is code for method in methods)
+
+
+_WITHOUT_SPLIT = {"valid_loss": "train_loss", "valid_loss_best": "train_loss_best"}
+
+
+def _watch_training(net):
+    """Make callbacks of a net that holds no rows out watch the loss of the training rows."""
+    on_validation = {_score_name(callback) for _, callback in net.callbacks_} - {None}
+    for name, callback in net.callbacks_:
+        monitor = getattr(callback, "monitor", None)
+        if not isinstance(monitor, str) or monitor.removesuffix("_best") not in on_validation:
+            continue
+        instead = _WITHOUT_SPLIT.get(monitor)
+        if instead is None:
+            raise ValueError(
+                f"The callback {name} has monitor={monitor!r}, but no rows are held out here on "
+                'which that is measured. Use monitor="train_loss", or measure with on_train=True.'
+            )
+        warnings.warn(
+            f"The callback {name} has monitor={monitor!r}, but no rows are held out here; it "
+            f"watches {instead!r}. Pass monitor={instead!r} to be rid of this warning.",
+            UserWarning,
+            stacklevel=2,
+        )
+        callback.monitor = instead
+
+
+def _score_name(callback):
+    """Return under which name a callback records what it measures on validation rows."""
+    on_train = getattr(callback, "on_train", True)
+    return None if on_train else getattr(callback, "name_", getattr(callback, "name", None))
+
+
 @contextmanager
 def _shown_epochs(net, adapter, context):
     """Show the epochs of a net as subtasks of a context for a while."""
     from skorch.callbacks import Callback
 
     class Epochs(Callback):
+        epoch = None
+
         def on_epoch_begin(self, net, **kwargs):
             self.epoch = context.subcontext("epoch")
             self.epoch.call_on_fit_task_begin(estimator=adapter)
 
         def on_epoch_end(self, net, **kwargs):
-            # Whether a callback asks to stop is not heard: the net trains for its max_epochs.
-            self.epoch.call_on_fit_task_end(estimator=adapter)
+            self.end()
+
+        def end(self):
+            # Whether one of scikit-learn's callbacks asks to stop is not heard: the net trains
+            # for its max_epochs, or as long as its own callbacks want.
+            epoch, self.epoch = self.epoch, None
+            if epoch is not None:
+                epoch.call_on_fit_task_end(estimator=adapter)
 
         def __reduce__(self):
             # Another callback may save the net, which would keep this one.
@@ -185,8 +306,19 @@ def _shown_epochs(net, adapter, context):
     net.callbacks_.append(shown)
     try:
         yield
+        # A callback may have ended the last epoch before its end.
+        shown[1].end()
     finally:
         net.callbacks_[:] = [entry for entry in net.callbacks_ if entry is not shown]
+
+
+def _fit_loop(net, X, y):
+    """Train a net for its ``max_epochs``, or until one of its callbacks ends that."""
+    try:
+        net.fit_loop(X, y)
+    except KeyboardInterrupt as interrupt:
+        if not _raised_by_itself(net, interrupt):
+            raise
 
 
 class NetAdapter(CallbackSupportMixin, BaseEstimator):
@@ -194,7 +326,8 @@ class NetAdapter(CallbackSupportMixin, BaseEstimator):
 
     It takes rows of any float dtype and data frames, labels of any kind, one-dimensional
     regression targets and sample weights; it draws all random numbers from its seed, keeps no
-    clock times, lets an interrupt through, and shows its epochs to scikit-learn's callbacks.
+    clock times, lets a user's interrupt through, ends when a callback of the net ends it, and
+    shows its epochs to scikit-learn's callbacks.
 
     Parameters
     ----------
@@ -246,15 +379,15 @@ class NetAdapter(CallbackSupportMixin, BaseEstimator):
                 X = {"X": X, _WEIGHT: _scaled_weights(sample_weight, X)}
             split = _RememberedSplit(net.train_split)
             net.train_split = split
-            # Not net.partial_fit, which swallows KeyboardInterrupt.
+            # Not net.partial_fit, which takes any KeyboardInterrupt for a callback's.
             try:
                 net.notify("on_train_begin", X=X, y=y)
                 # Only now: a callback of the net may have changed its max_epochs.
                 context = self._init_callback_context(max_subtasks=net.max_epochs)
                 context.call_on_fit_task_begin(estimator=self, **given)
                 weighted = _weighted_loss(net, sample_weight is not None)
-                with weighted, _shown_epochs(net, self, context):
-                    net.fit_loop(X, y)
+                with weighted, _batches_of_two(net), _shown_epochs(net, self, context):
+                    _fit_loop(net, X, y)
                 net.notify("on_train_end", X=X, y=y)
             finally:
                 net.train_split = split.split
@@ -273,6 +406,8 @@ class NetAdapter(CallbackSupportMixin, BaseEstimator):
         _check_device(net.device)
         _check_built(net.module)
         net.initialize()
+        if not net.train_split:
+            _watch_training(net)
         if not trainable(net.module_):
             raise TypeError(
                 f"{type(net.module_).__name__} has no floating-point parameter that requires a "
@@ -391,6 +526,16 @@ class NetAdapter(CallbackSupportMixin, BaseEstimator):
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "net_")
+
+
+def needs_two_rows(estimator):
+    """Tell whether an adapted estimator is a net that can't be trained on a single row."""
+    if not isinstance(estimator, NetAdapter):
+        return False
+    with torch_seed(0), warnings.catch_warnings():
+        # What is said here is said again when it is trained.
+        warnings.simplefilter("ignore")
+        return _normalises_batches(estimator._new_net().module_)
 
 
 def adapted(estimator, holds_out=False):

@@ -40,6 +40,18 @@ def model_digest(model):
     return sha.hexdigest()
 
 
+def _state(value):
+    """Return the attributes of an estimator, without those that it leaves out of its copies."""
+    attributes = vars(value)
+    if hasattr(value, "cuda_dependent_attributes_"):
+        # A skorch net hands its modules on as bytes that depend on their place in memory.
+        return attributes
+    state = value.__getstate__()
+    if not isinstance(state, dict):
+        return state
+    return {name: state[name] for name in state.keys() & attributes.keys()}
+
+
 def _feed(sha, value, parents):
     """Feed a value into a hash, by content and without regard to object identity."""
     if id(value) in parents:
@@ -73,7 +85,7 @@ def _feed(sha, value, parents):
         _feed(sha, (value.shape, value.indptr, value.indices, value.data), inside)
     elif hasattr(value, "get_params"):
         sha.update(type(value).__name__.encode())
-        _feed(sha, vars(value), inside)
+        _feed(sha, _state(value), inside)
     elif value is None or isinstance(value, (str, bytes, Number, np.generic)):
         sha.update(f"{type(value).__name__}:{value!r}".encode())
     else:

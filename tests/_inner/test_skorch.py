@@ -1,17 +1,24 @@
 """skorch nets with scikit-learn's manners."""
 
+import pickle
+import signal
+import threading
+from copy import deepcopy
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 skorch = pytest.importorskip("skorch")
 torch = pytest.importorskip("torch")
 
-from sklearn_unlearn import ArcaneEnsemble, SISAEnsemble, model_digest  # noqa: E402
+from sklearn_unlearn import ArcaneEnsemble, PUMAUnlearner, SISAEnsemble, model_digest  # noqa: E402
 from sklearn_unlearn._inner.skorch import NetAdapter, adapted  # noqa: E402
 from sklearn_unlearn._inner.torch_state import is_net  # noqa: E402
 from tests.nets import Dropped, OneOutput  # noqa: E402
@@ -90,13 +97,223 @@ def test_one_class_nets():
     assert not hasattr(model, "predict_proba")
 
 
-def test_an_interrupt_gets_through():
-    class Interrupts(skorch.callbacks.Callback):
-        def on_epoch_end(self, net, **params):
-            raise KeyboardInterrupt
+class Slow(skorch.callbacks.Callback):
+    """Take long, as a callback that scores does; the user interrupts it."""
+
+    def on_epoch_end(self, net, **params):
+        signal.raise_signal(signal.SIGINT)
+
+    def on_batch_end(self, net, **params):
+        try:
+            if self.also_tidies_up:
+                signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            self.also_tidies_up = False
+            raise
+
+    also_tidies_up = False
+
+
+def test_an_interrupt_of_the_user_gets_through():
+    class Interrupted(Dropped):
+        def forward(self, X):
+            if self.training:
+                raise KeyboardInterrupt
+            return super().forward(X)
 
     with pytest.raises(KeyboardInterrupt):
-        NetAdapter(classifier(callbacks=[Interrupts()])).fit(X, NAMES)
+        NetAdapter(classifier().set_params(module=Interrupted)).fit(X, NAMES)
+    with pytest.raises(KeyboardInterrupt):
+        NetAdapter(classifier(callbacks=[Slow()])).fit(X, NAMES)
+    slow = Slow()
+    net = classifier(callbacks=[slow]).initialize()
+    slow.also_tidies_up = True
+    adapter = NetAdapter(classifier())
+    adapter.net_, adapter.classes_ = net, np.unique(NAMES)
+    with pytest.raises(KeyboardInterrupt):
+        adapter.partial_fit(X, NAMES)
+    assert not slow.also_tidies_up
+
+
+class Enough(skorch.callbacks.EarlyStopping):
+    """End the training after three epochs, by way of the method of the class it inherits."""
+
+    def __init__(self):
+        super().__init__(monitor="train_loss", patience=2, threshold=1e6)
+
+
+class Ends(skorch.callbacks.Callback):
+    """End the training in the second epoch, from a method of its own."""
+
+    def on_epoch_begin(self, net, **params):
+        if len(net.history) == 2:
+            self.end()
+
+    def end(self):
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(("callback", "n_epochs"), [(Enough(), 3), (Ends(), 2)], ids=type)
+def test_a_callback_ends_the_training_as_it_does_in_skorch(callback, n_epochs):
+    net = classifier(callbacks=[callback], train_split=None)
+    plain = skorch.NeuralNetClassifier.fit(clone(net), X.astype(np.float32), Y)
+    model = NetAdapter(net, random_state=0).fit(X, NAMES)
+    assert len(plain.history) == len(model.net_.history) == n_epochs
+    fitted = SISAEnsemble(net, n_shards=2, block_size=40, random_state=0).fit(X, NAMES)
+    fitted.partial_forget([3, 77])
+    left = np.setdiff1d(np.arange(150), [3, 77])
+    fresh = clone(fitted).fit(X[left], NAMES[left], X_ids=left)
+    assert model_digest(fresh.estimator_) == model_digest(fitted.estimator_)
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        skorch.callbacks.EarlyStopping(patience=2, threshold=1e6),
+        skorch.callbacks.LRScheduler(policy="ReduceLROnPlateau", monitor="valid_loss"),
+        skorch.callbacks.Checkpoint(f_params=None, f_optimizer=None, f_criterion=None),
+    ],
+    ids=lambda callback: type(callback).__name__,
+)
+def test_a_monitor_of_the_validation_loss_watches_the_training_loss(callback):
+    callback = clone(callback)
+    if isinstance(callback, skorch.callbacks.Checkpoint):
+        callback.set_params(f_history=None)
+    monitor = callback.monitor
+    net = classifier(callbacks=[callback])
+    with pytest.warns(UserWarning, match=f"monitor='{monitor}', but no rows are held out"):
+        model = NetAdapter(net, random_state=0).fit(X, NAMES)
+    if isinstance(callback, skorch.callbacks.EarlyStopping):
+        assert len(model.net_.history) == 3
+    # The user's own callback is as it was.
+    assert callback.monitor == monitor
+    # With rows that are held out there is such a loss.
+    held = NetAdapter(classifier(callbacks=[callback]), holds_out=True, random_state=0)
+    held.fit(X, NAMES)
+    assert "valid_loss" in held.net_.history[-1]
+
+
+def test_a_monitor_that_is_measured_on_no_row_is_refused_in_fit():
+    early = skorch.callbacks.EarlyStopping(monitor="valid_acc", lower_is_better=False)
+    with pytest.raises(ValueError, match="EarlyStopping has monitor='valid_acc', but no rows"):
+        SISAEnsemble(classifier(callbacks=[early]), random_state=0).fit(X, NAMES)
+    scored = skorch.callbacks.EpochScoring("accuracy", name="acc", on_train=True)
+    early.set_params(monitor="acc", patience=2, threshold=1e6)
+    model = NetAdapter(classifier(callbacks=[scored, early]), random_state=0).fit(X, NAMES)
+    assert len(model.net_.history) == 3
+
+
+class Locked(skorch.callbacks.Callback):
+    """Hold what can't be pickled, and leave it out of copies."""
+
+    def initialize(self):
+        self.n_epochs = 0
+        return self
+
+    def on_train_begin(self, net, **params):
+        self.lock = threading.Lock()
+
+    def on_epoch_end(self, net, **params):
+        with self.lock:
+            self.n_epochs += 1
+
+    def __getstate__(self):
+        return {name: value for name, value in vars(self).items() if name != "lock"}
+
+
+class LockedScaler(StandardScaler):
+    """Hold what can't be pickled, and make it anew in copies."""
+
+    def __init__(self):
+        super().__init__()
+        self._lock = threading.Lock()
+
+    def transform(self, X):
+        with self._lock:
+            return super().transform(X)
+
+    def __getstate__(self):
+        state = super().__getstate__().copy()
+        del state["_lock"]
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        self._lock = threading.Lock()
+
+
+@pytest.mark.parametrize(
+    "unlearner",
+    [
+        SISAEnsemble(classifier(callbacks=[Locked()]), n_shards=2, block_size=40, random_state=0),
+        SISAEnsemble(make_pipeline(LockedScaler(), GaussianNB()), n_shards=2, random_state=0),
+        PUMAUnlearner(classifier(callbacks=[Locked()], train_split=None), random_state=0),
+        PUMAUnlearner(make_pipeline(LockedScaler(), LogisticRegression()), random_state=0),
+    ],
+    ids=["chains of nets", "chains of pipelines", "net", "pipeline"],
+)
+def test_what_parts_leave_out_of_their_pickles_stays_out(unlearner):
+    unlearner = clone(unlearner).fit(X, NAMES)
+    pickle.loads(pickle.dumps(unlearner.partial_forget([3, 77]))).partial_forget([5])
+    deepcopy(unlearner).partial_forget([5])
+
+
+class Normalised(torch.nn.Module):
+    """A small network whose output for a row depends on the rest of the batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = torch.nn.Sequential(
+            torch.nn.Linear(4, 6), torch.nn.BatchNorm1d(6), torch.nn.Tanh(), torch.nn.Linear(6, 3)
+        )
+
+    def forward(self, rows):
+        return self.layers(rows)
+
+
+def batch_sizes(model):
+    """Return the sizes of the batches of the last epoch."""
+    return [batch["train_batch_size"] for batch in model.net_.history[-1]["batches"]]
+
+
+def test_a_last_batch_of_one_row_joins_the_one_before_where_batches_are_normalised():
+    net = classifier(max_epochs=2).set_params(module=Normalised)
+    model = NetAdapter(net, random_state=0).fit(X[:33], NAMES[:33])
+    assert batch_sizes(model) == [16, 17]
+    assert "get_iterator" not in vars(model.net_)
+    for size, given in [(16, [16, 16]), (16, [16, 16, 2]), (40, [33])]:
+        n_rows = sum(given)
+        net.set_params(batch_size=size)
+        assert batch_sizes(NetAdapter(net).fit(X[:n_rows], NAMES[:n_rows])) == given
+    net.set_params(batch_size=16, iterator_train__drop_last=True)
+    assert batch_sizes(NetAdapter(net).fit(X[:33], NAMES[:33])) == [16, 16]
+    # Other nets train as they always did.
+    other = NetAdapter(classifier(max_epochs=2), random_state=0).fit(X[:33], NAMES[:33])
+    assert batch_sizes(other) == [16, 16, 1]
+
+
+@pytest.mark.parametrize("cumulative", [False, True])
+def test_a_last_block_of_one_row_joins_the_one_before_where_batches_are_normalised(cumulative):
+    net = classifier(max_epochs=2).set_params(module=Normalised)
+    model = SISAEnsemble(
+        net, n_shards=1, block_size=10, cumulative=cumulative, n_checkpoints=50, random_state=0
+    )
+    # Down from 44 rows to 39, over 41, and up again.
+    model.fit(X[::3][:44], NAMES[::3][:44])
+    gone = []
+    for row in range(5):
+        cost = model.expected_cost([row])
+        model.partial_forget([row])
+        gone.append(row)
+        assert model.receipts_[-1].n_rows_retrained == cost
+        left = np.setdiff1d(np.arange(44), gone)
+        fresh = clone(model).fit(X[::3][left], NAMES[::3][left], X_ids=left)
+        assert model_digest(fresh.estimator_) == model_digest(model.estimator_)
+    for row in range(44, 47):
+        model.partial_fit(X[::3][row : row + 1], NAMES[::3][row : row + 1], X_ids=[row])
+        left = np.append(left, row)
+        fresh = clone(model).fit(X[::3][left], NAMES[::3][left], X_ids=left)
+        assert model_digest(fresh.estimator_) == model_digest(model.estimator_)
 
 
 def test_all_rows_are_trained_on_and_no_clock_is_kept():
