@@ -7,7 +7,7 @@ import weakref
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
     import msvcrt
 
 # Where Windows locks a byte: behind all content, which others may then still read.
