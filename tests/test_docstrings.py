@@ -6,7 +6,7 @@ import pytest
 from numpydoc.validate import validate
 
 import sklearn_unlearn
-from sklearn_unlearn import baselines, inspection, metrics, one_class
+from sklearn_unlearn import baselines, inspection, metrics, one_class, unlearner_checks
 
 # GL01: summaries stand on the line of the quotes. ES01, SA01, EX01: where there is something
 # to add. RT02: scikit-learn names return values. RT03: where the type says it all. SS06: a
@@ -25,7 +25,7 @@ def public_names():
     """Yield the full name of every public object and of its public members."""
     for package, name in [
         (m, name)
-        for m in (sklearn_unlearn, baselines, inspection, metrics, one_class)
+        for m in (sklearn_unlearn, baselines, inspection, metrics, one_class, unlearner_checks)
         for name in m.__all__
     ]:
         thing = getattr(package, name)
