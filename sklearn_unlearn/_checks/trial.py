@@ -58,43 +58,111 @@ class Trial:
         vars(self).update(X=X, y=y, _own=values[counts == 1])
 
     def make(self):
-        """Return a new unfitted unlearner, with a seed."""
+        """Return a new unlearner.
+
+        Returns
+        -------
+        BaseUnlearner
+            Unfitted, with a seed.
+        """
         made = clone(self.unlearner)
         if "random_state" in made.get_params() and made.random_state is None:
             made.set_params(random_state=0)
         return made
 
     def fitted(self, X=None, y=None, X_ids=None):
-        """Return an unlearner fitted on the rows, in another container if one is given."""
+        """Return an unlearner fitted on the rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), default=None
+            The rows in another container; by default a copy.
+
+        y : array-like of shape (n_samples,), default=None
+            The targets in another container; by default a copy.
+
+        X_ids : array-like of shape (n_samples,), default=None
+            Ids.
+
+        Returns
+        -------
+        BaseUnlearner
+            A new one.
+        """
         X = self.X.copy() if X is None else X
         y = self.y.copy() if y is None else y
         return self.make().fit(X, y, X_ids=X_ids, **self.fit_params)
 
     @cached_property
     def ids(self):
-        """One id per row."""
+        """One id per row, list of str."""
         return [f"subject-{row:04d}" for row in range(len(self.X))]
 
     def named(self):
-        """Return an unlearner fitted with these ids."""
+        """Return an unlearner fitted with these ids.
+
+        Returns
+        -------
+        BaseUnlearner
+            A new one.
+        """
         return self.fitted(X_ids=list(self.ids))
 
     def marks(self, row):
-        """Return those values of a row that no other row has."""
+        """Return those values of a row that no other row has.
+
+        Parameters
+        ----------
+        row : int
+            Its number.
+
+        Returns
+        -------
+        ndarray of float
+            One value or more.
+        """
         return self.X[row][np.isin(self.X[row], self._own)]
 
     def request(self):
-        """Return ids whose rows have other targets, so that it shows if these are kept."""
+        """Return ids to forget; their targets differ, so that it shows if these are kept.
+
+        Returns
+        -------
+        list of str
+            Three ids, the first of all not among them.
+        """
         first = 5
         other = first + np.flatnonzero(self.y[first:] != self.y[first])[[3, 4]]
         return [self.ids[row] for row in (first, *other)]
 
     def rest(self, n):
-        """Return ids that neither a request nor the first of all names."""
+        """Return other ids.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+
+        Returns
+        -------
+        list of str
+            Ids that are neither in ``request()`` nor the first of all.
+        """
         return [key for key in self.ids[1:] if key not in self.request()][-n:]
 
     def rows(self, X_ids):
-        """Return the rows of ids."""
+        """Return the rows of ids.
+
+        Parameters
+        ----------
+        X_ids : list of str
+            The ids.
+
+        Returns
+        -------
+        ndarray of int
+            One row per id.
+        """
         return np.array([self.ids.index(key) for key in X_ids])
 
 
