@@ -39,6 +39,84 @@ def warn_idle(estimator, names, model):
         )
 
 
+def kept_settings(estimator, names):
+    """Return the values of parameters, those of nested estimators too, to be compared later.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose parameters.
+
+    names : sequence of str
+        Their names.
+
+    Returns
+    -------
+    dict
+        Values by name; of an estimator only the class, since it may hold what it learned.
+    """
+    return {
+        name: _kept(value)
+        for name, value in estimator.get_params().items()
+        if name.partition("__")[0] in names
+    }
+
+
+def check_unchanged(estimator, settings):
+    """Raise if parameters are not what they were.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose parameters.
+
+    settings : dict
+        From :func:`kept_settings`.
+
+    Raises
+    ------
+    ValueError
+        If there is another value, or a parameter more or less.
+    """
+    names = {name.partition("__")[0] for name in settings}
+    now = kept_settings(estimator, names)
+    changed = [
+        name
+        for name in {**settings, **now}
+        if name not in now or name not in settings or not _same(now[name], settings[name])
+    ]
+    if changed:
+        raise ValueError(
+            f"{', '.join(changed)} of {type(estimator).__name__} changed after fit, where a change "
+            "can no longer act. Fit anew, or set back what was changed."
+        )
+
+
+def _kept(value):
+    """Return a value, estimators in it by their class."""
+    if hasattr(value, "get_params") and not isinstance(value, type):
+        return type(value)
+    if isinstance(value, (list, tuple)):
+        return [_kept(part) for part in value]
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def _same(a, b):
+    """Tell whether two values are the same, NaN and values without a sensible == included."""
+    if a is b:
+        return True
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(_same, a, b))
+    if isinstance(a, np.ndarray):
+        return a.shape == b.shape and repr(a.tolist()) == repr(b.tolist())
+    try:
+        return bool(a == b) or repr(a) == repr(b)
+    except (TypeError, ValueError, RuntimeError):
+        return repr(a) == repr(b)
+
+
 def random_states(estimator):
     """Return the parameters that seed an estimator or a part of it, by name."""
     params = estimator.get_params().items()

@@ -54,7 +54,7 @@ def solve_by_products(objective, V):
     weights = objective.live_weights()
     curvatures, penalty = [], objective.penalty()
     diagonal = penalty
-    for rows, block in objective.rows.chunks():
+    for _, rows, block in objective.blocks():
         Z = objective.features(block)
         u, h = objective.row_curvatures(rows, weights[rows], objective.raw(Z))
         curvatures.append((h, u))
@@ -67,7 +67,7 @@ def solve_by_products(objective, V):
     def product(v):
         v = v.reshape(free.shape) * free
         result = penalty * v
-        for (_, block), (h, u) in zip(objective.rows.chunks(), curvatures, strict=True):
+        for (_, _, block), (h, u) in zip(objective.blocks(), curvatures, strict=True):
             Z = objective.features(block)
             change = times_curvature(objective.loss, h, u, push_forward(Z, v))
             result = result + pull_back(Z, change)

@@ -288,14 +288,25 @@ class LinearObjective(Objective):
             derivatives[some], slopes[some] = derivative, slope
         return derivatives, slopes, gradient
 
+    def blocks(self, rows=None):
+        """Yield places, row numbers and rows of some rows or all, chunk by chunk.
+
+        All are, where rows are numbers, those that are kept, else those that remain: of rows
+        that leave, transformers fitted without them may not know what to make.
+        """
+        if rows is None and self.features.numeric:
+            for some, block in self.rows.chunks():
+                yield some, some, block
+            return
+        numbers = self.remaining_rows() if rows is None else rows
+        for batch in batches(len(numbers), self.theta.shape[1]):
+            some = numbers[batch]
+            yield some if rows is None else batch, some, self.rows.take(some)
+
     def _walk(self, rows=None):
         """Yield places, row numbers and features of some rows or all, chunk by chunk."""
-        if rows is None:
-            for some, block in self.rows.chunks():
-                yield some, some, self.features(block)
-            return
-        for batch in batches(len(rows), self.theta.shape[1]):
-            yield batch, rows[batch], self.features(self.rows.take(rows[batch]))
+        for at, some, block in self.blocks(rows):
+            yield at, some, self.features(block)
 
     def _along(self, S, rows, weights, Z):
         """Return the directional derivatives and slopes of rows whose features are at hand."""
@@ -373,8 +384,8 @@ class LinearObjective(Objective):
 
     def check_remaining(self, model):
         """Raise a ValueError if no row is left, or none of a class."""
-        counts = self.class_weights.counts
-        if self.n_rows == 0:
+        counts = self.class_weights.counts_of(self.data)
+        if counts.sum() == 0:
             raise ValueError(
                 "The request would leave no row to train on; discard the model instead."
             )
@@ -484,7 +495,7 @@ class LinearObjective(Objective):
         near, pull = copy(new), new._empty(False).gradient
         near.problem = replace(self.problem, l2=0.0, intercept_l2=0.0)
         total, weights = new._empty(True), self.live_weights()
-        for rows, block in self.rows.chunks():
+        for _, rows, block in self.blocks():
             Z, raw = self.features(block), old.raw(old.features(block))
             new._add(total, rows, weights[rows], Z, raw)
             u, h = new.row_curvatures(rows, weights[rows], raw)
