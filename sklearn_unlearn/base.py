@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
-from sklearn import get_config
+from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
@@ -22,7 +22,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._inner.callbacks import CallbackSupportMixin, with_callbacks
-from sklearn_unlearn._inner.declared import FittedInnerMixin, adopt_kind
+from sklearn_unlearn._inner.declared import (
+    FittedInnerMixin,
+    adopt_kind,
+    check_unchanged,
+    kept_settings,
+)
 from sklearn_unlearn._records.digest import model_digest
 from sklearn_unlearn._records.receipt import ForgetReceipt, Outcome, new_salt, request_digest
 from sklearn_unlearn._records.rows import RowParts
@@ -140,6 +145,8 @@ class BaseUnlearner(
 
     __metadata_request__fit = {"X_ids": True}
 
+    # Parameters that act in ``fit`` alone: set after it, they make a request raise.
+    fitting_params = ("estimator", "random_state")
     # Attributes whose values are replaced and never written to: copies and pickles share them.
     _REPLACED = frozenset({"estimator_", "receipts_"})
 
@@ -322,7 +329,8 @@ class BaseUnlearner(
         """
         X, y, fit_params = self.training_data(rows)
         fresh = self.fresh().set_params(random_state=random_state)
-        return fresh.fit(X, y, X_ids=self.ids_of(rows), **more, **fit_params)
+        with self._routing_of_fit():
+            return fresh.fit(X, y, X_ids=self.ids_of(rows), **more, **fit_params)
 
     def _inner(self):
         """Return the inner model, unfitted."""
@@ -348,8 +356,30 @@ class BaseUnlearner(
             What else this object remembers.
         """
         self._commit(
-            {"estimator_": estimator, "_subjects": subjects, "receipts_": [], **attributes}
+            {
+                "estimator_": estimator,
+                "_subjects": subjects,
+                "receipts_": [],
+                "_settings_of_fit": kept_settings(self, self.fitting_params),
+                "_routed": get_config()["enable_metadata_routing"],
+                **attributes,
+            }
         )
+
+    def _routing_of_fit(self):
+        """Return a context in which metadata is routed, or not, as it was in ``fit``."""
+        return config_context(enable_metadata_routing=self._routed)
+
+    def _check_unchanged(self):
+        """Raise if the model, or a parameter that acts in ``fit`` alone, is not as it was."""
+        check_unchanged(self, self._settings_of_fit)
+        if model_digest(self.estimator_) != self._digest:
+            raise ValueError(
+                f"estimator_ of this {type(self).__name__} was changed by other means than the "
+                "unlearner (partial_fit, sparsify, set_params or an attribute that was set), so "
+                "that a request would throw the change away or give a wrong model. Change a "
+                "deep copy of estimator_ instead; here, restore the model, or fit anew."
+            )
 
     def _commit(self, attributes: dict[str, Any], owes: Debt | None = None) -> None:
         """Change the fitted state; the only way in which that happens.
@@ -363,7 +393,7 @@ class BaseUnlearner(
             What the change still owes the records. ``pay(self)`` is called at once, and again
             before anything else happens, should an interrupt cut it short.
         """
-        if "estimator_" in attributes:
+        if "estimator_" in attributes and "_digest" not in attributes:
             attributes = {"_digest": model_digest(attributes["estimator_"]), **attributes}
         # One C-level call: an interrupt comes before it or after it, never in between.
         self.__dict__.update(attributes, _owes=owes)
@@ -399,7 +429,8 @@ class BaseUnlearner(
             If an id is unknown or forgotten already.
 
         ValueError
-            If the request is empty, names an id twice, or leaves too little to train on.
+            If the request is empty, names an id twice, or leaves too little to train on; if
+            ``estimator_``, or a parameter that acts in ``fit`` alone, was changed since.
         """
         return self._request(X_ids)
 
@@ -413,9 +444,11 @@ class BaseUnlearner(
             check_is_fitted(self)
         self._settle()
         keys, rows = self._subjects.rows(X_ids)
+        self._check_unchanged()
         context = self._init_callback_context(task_name="partial_forget", max_subtasks=None)
         context.call_on_fit_task_begin(estimator=self)
-        attributes, outcome = self._forget(rows, context)
+        with self._routing_of_fit():
+            attributes, outcome = self._forget(rows, context)
         outcome = replace(outcome, not_forgotten=(*not_forgotten, *outcome.not_forgotten))
         salt, digest = new_salt(), model_digest(attributes["estimator_"])
         receipt = ForgetReceipt(

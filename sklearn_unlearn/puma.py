@@ -15,6 +15,7 @@ from sklearn_unlearn._influence.reweighting import solve_weights
 from sklearn_unlearn._influence.unlearner import ObjectiveUnlearner, check_settings
 from sklearn_unlearn._inner.callbacks import with_callbacks
 from sklearn_unlearn._inner.declared import check_number, check_option
+from sklearn_unlearn._inner.fit_params import with_weights
 from sklearn_unlearn._records.targets import hold_out
 from sklearn_unlearn.base import Ids, MatrixLike, RandomState, serial
 
@@ -250,6 +251,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
         X_ids: Ids | None = None,
         X_val: MatrixLike | None = None,
         y_val: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
         **fit_params: Any,
     ) -> Self:
         """Fit the inner estimator.
@@ -273,8 +275,12 @@ class PUMAUnlearner(ObjectiveUnlearner):
         y_val : array-like of shape (n_val,), default=None
             Targets of the criterion rows.
 
+        sample_weight : float or array-like of shape (n_samples,), default=None
+            Weights of the rows, for the inner estimator; for the last step of a pipeline
+            unless metadata is routed.
+
         **fit_params : dict
-            Parameters for ``fit`` of the inner estimator, such as ``sample_weight``.
+            Further parameters for ``fit`` of the inner estimator.
 
         Returns
         -------
@@ -307,6 +313,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
             given = None if X_val is None else (X_val, y_val)
             return CriterionSource(held_out, split_off, given)
 
+        fit_params = with_weights(self.estimator, fit_params, sample_weight)
         return self._fit(X, y, X_ids, fit_params, source_of)
 
     def _settings(self):
@@ -396,7 +403,21 @@ class PUMAUnlearner(ObjectiveUnlearner):
     def _criterion_gradient(self, objective, removed=()):
         """Return the gradient of the criterion without removed rows, None if none is left."""
         rows = self._source.rows(objective, self.estimator_, removed)
-        return None if rows is None else criterion_gradient(objective, self.criterion, rows)
+        if rows is None:
+            return None
+        try:
+            return criterion_gradient(objective, self.criterion, rows)
+        except ValueError:
+            # A category that left with its last row is one that no prediction is asked for.
+            left = rows.predictable(objective)
+            if len(left.numbers) == len(rows.numbers):
+                raise
+        return criterion_gradient(objective, self.criterion, left) if len(left.numbers) else None
+
+    @property
+    def _steered(self):
+        """True once weights were changed for the sake of criterion rows that are rows of fit."""
+        return self._objective.is_reweighted and not self._source.is_given
 
     def _arrive(self, objective, after, hessian_of, rows, leaving, pass_begins):
         target = carried = after

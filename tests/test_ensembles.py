@@ -494,7 +494,7 @@ def test_parameters_that_are_set_after_fit_act_or_raise(make, params):
             lambda: model.expected_cost(IDS[:1]),
             lambda: model.partial_fit(X[:1], NAMES[:1], X_ids=["new"]),
         ):
-            with pytest.raises(ValueError, match=rf"{name}.*set after fit.*fit anew"):
+            with pytest.raises(ValueError, match=rf"{name}.* changed after fit.*Fit anew"):
                 ask()
         assert model_digest(model.estimator_) == digest
         model.set_params(**{name: old[name]})

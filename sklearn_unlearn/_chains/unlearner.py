@@ -140,10 +140,10 @@ class ChainedUnlearner(BaseUnlearner):
                 f"checkpoint_dir={self.checkpoint_dir!r} is no path. Pass the name of a directory."
             )
 
-    def _check_settings(self):
-        """Raise if parameters were set after ``fit`` that can't act any more."""
-        check_unchanged(self, self._fit_settings, acting=("n_jobs", "n_checkpoints"))
-        check_number(self, "n_checkpoints", Integral, 0)
+    @property
+    def fitting_params(self):
+        """Names of the parameters that act in ``fit`` alone."""
+        return tuple(self.get_params(deep=False).keys() - {"n_jobs", "n_checkpoints"})
 
     @with_callbacks
     def fit(self, X, y, *, X_ids=None, forget_proba=None):
@@ -214,7 +214,7 @@ class ChainedUnlearner(BaseUnlearner):
                 "_store": store,
                 "_unwanted": frozenset(),
                 "_places": (),
-                "_fit_settings": self.get_params(),
+                "_fit_settings": self.get_params(deep=False),
                 "_inner_model": inner,
                 "_joins_last": needs_two_rows(inner),
                 "_chains": {},
@@ -281,7 +281,8 @@ class ChainedUnlearner(BaseUnlearner):
     def _join(self, X, y, X_ids, forget_proba, progress):
         """Add rows to the fitted chains."""
         self._settle()
-        self._check_settings()
+        self._check_unchanged()
+        check_number(self, "n_checkpoints", Integral, 0)
         n_new, start = count_rows(X), len(self._records.hashes)
         keys = self._subjects.new_keys(n_new, X, y, X_ids)
         check_columns(self.estimator_, X)
@@ -304,7 +305,7 @@ class ChainedUnlearner(BaseUnlearner):
         self._sweep()
 
     def _forget(self, rows, context):
-        self._check_settings()
+        check_number(self, "n_checkpoints", Integral, 0)
         records, members, tags = self._without(rows)
         progress = Progress(self, context)
         with self._swept_on_failure():
@@ -426,7 +427,7 @@ class ChainedUnlearner(BaseUnlearner):
             If the request could not be made.
         """
         rows = self.rows_of(X_ids)
-        self._check_settings()
+        check_unchanged(self, self._settings_of_fit)
         records, members, tags = self._without(rows)
         recipe, context = self._recipe(records), self._context(records)
         return sum(

@@ -7,7 +7,7 @@ the shape of ``raw``, or m values with m gradients.
 import numpy as np
 from sklearn.utils import assert_all_finite
 
-from sklearn_unlearn._records.rows import RowStore, batches, count_rows
+from sklearn_unlearn._records.rows import RowStore, batches, copy_rows, count_rows, take_rows
 from sklearn_unlearn._records.targets import encode, given_targets
 
 
@@ -41,12 +41,34 @@ class CriterionRows:
         for batch in batches(len(self.numbers), objective.row_values):
             yield objective.features(self.rows.take(self.numbers[batch]))
 
+    def predictable(self, objective):
+        """Return those of the rows that the objective's features can be made of."""
+        odd = failing(
+            np.arange(len(self.numbers)),
+            lambda some: objective.features(self.rows.take(self.numbers[some])),
+        )
+        left = np.setdiff1d(np.arange(len(self.numbers)), odd)
+        parts = (part[left] for part in (self.numbers, self.y, self.targets, self.weights))
+        return CriterionRows(self.rows, *parts)
+
     def check(self, objective, X_name, y_name):
         """Raise for rows that the model can't predict, NaN and infinity among them."""
         for Z in self.blocks(objective):
             assert_all_finite(Z, input_name=X_name)
             objective.raw(Z)
         assert_all_finite(self.targets, input_name=y_name)
+
+
+def failing(numbers, make):
+    """Return those numbers for which a function of some numbers raises a ValueError."""
+    try:
+        make(numbers)
+    except ValueError:
+        if len(numbers) == 1:
+            return numbers
+        halves = np.array_split(numbers, 2)
+        return np.concatenate([failing(half, make) for half in halves])
+    return numbers[:0]
 
 
 class CriterionSource:
@@ -70,6 +92,11 @@ class CriterionSource:
         self._given, self._rows = given, None
 
     @property
+    def is_given(self):
+        """True if the criterion rows are the user's, not rows of ``fit``."""
+        return self._rows is not None
+
+    @property
     def leftovers(self):
         """Parts that still depend on forgotten rows."""
         return () if self._rows is None else ("X_val, whose rows have no ids",)
@@ -83,6 +110,14 @@ class CriterionSource:
         rows = self.rows(objective, model)
         if rows is not None:
             rows.check(objective, *names)
+
+    def unpredictable(self, objective, model):
+        """Return the numbers of held-out rows that the fitted model can't predict."""
+        if self.split_off or self._given is not None or not self.held_out.any():
+            return np.empty(0, dtype=np.intp)
+        rows = self.rows(objective, model)
+        left = rows.predictable(objective).numbers
+        return np.setdiff1d(rows.numbers, left)
 
     def rows(self, objective, model, removed=()):
         """Return the criterion rows.
@@ -135,6 +170,8 @@ class CriterionSource:
 
 def _given_rows(objective, model, X_val, y_val):
     """Return the user's rows as criterion rows."""
+    # The names and number of columns, which the model itself knows best.
+    model.predict(take_rows(X_val, slice(0, 1)))
     n_rows = count_rows(X_val)
     if n_rows != count_rows(y_val):
         raise ValueError(
@@ -142,7 +179,7 @@ def _given_rows(objective, model, X_val, y_val):
         )
     y = encode(model, y_val)
     return CriterionRows(
-        RowStore(X_val, numeric=False),
+        RowStore(copy_rows(X_val, slice(None)), numeric=False),
         np.arange(n_rows),
         given_targets(y, model),
         objective.encoded_targets(y),

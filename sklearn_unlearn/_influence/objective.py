@@ -78,6 +78,10 @@ class Objective(ABC):
     idle_params: tuple[str, ...] = ()
     # Rows whose weight may change in a request; None for all, at the cost of a pass.
     n_compensators: int | None = None
+    # True once weights of remaining rows were changed.
+    is_reweighted = False
+    # True where the rounding errors of a closed form may show in the parameters.
+    imprecise = False
     # Parts of the model that depend on the rows and that no step changes.
     leftovers: tuple[str, ...] = ()
 

@@ -5,6 +5,7 @@ from sklearn.base import is_classifier
 from sklearn.utils import assert_all_finite, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_unlearn._influence.checks import check_pipeline
 from sklearn_unlearn._influence.linear.objective import LinearObjective
 from sklearn_unlearn._influence.linear.problem import check_linear
 from sklearn_unlearn._influence.objective import Settings
@@ -33,6 +34,7 @@ def check_model(model):
     ImportError
         If it is a network and torch is not installed.
     """
+    check_pipeline(model)
     last = last_step(model)
     (check_network if is_network(last) else check_linear)(last)
 
@@ -89,7 +91,8 @@ def make_objective(inner, X, y, weights, trained, *, weighted=False, settings=No
         )
     kind = _kind(last)
     features = make_features(transformers, weighted, convert=kind.converts)
-    weights = np.ones(len(trained)) if weights is None else np.array(weights, float)
+    # A number stands for the weight of every row.
+    weights = np.ones(len(trained)) * (1.0 if weights is None else np.asarray(weights, float))
     data = WeightedRows(kind.make_rows(X, features), y, weights, trained)
     return kind(last, data, features, settings or Settings(), seed)
 

@@ -27,6 +27,12 @@ class SymmetricSolver:
     intercepts : ndarray of int
         Positions of unpenalised intercepts.
 
+    Attributes
+    ----------
+    rcond : float
+        Reciprocal condition number in units of the reference, of a singular matrix on the
+        space that it is not blind to.
+
     Raises
     ------
     ValueError
@@ -41,7 +47,7 @@ class SymmetricSolver:
             )
         self._scale = 1 / np.sqrt(np.where(reference > 0, reference, 1.0))
         scaled = matrix * self._scale * self._scale[:, None]
-        self._factor = _regular_factor(scaled)
+        self._factor, self.rcond = _regular_factor(scaled)
         if self._factor is None:
             self._decompose(matrix, intercepts)
 
@@ -66,6 +72,7 @@ class SymmetricSolver:
                 "from its optimum. Fit it to a tighter tolerance or with more iterations."
             )
         kept = values > tiny * largest
+        self.rcond = values[kept].min(initial=largest) / largest
         self._range = scale[:, None] * vectors[:, kept]
         self._values = values[kept]
         self._null = qr(scale[:, None] * vectors[:, ~kept], mode="economic")[0]
@@ -121,15 +128,18 @@ class SymmetricSolver:
 
 
 def _regular_factor(matrix):
-    """Return the Cholesky factor of a matrix, None if it is singular to working precision."""
+    """Return the Cholesky factor of a matrix and its reciprocal condition number.
+
+    The factor is None if the matrix is singular to working precision.
+    """
     try:
         factor = cho_factor(matrix, lower=True)
     except np.linalg.LinAlgError:
-        return None
+        return None, 0.0
     if not len(matrix):
-        return factor
+        return factor, 1.0
     rcond, _ = dpocon(factor[0], np.abs(matrix).sum(axis=0).max(), uplo="L")
-    return factor if rcond > len(matrix) * EPS * 10 else None
+    return (factor if rcond > len(matrix) * EPS * 10 else None), rcond
 
 
 def solve_cg(product, diagonal, rhs, rtol=1e-9):

@@ -9,24 +9,29 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_unlearn._influence.checks import doubts, optimality_doubts
 from sklearn_unlearn._influence.criteria import CriterionSource
+from sklearn_unlearn._influence.linear.steps import refitted
 from sklearn_unlearn._influence.objective import Settings
 from sklearn_unlearn._influence.objectives import check_model, make_objective
 from sklearn_unlearn._inner.callbacks import with_callbacks
 from sklearn_unlearn._inner.declared import check_number, check_option, seed_parts, warn_idle
 from sklearn_unlearn._inner.fit_params import (
+    copied,
     erase_rows,
-    named_weights,
     per_row,
     sample_weight,
     transformer_params,
+    with_weights,
 )
-from sklearn_unlearn._inner.pipelines import joined_pipeline, last_step, out_of_reach
+from sklearn_unlearn._inner.pipelines import joined_pipeline, last_step, may_write, out_of_reach
 from sklearn_unlearn._inner.skorch import adapted, fitted_adapted, holds_rows_out
+from sklearn_unlearn._records.fingerprint import check_same_rows, guarded
 from sklearn_unlearn._records.receipt import Outcome
-from sklearn_unlearn._records.rows import count_rows, take_rows
+from sklearn_unlearn._records.rows import copy_rows, count_rows, take_rows
 from sklearn_unlearn._records.subjects import SubjectIndex
 from sklearn_unlearn._records.targets import given_targets
 from sklearn_unlearn.base import BaseUnlearner, serial
@@ -57,11 +62,14 @@ class ObjectiveUnlearner(BaseUnlearner):
     parameters go (``_arrive``).
     """
 
+    # Weights are the inner estimator's metadata, not this object's own.
+    __metadata_request__fit = {"sample_weight": UNUSED}
+
     # Rows whose Hessian a step takes: those that remain, or all rows before the request.
     hessian_rows = "remaining"
 
     @with_callbacks
-    def fit(self, X, y, *, X_ids=None, **fit_params):
+    def fit(self, X, y, *, X_ids=None, sample_weight=None, **fit_params):
         """Fit the inner estimator.
 
         Parameters
@@ -77,8 +85,12 @@ class ObjectiveUnlearner(BaseUnlearner):
             Any hashable values. By default the index of X if it is pandas, else the index
             of y if that is pandas, else the row positions.
 
+        sample_weight : float or array-like of shape (n_samples,), default=None
+            Weights of the rows, for the inner estimator; for the last step of a pipeline
+            unless metadata is routed.
+
         **fit_params : dict
-            Parameters for ``fit`` of the inner estimator, such as ``sample_weight``.
+            Further parameters for ``fit`` of the inner estimator.
 
         Returns
         -------
@@ -96,6 +108,7 @@ class ObjectiveUnlearner(BaseUnlearner):
         ValueError
             If a parameter or the input is invalid.
         """
+        fit_params = with_weights(self.estimator, fit_params, sample_weight)
         return self._fit(X, y, X_ids, fit_params, no_criterion)
 
     def _fit(self, X, y, X_ids, fit_params, source_of):
@@ -120,33 +133,50 @@ class ObjectiveUnlearner(BaseUnlearner):
         trained = np.ones(n_rows, dtype=bool) if frozen else ~source.held_out
         context = self._init_callback_context(max_subtasks=1)
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        fit_params = copied(fit_params, n_rows)
+
+        def objective_of_fit(inner, X, trained):
+            return make_objective(
+                inner,
+                X,
+                y,
+                sample_weight(inner, fit_params),
+                trained,
+                weighted=bool(transformer_params(inner, fit_params)),
+                settings=self._settings(),
+                seed=seed,
+            )
+
         self._fit_inner(inner, X, y, trained, fit_params, context)
         if source.split_off:
             source.held_out[inner.held_out_rows_] = True
             trained = ~source.held_out
-        weights = sample_weight(inner, fit_params)
-        params = transformer_params(inner, fit_params, n_rows)
-        objective = make_objective(
-            inner,
-            X,
-            y,
-            weights,
-            trained,
-            weighted=bool(params),
-            settings=self._settings(),
-            seed=seed,
-        )
+        X_kept, fingerprint = guarded(X)
+        objective = objective_of_fit(inner, X_kept, trained)
+        odd = source.unpredictable(objective, inner) if not frozen else ()
+        if len(odd):
+            # As with a category that no other row has: they must be trained on.
+            source.held_out[odd], trained[odd] = False, True
+            inner = clone(inner)
+            self._fit_inner(inner, X, y, trained, fit_params, context)
+            objective = objective_of_fit(inner, X_kept, trained)
         warn_idle(self, objective.idle_params, last_step(inner))
         source.check(objective, inner)
+
+        def params_of(rows):
+            return per_row(transformer_params(inner, fit_params), n_rows, rows)
+
         self._start(
             inner,
             subjects,
             _objective=objective,
             _source=source,
             _seed=seed,
-            _transformer_params=params,
-            # The objective's own change where rows are reweighted.
-            _sample_weight=None if weights is None else np.array(weights, float),
+            _fit_params=fit_params,
+            _doubts=doubts(objective, inner, params_of),
+            # What is left to check at the first request: a pass over the rows is made then.
+            _unchecked=True,
+            _fingerprint=fingerprint,
         )
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
@@ -220,6 +250,8 @@ class ObjectiveUnlearner(BaseUnlearner):
             rows = np.flatnonzero(trained)
             fit_params = per_row(fit_params, len(trained), rows)
             X, y = take_rows(X, rows), take_rows(y, rows)
+        elif may_write(inner):
+            X, y = copy_rows(X, slice(None)), copy_rows(y, slice(None))
         params = self._route(fit_params, "fit")
         task = context.subcontext("fit-inner")
         shows = hasattr(inner, "set_callbacks")
@@ -231,6 +263,7 @@ class ObjectiveUnlearner(BaseUnlearner):
     def _forget(self, rows, context):
         self._check_params()
         objective, source = self.objective(), self._source
+        check_same_rows(objective.rows, self._fingerprint)
         objective.rows.own()
 
         def pass_begins():
@@ -252,37 +285,83 @@ class ObjectiveUnlearner(BaseUnlearner):
         if not len(removed):
             # A net has a history of the rows that it held out.
             model = self._written(objective) if source.split_off else self.estimator_
-            return {"estimator_": model}, Outcome(
-                "approximate" if chosen_by else "exact",
+            # The model is as good as the last request left it.
+            guarantee = self.receipts_[-1].guarantee if self.receipts_ else "exact"
+            if self._steered:
+                left.append("what earlier requests owe to held-out rows, by which they reweighted")
+            if chosen_by or self._steered:
+                guarantee = "approximate"
+            return {"estimator_": model, "_fingerprint": None}, Outcome(
+                guarantee,
                 stopped_because="no forgotten row was trained on",
                 not_forgotten=tuple(left),
             )
-        after, hessian_of = self._leave_out(objective, removed)
+        found = self._doubts
+        after, hessian_of, more = self._leave_out(objective, removed)
+        found += more
         norm, leaving = after.measured_gradient_norm(), after.leaving(removed)
         if len(leaving) < len(removed):
             left.append("what the layers before the output learned from a class without rows")
         carried, outcome = self._arrive(objective, after, hessian_of, rows, leaving, pass_begins)
-        refitted = carried.features is not objective.features and not carried.features.numeric
-        return {"estimator_": self._written(carried), "_objective": carried}, replace(
+        if carried.imprecise:
+            carried, outcome = self._fitted_last(carried, outcome)
+        if found:
+            reason = f"{outcome.stopped_because}; approximate, because {found[0]}"
+            outcome = replace(outcome, guarantee="approximate", stopped_because=reason)
+        anew = carried.features is not objective.features and not carried.features.numeric
+        if source.held_out[rows].any() and self._steered:
+            left.append("what earlier requests owe to held-out rows, by which they reweighted")
+        return {
+            "estimator_": self._written(carried),
+            "_objective": carried,
+            "_doubts": found,
+            "_unchecked": False,
+            "_fingerprint": None,
+        }, replace(
             outcome,
-            n_rows_retrained=carried.n_rows if refitted else 0,
+            n_rows_retrained=carried.n_rows if anew else outcome.n_rows_retrained,
             gradient_norm_before=norm,
             not_forgotten=tuple(left),
         )
 
+    # True once weights were changed for the sake of criterion rows that are rows of ``fit``.
+    _steered = False
+
+    def _fitted_last(self, carried, outcome):
+        """Return the objective where a fit of the last step alone ends, and the outcome."""
+        last = last_step(self.estimator_)
+        numbers = carried.remaining_rows()
+        Z, weights = carried.features(carried.rows.take(numbers)), carried.weights[numbers]
+        params = {} if (weights == 1).all() else {"sample_weight": weights}
+        fresh = clone(last).fit(Z, given_targets(carried.y[numbers], last), **params)
+        best, exact = refitted(carried, fresh)
+        if not exact:
+            why = f"{type(last).__name__} itself misses the optimum of such rows"
+            return best, replace(outcome, stopped_because=f"{outcome.stopped_because}; {why}")
+        return best, replace(
+            outcome,
+            guarantee="exact",
+            stopped_because=f"{type(last).__name__} fitted anew: its closed form loses digits",
+            n_rows_retrained=len(numbers),
+        )
+
     def _leave_out(self, objective, removed):
-        """Return the objective without rows and the one whose Hessian the step takes."""
+        """Return the objective without rows, the one whose Hessian the step takes, and doubts."""
         if self.hessian_rows == "all":
             objective.ensure_curvature()
         after = objective.without(removed)
         after.check_remaining(self.estimator_)
+        found = ()
+        if self._unchecked and not self._doubts:
+            found = optimality_doubts(objective, after, removed, last_step(self.estimator_))
 
         def leaving():
             return objective.rows.take(removed)
 
         def remaining():
             numbers = after.remaining_rows()
-            params = per_row(self._transformer_params, len(objective.rows), numbers)
+            params = transformer_params(self.estimator_, self._fit_params)
+            params = per_row(params, len(objective.rows), numbers)
             y = given_targets(objective.y[numbers], self.estimator_)
             return objective.rows.take(numbers), y, params
 
@@ -290,11 +369,12 @@ class ObjectiveUnlearner(BaseUnlearner):
         changed = features is not objective.features
         target = after.with_features(features, change) if changed else after
         if self.hessian_rows == "remaining":
-            return target, target
+            return target, target, found
         if not changed:
-            return target, objective
+            return target, objective, found
         # Transformers that were fitted anew leave no Hessian of the rows before.
-        return target, target if change is None else objective.with_features(features, change)
+        before = target if change is None else objective.with_features(features, change)
+        return target, before, found
 
     def _written(self, objective):
         """Return the fitted estimator at an objective's parameters and transformers."""
@@ -306,9 +386,7 @@ class ObjectiveUnlearner(BaseUnlearner):
 
     def training_data(self, rows):
         objective = self._objective
-        params = per_row(self._transformer_params, len(objective.rows), rows)
-        if self._sample_weight is not None:
-            params |= named_weights(self.estimator_, self._sample_weight[rows])
+        params = per_row(self._fit_params, len(objective.rows), rows)
         y = given_targets(objective.y[rows], last_step(self.estimator_))
         return self._named(objective.rows.take(rows)), y, params
 
@@ -362,6 +440,4 @@ class ObjectiveUnlearner(BaseUnlearner):
     def _erase(self, rows):
         self._objective.erase(rows)
         self._source.erase(rows)
-        if self._sample_weight is not None:
-            self._sample_weight[rows] = 0
-        erase_rows(self._transformer_params, len(self._source.held_out), rows)
+        erase_rows(self._fit_params, len(self._source.held_out), rows)

@@ -26,59 +26,6 @@ def check_option(estimator, name, options, more=""):
         raise ValueError(f"{name}={value!r} is invalid: it must be one of {options}{more}.")
 
 
-def check_unchanged(estimator, settings, acting=()):
-    """Raise if parameters were set after ``fit`` that can act in ``fit`` only.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted.
-
-    settings : dict
-        What its ``get_params()`` returned in ``fit``.
-
-    acting : iterable of str, default=()
-        Parameters that may be set at any time.
-
-    Raises
-    ------
-    ValueError
-        If another one, or a parameter of an inner estimator, has changed.
-    """
-    now = estimator.get_params()
-    for name in sorted(now.keys() | settings.keys(), key=lambda name: -name.count("__")):
-        if name in acting or (
-            name in now and name in settings and _same(now[name], settings[name])
-        ):
-            continue
-        before = f"was {settings[name]!r}" if name in settings else "was not there"
-        raise ValueError(
-            f"{name}={now.get(name)!r} was set after fit, where it {before}. It cannot act on a "
-            f"fitted {type(estimator).__name__}: set it back, or fit anew."
-        )
-
-
-def _same(a, b):
-    """Tell whether two values of a parameter are equal; estimators if their parameters are."""
-    if a is b:
-        return True
-    if type(a) is not type(b):
-        return False
-    if hasattr(a, "get_params") and not isinstance(a, type):
-        return _same(a.get_params(deep=False), b.get_params(deep=False))
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
-    if isinstance(a, (list, tuple)):
-        return len(a) == len(b) and all(map(_same, a, b))
-    if isinstance(a, np.ndarray):
-        return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")
-    try:
-        # NaN is not equal to itself.
-        return bool(a == b) or bool(a != a and b != b)
-    except (TypeError, ValueError, RuntimeError):
-        return False
-
-
 def warn_idle(estimator, names, model):
     """Warn of parameters that are set away from their default and can't act on a model."""
     defaults = {name: p.default for name, p in signature(type(estimator)).parameters.items()}
@@ -90,6 +37,87 @@ def warn_idle(estimator, names, model):
             UserWarning,
             stacklevel=4,
         )
+
+
+def kept_settings(estimator, names):
+    """Return the values of parameters, those of nested estimators too, to be compared later.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose parameters.
+
+    names : sequence of str
+        Their names.
+
+    Returns
+    -------
+    dict
+        Values by name; of an estimator only the class, since it may hold what it learned.
+    """
+    return {
+        name: _kept(value)
+        for name, value in estimator.get_params().items()
+        if name.partition("__")[0] in names
+    }
+
+
+def check_unchanged(estimator, settings):
+    """Raise if parameters are not what they were.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose parameters.
+
+    settings : dict
+        From :func:`kept_settings`.
+
+    Raises
+    ------
+    ValueError
+        If there is another value, or a parameter more or less.
+    """
+    names = {name.partition("__")[0] for name in settings}
+    now = kept_settings(estimator, names)
+    changed = [
+        name
+        for name in {**settings, **now}
+        if name not in now or name not in settings or not _same(now[name], settings[name])
+    ]
+    if changed:
+        raise ValueError(
+            f"{', '.join(changed)} of {type(estimator).__name__} changed after fit, where a change "
+            "can no longer act. Fit anew, or set back what was changed."
+        )
+
+
+def _kept(value):
+    """Return a value, estimators in it by their class."""
+    if hasattr(value, "get_params") and not isinstance(value, type):
+        return type(value)
+    if isinstance(value, (list, tuple)):
+        return [_kept(part) for part in value]
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def _same(a, b):
+    """Tell whether two values of a parameter are equal."""
+    if a is b:
+        return True
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(_same, a, b))
+    if isinstance(a, np.ndarray):
+        return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")
+    try:
+        # NaN is not equal to itself.
+        return bool(a == b) or bool(a != a and b != b)
+    except (TypeError, ValueError, RuntimeError):
+        return repr(a) == repr(b)
 
 
 def random_states(estimator):

@@ -1,7 +1,7 @@
 """From rows to a model's features, by transformers that forget."""
 
 from abc import ABC, abstractmethod
-from copy import copy
+from copy import copy, deepcopy
 
 import numpy as np
 from scipy import sparse
@@ -9,11 +9,12 @@ from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array
 
-from sklearn_unlearn._inner.pipelines import active_steps, fitted_steps
+from sklearn_unlearn._inner.pipelines import active_steps, fitted_steps, may_write
 
-# A variance that falls below this share of what it was has lost too many digits in the
-# subtraction; the scaler is then fitted anew.
-MIN_VARIANCE_SHARE = 1e-4
+# Each halving of a variance by downdates loses a binary digit of it. They are counted over all
+# requests since the last fit; after ten the step is fitted anew.
+LOSS_UNIT = 2.0**-10
+MAX_LOST = round(10 / LOSS_UNIT)
 
 
 def as_matrix(Z):
@@ -111,20 +112,41 @@ class FittedFeatures(Features):
 
     convert : callable
         Converts what they return for the model.
+
+    Attributes
+    ----------
+    writes : bool
+        True if the transformers write to the rows that they are given.
+
+    lost : int
+        Share of their variance that features have lost since a downdated step was fitted, in
+        units of :data:`LOSS_UNIT`.
     """
+
+    writes = False
+    lost = 0
 
     def __init__(self, transformers, convert):
         self.transformers = transformers
         self._convert = convert
 
     def __call__(self, X):
+        if self.writes:
+            # A chunk of the rows that are kept must come back as it was.
+            X = deepcopy(X)
         return self._convert(self.transformers.transform(X))
 
     def forget(self, removed, remaining):
         if not fitted_steps(self.transformers.steps):
             return self, None
         X, y, params = remaining()
-        return type(self)(_fitted_anew(self.transformers, X, y, params), self._convert), None
+        return self._behind(_fitted_anew(self.transformers, X, y, params)), None
+
+    def _behind(self, transformers, lost=0):
+        """Return the features behind other fitted transformers of the same kind."""
+        new = type(self)(transformers, self._convert)
+        new.writes, new.lost = self.writes, lost
+        return new
 
 
 class ChainedFeatures(FittedFeatures):
@@ -146,21 +168,24 @@ class ChainedFeatures(FittedFeatures):
     """
 
     def forget(self, removed, remaining):
-        old = self.transformers
+        old, lost = self.transformers, 0
         learning = fitted_steps(old.steps)
         place, new = _first_change(old, learning, removed)
         if place is None:
             return self, None
-        if new is not None and old.steps[place][0] == learning[-1]:
+        if new is not None:
+            lost = self.lost + loss_units(old.steps[place][1], new)
+        if new is not None and old.steps[place][0] == learning[-1] and lost <= MAX_LOST:
             changed = [(learning[-1], new), *old.steps[place + 1 :]]
         else:
+            lost = 0
             X, y, params = remaining()
             X = _transformed(old[:place], X)
             changed = _fitted_anew(old[place:], X, y, params).steps
         transformers = copy(old)
         transformers.steps = [*old.steps[:place], *changed]
         change = _affine_change(old[place:], transformers[place:])
-        return type(self)(transformers, self._convert), change
+        return self._behind(transformers, lost), change
 
 
 class ScaledFeatures(ChainedFeatures):
@@ -221,12 +246,13 @@ def make_features(transformers, weighted, convert=True):
     convert = as_matrix if convert else as_given
     if transformers is None:
         return RawFeatures(convert)
-    if weighted:
-        return FittedFeatures(transformers, convert)
     steps = active_steps(transformers)
-    if len(steps) == 1 and type(steps[0]) is StandardScaler and not _saw_missing(steps[0]):
+    scaled = len(steps) == 1 and type(steps[0]) is StandardScaler and not _saw_missing(steps[0])
+    if scaled and not weighted:
         return ScaledFeatures(transformers)
-    return ChainedFeatures(transformers, convert)
+    features = (FittedFeatures if weighted else ChainedFeatures)(transformers, convert)
+    features.writes = may_write(transformers)
+    return features
 
 
 def _fitted_anew(transformers, X, y, params):
@@ -301,11 +327,27 @@ def _downdated_scaler(scaler, removed):
     new.var_ = squares / n_left
     # The scaler leaves the scale of a constant feature at one.
     varies = scaler.scale_ == np.sqrt(scaler.var_)
-    if (new.var_ < MIN_VARIANCE_SHARE * scaler.var_)[varies].any():
+    if (new.var_ <= LOSS_UNIT * scaler.var_)[varies].any():
         return None
     new.var_ = np.where(varies, new.var_, scaler.var_)
     new.scale_ = np.where(varies, np.sqrt(new.var_), scaler.scale_)
     return new
+
+
+def loss_units(old, new):
+    """Return how many units of digits a step's variances lose when some rows leave.
+
+    Rounded up to a power of two, so that the number does not tell the rows: it is the same for
+    all that an outlier may have been within a factor.
+    """
+    before, after = getattr(old, "var_", None), getattr(new, "var_", None)
+    if before is None or after is None:
+        return 0
+    n_before, n_after = np.max(old.n_samples_seen_), np.max(new.n_samples_seen_)
+    varies = before > 0
+    share = (n_after * after[varies]) / (n_before * before[varies])
+    halvings = -np.log2(share.min(initial=1.0))
+    return int(2 ** np.ceil(np.log2(max(1.0, halvings / LOSS_UNIT))))
 
 
 def _scaler_change(old, new):

@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn import get_config
 from sklearn.pipeline import Pipeline
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
 from sklearn_unlearn._inner.pipelines import split_pipeline
 from sklearn_unlearn._records.rows import count_rows, take_rows
@@ -38,26 +39,36 @@ def erase_rows(params, n_rows, rows):
 
 
 def sample_weight(inner, fit_params):
-    """Return the sample weights that reach the last step, None if there are none."""
+    """Return the sample weights that reach the last step, whatever their name, None if none do."""
+    if not fit_params:
+        return None
+    routed = get_config()["enable_metadata_routing"]
+    if routed:
+        router = MetadataRouter(owner=inner).add(
+            inner=inner, method_mapping=MethodMapping().add(caller="fit", callee="fit")
+        )
+        fit_params = router.route_params(params=fit_params, caller="fit").inner.fit
     if not isinstance(inner, Pipeline):
         return fit_params.get("sample_weight")
-    name, last = inner.steps[-1]
-    if not get_config()["enable_metadata_routing"]:
+    name = inner.steps[-1][0]
+    if not routed:
         return fit_params.get(f"{name}__sample_weight")
-    if last.get_metadata_routing().consumes("fit", ["sample_weight"]):
-        return fit_params.get("sample_weight")
-    return None
+    if not fit_params:
+        return None
+    return process_routing(inner, "fit", **fit_params)[name].fit.get("sample_weight")
 
 
-def named_weights(inner, weights):
-    """Return sample weights of the last step as parameters of ``fit``."""
+def with_weights(inner, fit_params, weights):
+    """Return fit parameters with sample weights, those of a pipeline going to its last step."""
+    if weights is None:
+        return fit_params
     if not isinstance(inner, Pipeline) or get_config()["enable_metadata_routing"]:
-        return {"sample_weight": weights}
-    return {f"{inner.steps[-1][0]}__sample_weight": weights}
+        return {**fit_params, "sample_weight": weights}
+    return {**fit_params, f"{inner.steps[-1][0]}__sample_weight": weights}
 
 
-def transformer_params(inner, fit_params, n_rows):
-    """Return the fit parameters of a pipeline's transformers, per-row ones copied."""
+def transformer_params(inner, fit_params):
+    """Return those fit parameters that reach a pipeline's transformers."""
     transformers, _ = split_pipeline(inner)
     if transformers is None or not fit_params:
         return {}
@@ -66,4 +77,4 @@ def transformer_params(inner, fit_params, n_rows):
         names = router.consumes("fit", fit_params.keys())
     else:
         names = [name for name in fit_params if not name.startswith(f"{inner.steps[-1][0]}__")]
-    return copied({name: fit_params[name] for name in names}, n_rows)
+    return {name: fit_params[name] for name in names}

@@ -25,6 +25,24 @@ def last_step(model):
     return model.steps[-1][1] if isinstance(model, Pipeline) else model
 
 
+def nested_estimators(model):
+    """Return all estimators inside a model, and their parts, but for steps passed through."""
+    values = model.get_params(deep=True).values()
+    return [value for value in values if hasattr(value, "get_params")]
+
+
+# Parameters by which scikit-learn's estimators say that they may write to their input.
+_COPIES = ("copy", "copy_X")
+
+
+def may_write(model):
+    """Tell whether a model says that its ``fit`` or ``transform`` may write to its input."""
+    return any(
+        name.rpartition("__")[2] in _COPIES and value is not None and not value
+        for name, value in model.get_params(deep=True).items()
+    )
+
+
 def out_of_reach(rows, model):
     """Name what still holds forgotten rows because it is the user's own."""
     parts = []

@@ -50,6 +50,16 @@ class ClassWeights:
         """Number of trained rows of each class, of shape (n_classes,)."""
         return self._tally[:, 0]
 
+    def counts_of(self, data):
+        """Return how many rows of each class are left, those without weight not counted.
+
+        Looks at all rows only if a class has hardly any weight.
+        """
+        if (self._tally[:, 1] > 1e-9 * self.sample_weight).all():
+            return self.counts
+        rows = np.flatnonzero(data.live_weights())
+        return np.bincount(data.codes(rows), minlength=self.n_classes)
+
     @property
     def n_rows(self):
         """Number of trained rows."""

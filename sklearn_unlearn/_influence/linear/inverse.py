@@ -53,7 +53,7 @@ def solve_by_products(objective, V):
     weights = objective.live_weights()
     curvatures, penalty, loss = [], objective.penalty(), objective.loss
     diagonal = penalty
-    for rows, block in objective.rows.chunks():
+    for _, rows, block in objective.blocks():
         Z = objective.features(block)
         u, h = objective.row_curvatures(rows, weights[rows], objective.push_forward(Z))
         curvatures.append((h, u))
@@ -65,7 +65,7 @@ def solve_by_products(objective, V):
     def product(v):
         v = v.reshape(free.shape) * free
         result = penalty * v
-        for (_, block), (h, u) in zip(objective.rows.chunks(), curvatures, strict=True):
+        for (_, _, block), (h, u) in zip(objective.blocks(), curvatures, strict=True):
             Z = objective.features(block)
             change = times_curvature(loss, h, u, push_forward(Z, v))
             result = result + pull_back(Z, change)

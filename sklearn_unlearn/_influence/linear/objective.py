@@ -41,6 +41,8 @@ MAX_HESSIAN_VALUES = 4000**2
 
 # Share of the weight that may change before curvature at older parameters is made anew.
 MAX_DRIFT = 0.01
+# Scale or shift of features beyond which an expansion is made anew.
+MAX_CHANGE = 1e3
 # A constant curvature is only made anew for the sake of rounding errors.
 MAX_DRIFT_QUADRATIC = 0.5
 
@@ -305,14 +307,25 @@ class LinearObjective(Objective):
             derivatives[some], slopes[some] = derivative, slope
         return derivatives, slopes, gradient
 
+    def blocks(self, rows=None):
+        """Yield places, row numbers and rows of some rows or all, chunk by chunk.
+
+        All are, where rows are numbers, those that are kept, else those that remain: of rows
+        that leave, transformers fitted without them may not know what to make.
+        """
+        if rows is None and self.features.numeric:
+            for some, block in self.rows.chunks():
+                yield some, some, block
+            return
+        numbers = self.remaining_rows() if rows is None else rows
+        for batch in batches(len(numbers), self.theta.shape[1]):
+            some = numbers[batch]
+            yield some if rows is None else batch, some, self.rows.take(some)
+
     def _walk(self, rows=None):
         """Yield places, row numbers and features of some rows or all, chunk by chunk."""
-        if rows is None:
-            for some, block in self.rows.chunks():
-                yield some, some, self.features(block)
-            return
-        for batch in batches(len(rows), self.theta.shape[1]):
-            yield batch, rows[batch], self.features(self.rows.take(rows[batch]))
+        for at, some, block in self.blocks(rows):
+            yield at, some, self.features(block)
 
     def _along(self, S, rows, weights, Z):
         """Return the directional derivatives and slopes of rows whose features are at hand."""
@@ -390,8 +403,8 @@ class LinearObjective(Objective):
 
     def check_remaining(self, model):
         """Raise a ValueError if no row is left, or none of a class."""
-        counts = self.class_weights.counts
-        if self.n_rows == 0:
+        counts = self.class_weights.counts_of(self.data)
+        if counts.sum() == 0:
             raise ValueError(
                 "The request would leave no row to train on; discard the model instead."
             )
@@ -478,7 +491,9 @@ class LinearObjective(Objective):
         theta[:, :-1] /= scale
         theta[:, -1] -= theta[:, :-1] @ shift
         new._theta = theta
-        if self.expansion is not None and self.expansion.hessian is not None:
+        # What an outlier dominated has lost the digits that come to matter without it.
+        slight = max(np.abs(scale).max(), np.abs(shift).max()) <= MAX_CHANGE
+        if slight and self.expansion is not None and self.expansion.hessian is not None:
             new.expansion = self.expansion.rescaled(scale, shift)
         if self.fit_intercept:
             return new

@@ -39,7 +39,7 @@ def projected(objective, old):
         near.problem = replace(near.problem, has_scale=False)
         near.loss, near._theta = squared_error, new.theta[:n]
     total, pull, weights = near.empty(True), near.empty(False).gradient, new.live_weights()
-    for rows, block in new.rows.chunks():
+    for _, rows, block in new.blocks():
         Z, raw = new.features(block), old.raw(old.features(block))
         near.add(total, rows, weights[rows], Z, raw)
         u, h = near.row_curvatures(rows, weights[rows], raw)

@@ -8,6 +8,8 @@ from sklearn_unlearn._records.receipt import Outcome
 # quadratic model is no longer trusted without a look at the rows.
 LONG_STEP = 0.01
 MAX_PASSES = 100
+# Relative error of parameters from which on a closed form is no longer called exact.
+MAX_ERROR = 1e-9
 
 
 def arrive(target, carried, hessian_of, steps, pass_begins):
@@ -59,10 +61,63 @@ def arrive(target, carried, hessian_of, steps, pass_begins):
         and steps.eta == 1
         and hessian_of is target
     )
-    guarantee = "exact" if exact else "approximate"
-    if norm is not None and norm <= steps.tol and not exact:
+    precise = exact and is_precise(target, carried)
+    guarantee = "exact" if precise else "approximate"
+    if norm is not None and norm <= steps.tol and not precise:
         guarantee = "optimum"
+    elif exact and not precise:
+        carried.imprecise = True
+        reason += ", in which rounding errors may show"
     return carried, Outcome(guarantee, stopped_because=reason, gradient_norm_after=norm)
+
+
+def is_precise(start, end):
+    """Tell whether rounding can't show in the solution of a quadratic problem.
+
+    The condition of its matrix, and parameters at the start that were much larger than those
+    at the end, multiply the rounding errors.
+    """
+    rcond = min(solver.rcond for solver in start.solvers())
+    sizes = np.sqrt(np.abs(np.diagonal(start.expansion.hessian, axis1=-2, axis2=-1)).sum(axis=0))
+    before, after = (np.abs(sizes * point.theta).max() for point in (start, end))
+    shrunk = max(1.0, before / max(after, np.finfo(float).tiny))
+    return np.finfo(float).eps * shrunk <= MAX_ERROR * rcond
+
+
+def refitted(carried, last):
+    """Return the objective at the parameters of a model that was fitted anew.
+
+    Parameters
+    ----------
+    carried : LinearObjective
+        After a closed form whose rounding errors may show.
+
+    last : estimator
+        The model, fitted on the rows that remain.
+
+    Returns
+    -------
+    objective : LinearObjective
+        There; or where a closed form from zero ends, if the model's own solver misses the
+        optimum by more than that.
+
+    exact : bool
+        True in the first case.
+    """
+    zero = carried.at(np.zeros_like(carried.theta)).measured()
+    own = zero.moved(zero.newton_step()).measured(hessian=False)
+    fresh = carried.at(parameters_of(last)).measured(hessian=False)
+    exact = fresh.value() <= own.value() + 1e-9 * abs(own.value()) + 1e-15 * abs(zero.value())
+    best = fresh if exact else own
+    best.imprecise = False
+    return best, exact
+
+
+def parameters_of(model):
+    """Return the parameters of a fitted linear model, the intercept last."""
+    coef = np.atleast_2d(np.asarray(model.coef_, dtype=float))
+    intercept = np.asarray(model.intercept_, dtype=float).reshape(-1, 1)
+    return np.hstack([coef, np.broadcast_to(intercept, (len(coef), 1))])
 
 
 def descend(objective, hessian_of, pass_begins):

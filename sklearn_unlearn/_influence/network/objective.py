@@ -70,7 +70,7 @@ class NetworkObjective(Objective):
         super().__init__(data, features)
         self.seed = seed
         trained = np.flatnonzero(data.trained)
-        self.counts = np.bincount(data.codes(trained))
+        self.counts = np.bincount(data.codes(np.flatnonzero(data.live_weights())))
         self.weight = float(data.weights[trained].sum())
         self._sample, self._curvature = None, None
         self._bind(model, settings)
@@ -120,7 +120,7 @@ class NetworkObjective(Objective):
 
     @property
     def n_rows(self):
-        """Number of rows that the model is trained on."""
+        """Number of rows with weight that the model is trained on."""
         return int(self.counts.sum())
 
     @property
@@ -297,10 +297,9 @@ class NetworkObjective(Objective):
         new.data = self.data.without(rows)
         weights = self.weights[rows]
         new.weight = self.weight - float(weights.sum())
-        if self.y.ndim == 1:
-            new.counts = self.counts - np.bincount(self.y[rows], minlength=len(self.counts))
-        else:
-            new.counts = self.counts - len(rows)
+        # Rows without weight don't keep a class alive.
+        left = np.flatnonzero(new.live_weights())
+        new.counts = np.bincount(self.data.codes(left), minlength=len(self.counts))
         leaving = new.leaving(rows)
         weights = self.weights[leaving]
         if len(leaving):
@@ -352,6 +351,7 @@ class NetworkObjective(Objective):
         """Return the objective with other weights, and the curvature before."""
         new = copy(self)
         new.data, change = self.data.reweighted(rows, changes)
+        new.is_reweighted = True
         new.weight = self.weight + float(change.sum())
         new._change = self._change + gradient
         return new
