@@ -38,7 +38,7 @@ def check_unchanged(estimator, settings, acting=()):
         What its ``get_params()`` returned in ``fit``.
 
     acting : iterable of str, default=()
-        Parameters that may be set at any time.
+        Parameters that may be set at any time, with those of their parts.
 
     Raises
     ------
@@ -46,12 +46,14 @@ def check_unchanged(estimator, settings, acting=()):
         If another one, or a parameter of an inner estimator, has changed.
     """
     now = estimator.get_params()
-    for name in sorted(now.keys() | settings.keys(), key=lambda name: -name.count("__")):
-        if name in acting or (
-            name in now and name in settings and _same(now[name], settings[name])
-        ):
-            continue
-        before = f"was {settings[name]!r}" if name in settings else "was not there"
+    both = now.keys() & settings.keys()
+    changed = {name for name in both if not _same(now[name], settings[name])}
+    changed |= now.keys() ^ settings.keys()
+    changed = {name for name in changed if name.split("__")[0] not in acting}
+    if changed:
+        # The parameter of a part rather than the part, and one that is in both.
+        name = min(changed, key=lambda name: (name not in both, -name.count("__"), name))
+        before = f"was {settings[name]!r}" if name in settings else "was not set"
         raise ValueError(
             f"{name}={now.get(name)!r} was set after fit, where it {before}. It cannot act on a "
             f"fitted {type(estimator).__name__}: set it back, or fit anew."
