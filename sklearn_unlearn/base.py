@@ -148,7 +148,7 @@ class BaseUnlearner(
     # Parameters that act in ``fit`` alone: set after it, they make a request raise.
     fitting_params = ("estimator", "random_state")
     # Attributes whose values are replaced and never written to: copies and pickles share them.
-    _REPLACED = frozenset({"estimator_", "receipts_"})
+    _REPLACED = frozenset({"estimator_", "receipts_", "_settings_of_fit"})
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)

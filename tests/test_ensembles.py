@@ -631,4 +631,5 @@ def test_a_prediction_and_its_classes_belong_together_during_a_request():
         finally:
             done.set()
         watching.result()
-    assert seen and all(n_classes == n_columns for n_classes, n_columns in seen)
+    assert seen
+    assert all(n_classes == n_columns for n_classes, n_columns in seen)

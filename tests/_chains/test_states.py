@@ -113,7 +113,7 @@ def test_a_request_that_fails_leaves_the_files(tmp_path, monkeypatch):
         original(path, payload)
 
     monkeypatch.setattr(DirectoryStates, "_write", staticmethod(disk_full))
-    with pytest.raises(OSError, match="checkpoint_dir=.*No space.*Nothing has changed"):
+    with pytest.raises(OSError, match=r"checkpoint_dir=.*No space.*Nothing has changed"):
         model.partial_forget(OUT)
     monkeypatch.undo()
     assert model_digest(model.estimator_) == digest
@@ -185,8 +185,8 @@ def that_saw(model, name):
 
 
 def early_ids(model):
-    """Return ids of rows that many states saw."""
-    return [ledger().ids[chain.rows[2]] for chain in model._chains.values()]
+    """Return ids of rows that all states but the first saw."""
+    return [ledger().ids[chain.rows[7]] for chain in model._chains.values()]
 
 
 def lying_in(folder):
@@ -211,7 +211,8 @@ def test_a_relative_directory_is_the_one_of_the_fit(tmp_path, monkeypatch):
     del model
     monkeypatch.chdir(tmp_path / "elsewhere")
     loaded = pickle.loads(stored).partial_forget(out)
-    assert saw and not saw & lying_in(tmp_path / "states")
+    assert saw
+    assert not saw & lying_in(tmp_path / "states")
     assert lying_in(tmp_path / "states") == {state.file for state in states(loaded)}
     assert not list((tmp_path / "elsewhere").iterdir())
     assert loaded.receipts_[-1].not_forgotten == ()
@@ -223,15 +224,19 @@ def test_a_directory_that_is_missing_is_named_and_swept_when_it_is_back(tmp_path
     first, second, third = early_ids(model)
     saw = that_saw(model, first) | that_saw(model, second)
     shutil.move(tmp_path / "states", tmp_path / "away")
-    with pytest.warns(UserWarning) as caught:
+    with (
+        pytest.warns(UserWarning, match="could not be removed"),
+        pytest.warns(UserWarning, match="missing or damaged"),
+    ):
         model.partial_forget([first])
-    assert any("could not be removed" in str(warning.message) for warning in caught)
-    assert any("missing or damaged" in str(warning.message) for warning in caught)
     (named,) = model.receipts_[-1].not_forgotten
     assert str(tmp_path / "states") in named
     assert not (tmp_path / "states").exists()
     assert saw <= lying_in(tmp_path / "away")
-    with pytest.warns(UserWarning, match="could not be removed"):
+    with (
+        pytest.warns(UserWarning, match="could not be removed"),
+        pytest.warns(UserWarning, match="missing or damaged"),
+    ):
         model.partial_forget([second])
     shutil.move(tmp_path / "away", tmp_path / "states")
     # Not only a request tries again, whatever comes first does.
@@ -248,7 +253,10 @@ def test_an_empty_directory_says_that_the_files_are_gone(tmp_path):
     model = ledger().given_to(ensemble(tmp_path / "states").fit)
     first, second, _ = early_ids(model)
     shutil.rmtree(tmp_path / "states")
-    with pytest.warns(UserWarning, match="could not be removed"):
+    with (
+        pytest.warns(UserWarning, match="could not be removed"),
+        pytest.warns(UserWarning, match="missing or damaged"),
+    ):
         model.partial_forget([first])
     (tmp_path / "states").mkdir()
     with pytest.warns(UserWarning, match="missing or damaged"):

@@ -136,10 +136,7 @@ def test_an_interrupt_of_the_user_gets_through():
 
 
 class Enough(skorch.callbacks.EarlyStopping):
-    """End the training after three epochs, by way of the method of the class it inherits."""
-
-    def __init__(self):
-        super().__init__(monitor="train_loss", patience=2, threshold=1e6)
+    """End a training by way of a method that is inherited."""
 
 
 class Ends(skorch.callbacks.Callback):
@@ -153,7 +150,7 @@ class Ends(skorch.callbacks.Callback):
         raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize(("callback", "n_epochs"), [(Enough(), 3), (Ends(), 2)], ids=type)
+@pytest.mark.parametrize(("callback", "n_epochs"), [(Enough("train_loss", 2, 1e6), 3), (Ends(), 2)])
 def test_a_callback_ends_the_training_as_it_does_in_skorch(callback, n_epochs):
     net = classifier(callbacks=[callback], train_split=None)
     plain = skorch.NeuralNetClassifier.fit(clone(net), X.astype(np.float32), Y)
@@ -299,7 +296,7 @@ def test_a_last_block_of_one_row_joins_the_one_before_where_batches_are_normalis
         net, n_shards=1, block_size=10, cumulative=cumulative, n_checkpoints=50, random_state=0
     )
     # Down from 44 rows to 39, over 41, and up again.
-    model.fit(X[::3][:44], NAMES[::3][:44])
+    model.fit(X[::3][:44], NAMES[::3][:44], X_ids=range(44))
     gone = []
     for row in range(5):
         cost = model.expected_cost([row])
