@@ -22,7 +22,12 @@ from sklearn_unlearn._inner.fit_params import (
     sample_weight,
     transformer_params,
 )
-from sklearn_unlearn._inner.pipelines import joined_pipeline, last_step, out_of_reach
+from sklearn_unlearn._inner.pipelines import (
+    fitted_steps,
+    joined_pipeline,
+    last_step,
+    out_of_reach,
+)
 from sklearn_unlearn._inner.skorch import adapted, fitted_adapted, holds_rows_out
 from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn._records.rows import count_rows, take_rows
@@ -263,6 +268,9 @@ class ObjectiveUnlearner(BaseUnlearner):
         return {"estimator_": self._written(carried), "_objective": carried}, replace(
             outcome,
             n_rows_retrained=carried.n_rows if refitted else 0,
+            retrained_parts=tuple(fitted_steps(carried.features.transformers.steps))
+            if refitted
+            else (),
             gradient_norm_before=norm,
             not_forgotten=tuple(left),
         )
