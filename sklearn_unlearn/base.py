@@ -5,7 +5,6 @@ from abc import ABCMeta, abstractmethod
 from collections.abc import Hashable, Iterable
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import wraps
 from threading import RLock
 from time import perf_counter
@@ -29,8 +28,9 @@ from sklearn_unlearn._inner.declared import (
     kept_settings,
 )
 from sklearn_unlearn._records.digest import model_digest
-from sklearn_unlearn._records.receipt import ForgetReceipt, Outcome, new_salt, request_digest
+from sklearn_unlearn._records.receipt import Outcome, write_receipt
 from sklearn_unlearn._records.rows import RowParts
+from sklearn_unlearn._records.settings import settings
 from sklearn_unlearn._records.state import VersionedStateMixin
 from sklearn_unlearn._records.subjects import SubjectIndex
 
@@ -266,6 +266,38 @@ class BaseUnlearner(
         return self._inner()
 
     @serial
+    def knows(self, X_ids: Ids) -> np.ndarray:
+        """Tell for each id whether its rows are in the model.
+
+        Parameters
+        ----------
+        X_ids : array-like of shape (n_ids,)
+            Ids.
+
+        Returns
+        -------
+        ndarray of bool of shape (n_ids,)
+            True for those that are known and not forgotten.
+        """
+        check_is_fitted(self)
+        self._settle()
+        return self._subjects.knows(X_ids)
+
+    @property
+    def n_subjects_(self) -> int:
+        """Number of data subjects that are not forgotten."""
+        check_is_fitted(self)
+        self._settle()
+        return self._subjects.n_subjects
+
+    @property
+    def n_rows_(self) -> int:
+        """Number of rows that are not forgotten."""
+        check_is_fitted(self)
+        self._settle()
+        return self._n_rows
+
+    @serial
     def rows_of(self, X_ids: Ids | None = None) -> np.ndarray:
         """Return the numbers of the rows that belong to ids.
 
@@ -359,6 +391,7 @@ class BaseUnlearner(
             {
                 "estimator_": estimator,
                 "_subjects": subjects,
+                "_params_at_fit": settings(self),
                 "receipts_": [],
                 "_settings_of_fit": kept_settings(self, self.fitting_params),
                 "_routed": get_config()["enable_metadata_routing"],
@@ -406,7 +439,7 @@ class BaseUnlearner(
             owes.pay(self)
             self._owes = None
 
-    def partial_forget(self, X_ids: Ids) -> Self:
+    def partial_forget(self, X_ids: Ids, *, unknown: str = "raise") -> Self:
         """Forget data subjects: move the model to where it would be without their rows.
 
         The request is atomic: if anything fails, the model is as it was and can still
@@ -416,7 +449,13 @@ class BaseUnlearner(
         Parameters
         ----------
         X_ids : array-like of shape (n_subjects,)
-            Ids to forget, each once. All rows of a subject are forgotten.
+            Ids to forget; one that is named twice counts once. All rows of a subject are
+            forgotten.
+
+        unknown : {"raise", "skip"}, default="raise"
+            What to do if some ids are unknown or forgotten already: raise, or forget the
+            others; the receipt counts those that were skipped. If that leaves none, the
+            model stays as it is, and the receipt is one of 0 subjects.
 
         Returns
         -------
@@ -425,40 +464,50 @@ class BaseUnlearner(
 
         Raises
         ------
-        KeyError
-            If an id is unknown or forgotten already.
+        UnknownIdError
+            A KeyError: if an id is unknown or forgotten already. Its attribute ``unknown``
+            lists them; its text holds none.
+
+        TypeError
+            If an id is not hashable.
 
         ValueError
-            If the request is empty, names an id twice, or leaves too little to train on; if
+            If the request is empty or invalid, or leaves too little to train on; if
             ``estimator_``, or a parameter that acts in ``fit`` alone, was changed since.
         """
-        return self._request(X_ids)
+        return self._request(X_ids, unknown=unknown)
 
     @serial
     @with_callbacks
-    def _request(self, X_ids, not_forgotten=()):
+    def _request(self, X_ids, not_forgotten=(), unknown="raise"):
         """Carry out a request; not_forgotten names parts outside this object."""
         started = perf_counter()
         if not self.__sklearn_is_fitted__():
             # Only to raise: what else it looks at costs more than a small request.
             check_is_fitted(self)
         self._settle()
-        keys, rows = self._subjects.rows(X_ids)
+        if unknown not in ("raise", "skip"):
+            raise ValueError(f'unknown={unknown!r} is invalid: it must be "raise" or "skip".')
+        keys, rows, n_unknown = self._subjects.request(X_ids, unknown == "skip")
         self._check_unchanged()
         context = self._init_callback_context(task_name="partial_forget", max_subtasks=None)
         context.call_on_fit_task_begin(estimator=self)
-        with self._routing_of_fit():
-            attributes, outcome = self._forget(rows, context)
+        if keys:
+            with self._routing_of_fit():
+                attributes, outcome = self._forget(rows, context)
+        else:
+            reason = "no id of the request is known"
+            attributes, outcome = {"estimator_": self.estimator_}, Outcome("exact", reason)
         outcome = replace(outcome, not_forgotten=(*not_forgotten, *outcome.not_forgotten))
-        salt, digest = new_salt(), model_digest(attributes["estimator_"])
-        receipt = ForgetReceipt(
-            created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        digest = model_digest(attributes["estimator_"])
+        receipt = write_receipt(
+            keys,
+            self.receipts_[-1] if self.receipts_ else None,
+            settings(self, self._params_at_fit),
             method=type(self).__name__,
-            n_subjects=len(keys),
             n_rows=len(rows),
             n_rows_remaining=self._n_rows - len(rows),
-            request_digest=request_digest(keys, salt),
-            salt=salt,
+            n_unknown=n_unknown,
             model_digest_before=self._digest,
             model_digest_after=digest,
             seconds=perf_counter() - started,

@@ -10,12 +10,13 @@ from sklearn_unlearn._inner.pipelines import fitted_steps
 from sklearn_unlearn.base import BaseUnlearner, Ids
 
 
-def partial_forget(model: BaseEstimator, X_ids: Ids) -> BaseEstimator:
+def partial_forget(model: BaseEstimator, X_ids: Ids, *, unknown: str = "raise") -> BaseEstimator:
     """Make the unlearner inside a model forget, in place.
 
     Use it where the unlearner is a step of a Pipeline, or the best estimator of a search.
     An unlearner that wraps the whole pipeline also makes its transformers forget; steps
-    outside an unlearner stay as they are, with a warning and an entry in the receipt.
+    outside an unlearner stay as they are, with a warning and an entry in the receipt. So
+    does what a search chose and scored; that is an entry in the receipt only.
 
     Parameters
     ----------
@@ -24,7 +25,10 @@ def partial_forget(model: BaseEstimator, X_ids: Ids) -> BaseEstimator:
         either.
 
     X_ids : array-like of shape (n_subjects,)
-        Ids to forget.
+        Ids to forget; one that is named twice counts once.
+
+    unknown : {"raise", "skip"}, default="raise"
+        What to do if some ids are unknown or forgotten already: raise, or forget the others.
 
     Returns
     -------
@@ -35,6 +39,9 @@ def partial_forget(model: BaseEstimator, X_ids: Ids) -> BaseEstimator:
     ------
     TypeError
         If there is no unlearner in the model.
+
+    UnknownIdError
+        A KeyError: if an id is unknown or forgotten already.
 
     Examples
     --------
@@ -50,7 +57,8 @@ def partial_forget(model: BaseEstimator, X_ids: Ids) -> BaseEstimator:
     2
     """
     stale: list[str] = []
-    unlearner = find_unlearner(model, stale)
+    chosen: list[str] = []
+    unlearner = find_unlearner(model, stale, chosen)
     if stale:
         warnings.warn(
             f"These steps lie outside the unlearner and do not forget: {', '.join(stale)}. "
@@ -58,21 +66,30 @@ def partial_forget(model: BaseEstimator, X_ids: Ids) -> BaseEstimator:
             UserWarning,
             stacklevel=2,
         )
-    unlearner._request(X_ids, not_forgotten=stale)
+    unlearner._request(X_ids, not_forgotten=(*stale, *chosen), unknown=unknown)
     return model
 
 
-def find_unlearner(model: BaseEstimator, stale: list[str] | None = None) -> BaseUnlearner:
-    """Return the fitted unlearner in a model; add the names of fitted steps before it to stale."""
+def find_unlearner(
+    model: BaseEstimator, stale: list[str] | None = None, chosen: list[str] | None = None
+) -> BaseUnlearner:
+    """Return the fitted unlearner in a model.
+
+    The names of fitted steps before it are added to ``stale``, what searches around it chose
+    to ``chosen``.
+    """
     check_is_fitted(model)
     if isinstance(model, BaseUnlearner):
         return model
     if isinstance(model, Pipeline):
         if stale is not None:
             stale.extend(fitted_steps(model.steps[:-1]))
-        return find_unlearner(model.steps[-1][1], stale)
+        return find_unlearner(model.steps[-1][1], stale, chosen)
     if hasattr(model, "best_estimator_"):
-        return find_unlearner(model.best_estimator_, stale)
+        if chosen is not None:
+            kind = type(model).__name__
+            chosen.append(f"the parameters that {kind} chose with these rows, and its scores")
+        return find_unlearner(model.best_estimator_, stale, chosen)
     raise TypeError(
         f"There is no unlearner in {type(model).__name__}. Wrap the model, for example "
         "PUMAUnlearner(model), and fit it."

@@ -8,13 +8,20 @@ import pandas as pd
 import pytest
 import sklearn
 from scipy import sparse
-from sklearn.base import is_classifier
+from sklearn.base import clone, is_classifier
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 
-from sklearn_unlearn import model_digest, partial_forget
+from sklearn_unlearn import (
+    ForgetReceipt,
+    UnknownIdError,
+    model_digest,
+    partial_forget,
+    verify_chain,
+)
 from sklearn_unlearn._chains.unlearner import ChainedUnlearner
 from sklearn_unlearn._checks.demands import assert_refused, assert_same, outputs
 from sklearn_unlearn._checks.remains import (
@@ -54,14 +61,16 @@ def test_only_chains_train_in_an_order_that_ids_decide(case, ids):
 
 
 BAD_REQUESTS = {
-    "unknown": (["nobody"], KeyError, "nobody"),
+    "unknown": (["nobody"], UnknownIdError, "1 of 1"),
     "other type": ([17], KeyError, "int"),
-    "twice": (["customer-0007", "customer-0007"], ValueError, "more than once"),
     "empty": ([], ValueError, "empty"),
     "a single string": ("customer-0007", ValueError, "list or array"),
     "a number": (5, ValueError, "list or array"),
     "two-dimensional": (np.array([["customer-0007"]]), ValueError, "one-dimensional"),
-    "partly unknown": (["customer-0008", "nobody"], KeyError, "nobody"),
+    "partly unknown": (["customer-0008", "nobody"], UnknownIdError, "1 of 2"),
+    "a mask": ([False, True], ValueError, "mask"),
+    "a missing value": ([None], ValueError, "missing"),
+    "not hashable": ([["customer-0007"]], TypeError, "hashable"),
     "forgotten": (["customer-0000"], KeyError, "already forgotten"),
 }
 
@@ -74,6 +83,39 @@ def test_bad_requests_say_what_is_wrong(case, ids):
         assert pickle.dumps(model.estimator_) == before
     assert "would leave no" in str(assert_refused(model, ids[1:], ValueError))
     model.partial_forget(["customer-0007", "customer-0008"])
+
+
+def test_an_id_that_is_named_twice_counts_once(case, ids):
+    model = case.fitted(ids).partial_forget([ids[3], ids[8], ids[3]])
+    assert (model.receipts_[-1].n_subjects, model.receipts_[-1].n_rows) == (2, 2)
+    assert_same(model, case.fitted(ids).partial_forget([ids[3], ids[8]]), case.data()[0])
+
+
+def test_unknown_ids_are_skipped_on_demand(case, ids):
+    model = case.fitted(ids).partial_forget(["nobody", ids[3], ids[8]], unknown="skip")
+    assert_same(model, case.fitted(ids).partial_forget([ids[3], ids[8]]), case.data()[0])
+    before = model_digest(model.estimator_)
+    assert model.partial_forget([ids[3], "nobody"], unknown="skip") is model
+    assert model_digest(model.estimator_) == before
+    counts = [(r.n_subjects, r.n_rows, r.n_unknown) for r in model.receipts_]
+    assert counts == [(2, 2, 1), (0, 0, 2)]
+    assert model.receipts_[1].n_rows_remaining == len(ids) - 2
+    with pytest.raises(ValueError, match=r'unknown=None is invalid.*"raise" or "skip"'):
+        model.partial_forget([ids[4]], unknown=None)
+    model.partial_forget([ids[4]])
+
+
+def test_says_whom_it_knows_and_how_many(case, ids):
+    subjects = [name[:-1] for name in ids]
+    model = case.fitted(subjects)
+    assert (model.n_subjects_, model.n_rows_) == (len(ids) / 10, len(ids))
+    model.partial_forget(["customer-000", "customer-003"])
+    assert (model.n_subjects_, model.n_rows_) == (len(ids) / 10 - 2, len(ids) - 20)
+    assert model.knows(["customer-003", "customer-004", "nobody"]).tolist() == [False, True, False]
+    for name in ("n_subjects_", "n_rows_"):
+        assert not hasattr(case.make(), name)
+    with pytest.raises(NotFittedError):
+        case.make().knows(["customer-003"])
 
 
 def test_a_request_for_a_whole_class_names_it(case, ids):
@@ -129,7 +171,10 @@ def test_nothing_remains_in_a_skops_dump(case):
     loaded = sio.loads(raw, trusted=sio.get_untrusted_types(data=raw))
     assert_nothing_remains_in_bytes(trial, raw, request, "a skops dump")
     demand_nothing_remains(trial, vars(loaded), request, "a skops dump")
+    kept = model.receipts_[-1]
     assert loaded.receipts_[-1].salt is None
+    assert kept.model_digest_before.encode() not in raw
+    assert not any(digest.encode() in raw for digest in kept.subject_digests)
     assert model_digest(loaded.estimator_) == model_digest(model.estimator_)
     assert_same(loaded.partial_forget(more), model.partial_forget(more), trial.X)
 
@@ -177,6 +222,18 @@ def test_forms_of_rows(case, ids, form):
     np.testing.assert_allclose(outputs(other, X), outputs(usual, X), rtol=tolerance, atol=tolerance)
 
 
+def test_receipts_can_be_read_back(case, ids):
+    model = case.fitted(ids).partial_forget(ids[:3]).partial_forget([ids[7]])
+    first = model.receipts_[0]
+    assert verify_chain([ForgetReceipt.from_json(each.to_json()) for each in model.receipts_])
+    assert [first.covers(name) for name in (ids[1], ids[7])] == [True, False]
+    assert first.params.keys() == clone(model).get_params().keys()
+    stored = pickle.loads(pickle.dumps(model)).receipts_
+    with pytest.raises(ValueError, match="salt"):
+        stored[0].matches(ids[:3])
+    assert stored == [each.without_salt() for each in model.receipts_]
+
+
 @pytest.mark.parametrize("routing", [False, True])
 def test_model_selection(case, ids, routing):
     X, y = case.data()
@@ -187,6 +244,7 @@ def test_model_selection(case, ids, routing):
         grid.fit(X, y, X_ids=ids)
         partial_forget(grid, ids[:4])
         assert grid.best_estimator_.receipts_[-1].n_rows == 4
+        assert "GridSearchCV chose" in grid.best_estimator_.receipts_[-1].not_forgotten[0]
         pipe = make_pipeline(FunctionTransformer(), case.make())
         name = pipe.steps[-1][0]
         params = {"X_ids": ids} if routing else {f"{name}__X_ids": ids}

@@ -13,7 +13,6 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
 
 from sklearn_unlearn import model_digest
-from sklearn_unlearn._records.receipt import new_salt, request_digest
 from sklearn_unlearn._records.rows import RowStore
 from sklearn_unlearn._records.subjects import SubjectIndex, as_keys
 
@@ -40,7 +39,7 @@ def test_equal_ids_of_other_types_are_one_id():
     index = SubjectIndex(3, X_ids=np.array([1, 2, 3], dtype=np.int32))
     for asked in ([1], [1.0], np.array([1]), pd.Series([1]), [np.int64(1)], pd.Index([1])):
         assert index.rows(asked)[1].tolist() == [0]
-    with pytest.raises(KeyError, match="type int, this one is of type str"):
+    with pytest.raises(KeyError, match=r"\(type str\).*model's ids \(type int\)"):
         index.rows(["1"])
 
 
@@ -110,14 +109,6 @@ def test_chunks_are_bounded(monkeypatch):
     monkeypatch.setattr("sklearn_unlearn._records.rows.CHUNK_VALUES", 10)
     store = RowStore(np.ones((20, 3)), numeric=True)
     assert max(len(block) for _, block in store.chunks()) == 3
-
-
-def test_request_digests():
-    salt = new_salt()
-    assert request_digest(["a", 1], salt) == request_digest([1, "a"], salt)
-    assert request_digest(["a"], salt) != request_digest(["b"], salt)
-    assert request_digest(["1"], salt) != request_digest([1], salt)
-    assert request_digest(["a"], salt) != request_digest(["a"], new_salt())
 
 
 @pytest.mark.parametrize(

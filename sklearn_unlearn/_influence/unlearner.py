@@ -27,7 +27,13 @@ from sklearn_unlearn._inner.fit_params import (
     transformer_params,
     with_weights,
 )
-from sklearn_unlearn._inner.pipelines import joined_pipeline, last_step, may_write, out_of_reach
+from sklearn_unlearn._inner.pipelines import (
+    fitted_steps,
+    joined_pipeline,
+    last_step,
+    may_write,
+    out_of_reach,
+)
 from sklearn_unlearn._inner.skorch import adapted, fitted_adapted, holds_rows_out
 from sklearn_unlearn._records.fingerprint import check_same_rows, guarded
 from sklearn_unlearn._records.receipt import Outcome
@@ -320,6 +326,9 @@ class ObjectiveUnlearner(BaseUnlearner):
         }, replace(
             outcome,
             n_rows_retrained=carried.n_rows if anew else outcome.n_rows_retrained,
+            retrained_parts=tuple(fitted_steps(carried.features.transformers.steps))
+            if anew
+            else outcome.retrained_parts,
             gradient_norm_before=norm,
             not_forgotten=tuple(left),
         )

@@ -1,14 +1,14 @@
 """A digest that changes with any fitted value of a model."""
 
 import hashlib
+import sys
 from numbers import Number
-from types import BuiltinFunctionType, FunctionType
+from types import BuiltinFunctionType, CodeType, FunctionType
 
 import numpy as np
 
 # How an estimator is called and watched, not what it computes.
 _NOT_THE_MODEL = {"_metadata_request", "_skl_callbacks"}
-
 
 _NAMED = (type, FunctionType, BuiltinFunctionType, np.ufunc)
 
@@ -25,7 +25,8 @@ def model_digest(model):
     -------
     str
         The digest in hexadecimal; equal models have equal digests, on any machine of the
-        same byte order.
+        same byte order. Functions that can't be imported by their name, such as lambdas,
+        count by their code, which is another for another version of Python.
 
     Examples
     --------
@@ -58,8 +59,12 @@ def _feed(sha, value, parents):
         sha.update(b"cycle")
         return
     inside = (*parents, id(value))
-    if isinstance(value, _NAMED):
+    if isinstance(value, FunctionType) and not _is_importable(value):
+        _feed(sha, _definition(value), inside)
+    elif isinstance(value, _NAMED):
         sha.update(value.__name__.encode())
+    elif isinstance(value, CodeType):
+        _feed(sha, (value.co_code, value.co_consts, value.co_names), inside)
     elif isinstance(value, np.ndarray) and value.dtype.names:
         # Field by field: what lies between them, as in the nodes of trees, is no value.
         _feed(sha, {name: value[name] for name in value.dtype.names}, inside)
@@ -91,3 +96,17 @@ def _feed(sha, value, parents):
     else:
         # Other objects say how they are rebuilt.
         _feed(sha, value.__reduce_ex__(4)[:3], inside)
+
+
+def _is_importable(function):
+    """Tell whether a function is found by its name, and the name so says what it does."""
+    module = sys.modules.get(function.__module__)
+    is_library = function.__module__ != "__main__"
+    return is_library and getattr(module, function.__qualname__, None) is function
+
+
+def _definition(function):
+    """Return what a function of no lasting name does: its code, and the values it was given."""
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    defaults = function.__defaults__, function.__kwdefaults__
+    return function.__name__, function.__code__, defaults, cells

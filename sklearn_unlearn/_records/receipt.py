@@ -1,13 +1,34 @@
 """What is written down about a request."""
 
 import hashlib
+import hmac
+import json
+import math
 import secrets
-from dataclasses import asdict, dataclass, replace
+from copy import copy
+from dataclasses import MISSING, dataclass, field, fields, replace
+from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any, Self
 
-from numpy.typing import ArrayLike
+import numpy as np
+import sklearn
 
-from sklearn_unlearn._records.subjects import as_keys
+from sklearn_unlearn._records.encoding import encoded
+from sklearn_unlearn._records.keys import as_keys, check_keys
+from sklearn_unlearn._version import __version__
+
+# To be raised with every change of what a field means.
+SCHEMA_VERSION = 1
+
+VERSIONS = {
+    "sklearn_unlearn": __version__,
+    "scikit-learn": sklearn.__version__,
+    "numpy": np.__version__,
+}
+
+# Bytes of a subject's digest: enough that no two subjects share one.
+DIGEST_SIZE = 16
 
 
 @dataclass(frozen=True)
@@ -33,6 +54,9 @@ class Outcome:
 
     not_forgotten : tuple of str, default=()
         Parts that still depend on the rows.
+
+    retrained_parts : tuple of str, default=()
+        Steps of a pipeline that were fitted again before the last step was updated.
     """
 
     guarantee: str = "approximate"
@@ -41,15 +65,24 @@ class Outcome:
     gradient_norm_before: float | None = None
     gradient_norm_after: float | None = None
     not_forgotten: tuple[str, ...] = ()
+    retrained_parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class ForgetReceipt:
     """What was done for one request to forget.
 
-    A receipt holds no id and no row. Its digest of the request is salted, and the salt
-    leaves the model when the model is pickled: keep ``to_dict()`` in your own records if
-    you want to show later which request a receipt belongs to.
+    A receipt holds no id and no row, and prints none of its keyed values. While the model
+    stays in memory, its receipts hold a salt: the key of the digests of the subjects. The
+    salt leaves the model when the model is pickled, and with it what could be tried out:
+    the digests of subjects go, those of models stay under the salt as their key. Keep
+    ``to_dict()`` or ``to_json()`` in your own records if you want to show later whom a
+    receipt is about, and keep them as you would keep the ids: whoever has the salt can try
+    ids, and rows against the digest of the model before. To show a receipt to others,
+    pass on ``without_salt().to_json()``.
+
+    Each receipt names the one before it by a digest under its own salt, from ``fit`` on:
+    :func:`verify_chain` finds receipts that were removed, added or edited.
 
     Parameters
     ----------
@@ -67,7 +100,7 @@ class ForgetReceipt:
         "approximate": neither is promised.
 
     n_subjects : int
-        Number of ids forgotten.
+        Number of ids forgotten. 0 for a request that skipped all its ids.
 
     n_rows : int
         Number of rows forgotten.
@@ -92,10 +125,11 @@ class ForgetReceipt:
         What ended the computation.
 
     request_digest : str
-        SHA-256 of salt and ids.
+        HMAC-SHA256 of ``subject_digests``, with the salt as key.
 
     model_digest_before : str
-        SHA-256 of the fitted model before the request, see :func:`model_digest`.
+        SHA-256 of the fitted model before the request, see :func:`model_digest`. In a
+        receipt without salt, its HMAC-SHA256 with the salt as key.
 
     model_digest_after : str
         The same after the request.
@@ -104,7 +138,44 @@ class ForgetReceipt:
         Parts that still depend on the rows.
 
     salt : str or None, default=None
-        Salt of the request digest. None in a receipt that was pickled with its model.
+        Key of the digests. None in a receipt that was pickled with its model.
+
+    retrained_parts : tuple of str, default=()
+        Steps of a pipeline that were fitted again on all ``n_rows_retrained`` rows before
+        the last step was updated. Empty if there were none, or if it is the whole model
+        that was trained again.
+
+    n_unknown : int, default=0
+        Number of ids of the request that were unknown or forgotten already, and skipped.
+
+    subject_digests : tuple of str, default=()
+        Of each forgotten id, a keyed BLAKE2b of 16 bytes in hexadecimal, sorted: 36 bytes
+        of JSON per id, 360 kB for 10,000. Empty in a receipt without salt.
+
+    previous_digest : str or None, default=None
+        HMAC-SHA256 of the ``digest()`` of the receipt before, with this salt as key. None
+        in the first receipt after ``fit``.
+
+    params : dict, default={}
+        Parameters of the unlearner at the time of the request, and of the estimators in
+        it. Arrays, tables and other containers are named by type and size only.
+
+    versions : dict, default={}
+        Versions of sklearn_unlearn, scikit-learn and numpy.
+
+    schema_version : int, default=1
+        Version of these fields.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn_unlearn import ForgetReceipt, PUMAUnlearner
+    >>> model = PUMAUnlearner(Ridge()).fit(*load_diabetes(return_X_y=True))
+    >>> kept = model.partial_forget([3, 14]).receipts_[-1].to_json()
+    >>> receipt = ForgetReceipt.from_json(kept)
+    >>> receipt.matches([14, 3]), receipt.covers(14), receipt.covers(15)
+    (True, True, False)
     """
 
     created_at: str
@@ -119,63 +190,327 @@ class ForgetReceipt:
     seconds: float
     stopped_because: str
     request_digest: str
-    model_digest_before: str
-    model_digest_after: str
-    not_forgotten: tuple[str, ...] = ()
-    salt: str | None = None
+    model_digest_before: str = field(repr=False)
+    model_digest_after: str = field(repr=False)
+    not_forgotten: tuple = ()
+    salt: str | None = field(default=None, repr=False)
+    retrained_parts: tuple = ()
+    n_unknown: int = 0
+    subject_digests: tuple = field(default=(), repr=False)
+    previous_digest: str | None = field(default=None, repr=False)
+    params: dict = field(default_factory=dict, repr=False, hash=False)
+    versions: dict = field(default_factory=dict, repr=False, hash=False)
+    schema_version: int = SCHEMA_VERSION
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> Self:
+        """Return the receipt that a dict holds.
+
+        Parameters
+        ----------
+        record : dict
+            What ``to_dict()`` returned, also after JSON.
+
+        Returns
+        -------
+        ForgetReceipt
+            Equal to the one that was written.
+
+        Raises
+        ------
+        ValueError
+            If the dict is no receipt, or one of another schema version.
+        """
+        found = record.get("schema_version")
+        if found != SCHEMA_VERSION:
+            raise ValueError(
+                f"schema_version is {found!r}; sklearn_unlearn {__version__} reads receipts of "
+                f"schema version {SCHEMA_VERSION}. Read it with the release that wrote it."
+            )
+        names = {each.name for each in fields(cls)}
+        needed = {
+            each.name
+            for each in fields(cls)
+            if each.default is MISSING and each.default_factory is MISSING
+        }
+        wrong = sorted((needed - record.keys()) | (record.keys() - names))
+        if wrong:
+            raise ValueError(
+                f"This dict is no receipt: {', '.join(wrong)} missing or not a field. "
+                "Pass what to_dict() returned."
+            )
+        tuples = {
+            each.name: tuple(record.get(each.name, ()))
+            for each in fields(cls)
+            if each.default == ()
+        }
+        norms = {
+            name: None if record[name] is None else float(record[name])
+            for name in ("gradient_norm_before", "gradient_norm_after")
+        }
+        return cls(**{**record, **tuples, **norms})
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the receipt that a JSON text holds.
+
+        Parameters
+        ----------
+        text : str
+            What ``to_json()`` returned.
+
+        Returns
+        -------
+        ForgetReceipt
+            Equal to the one that was written.
+        """
+        return cls.from_dict(json.loads(text))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the receipt as a dict that ``json.dumps`` accepts.
+        """Return the receipt as a dict that ``json.dumps`` accepts, salt included.
 
         Returns
         -------
         dict
             One entry per field.
         """
-        return {**asdict(self), "not_forgotten": list(self.not_forgotten)}
+        # The dicts among the fields are shared with other receipts.
+        return {
+            name: list(value) if isinstance(value, tuple) else copy(value)
+            for name, value in vars(self).items()
+        }
 
-    def matches(self, X_ids: ArrayLike) -> bool:
-        """Tell whether this receipt belongs to a request for these ids.
+    def to_json(self) -> str:
+        """Return the receipt as JSON, salt included.
+
+        Returns
+        -------
+        str
+            One object, its names sorted. Numbers that JSON lacks are texts, such as "inf".
+        """
+        record = {
+            name: repr(value) if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in self.to_dict().items()
+        }
+        return json.dumps(record, sort_keys=True, allow_nan=False)
+
+    def digest(self) -> str:
+        """Return a digest of this receipt, the same with and without salt.
+
+        It tells nothing about who was forgotten. Given to a third party, it fixes this
+        receipt and all before it; see ``last_digest`` in :func:`verify_chain`.
+
+        Returns
+        -------
+        str
+            SHA-256 of the JSON of ``without_salt()``, in hexadecimal.
+        """
+        return hashlib.sha256(self.without_salt().to_json().encode()).hexdigest()
+
+    def follows(self, previous):
+        """Tell whether a receipt is the one written before this one, and unchanged.
 
         Parameters
         ----------
-        X_ids : array-like
-            The ids, in any order.
+        previous : ForgetReceipt or None
+            The other receipt, with or without salt; None asks whether this is the first.
 
         Returns
         -------
         bool
-            True if the salted digest agrees.
+            True if it is.
+
+        Raises
+        ------
+        ValueError
+            If this receipt's salt is gone, because it was pickled with its model.
+        """
+        self._check_salt()
+        expected = None if previous is None else keyed_digest(previous.digest(), self.salt)
+        return self.previous_digest == expected
+
+    def matches(self, X_ids):
+        """Tell whether these ids, all of them and no others, are those of the request.
+
+        Parameters
+        ----------
+        X_ids : array-like of shape (n_subjects,)
+            The ids that were forgotten, in any order; without those that were skipped.
+
+        Returns
+        -------
+        bool
+            True if the keyed digest agrees. Equal ids of other types agree.
 
         Raises
         ------
         ValueError
             If the salt is gone, because the receipt was pickled with its model.
         """
+        self._check_salt()
+        digests = subject_digests(_checked_keys(X_ids), self.salt)
+        return request_digest(digests, self.salt) == self.request_digest
+
+    def covers(self, X_id):
+        """Tell whether one subject was among those of the request.
+
+        Parameters
+        ----------
+        X_id : hashable
+            One id.
+
+        Returns
+        -------
+        bool
+            True if it was forgotten by this request.
+
+        Raises
+        ------
+        ValueError
+            If the salt is gone, because the receipt was pickled with its model, or if the
+            digests of the subjects were changed.
+        """
+        self._check_salt()
+        if request_digest(self.subject_digests, self.salt) != self.request_digest:
+            raise ValueError(
+                "subject_digests don't agree with request_digest: the receipt was changed. "
+                "Use the receipt that was kept at the time of the request."
+            )
+        (digest,) = subject_digests(_checked_keys([X_id]), self.salt)
+        return digest in self.subject_digests
+
+    def without_salt(self) -> Self:
+        """Return the receipt without its salt and what could be tried out.
+
+        Returns
+        -------
+        ForgetReceipt
+            A receipt from which neither ids nor the model before can be found by trying.
+        """
+        if self.salt is None:
+            return self
+        return replace(
+            self,
+            salt=None,
+            subject_digests=(),
+            model_digest_before=keyed_digest(self.model_digest_before, self.salt),
+            model_digest_after=keyed_digest(self.model_digest_after, self.salt),
+        )
+
+    def _check_salt(self):
+        """Raise if the key of the digests is gone."""
         if self.salt is None:
             raise ValueError(
                 "This receipt has no salt: it was stored with its model. "
                 "Use the receipt's to_dict() that was kept at the time of the request."
             )
-        return request_digest(as_keys(X_ids), self.salt) == self.request_digest
-
-    def without_salt(self) -> Self:
-        """Return the receipt without the salt of its request digest.
-
-        Returns
-        -------
-        ForgetReceipt
-            A receipt from which the ids can't be found by trying them.
-        """
-        return replace(self, salt=None)
 
 
-def new_salt() -> str:
-    """Return a fresh random salt."""
-    return secrets.token_hex(16)
+def write_receipt(keys, previous, params, **entries):
+    """Return the receipt of a request that is being carried out.
+
+    Parameters
+    ----------
+    keys : list
+        The forgotten ids as plain Python objects, each once.
+
+    previous : ForgetReceipt or None
+        The receipt before.
+
+    params : dict
+        Parameters of the unlearner, in types that JSON has.
+
+    **entries : dict
+        The fields that are not computed here.
+
+    Returns
+    -------
+    ForgetReceipt
+        With a fresh salt.
+    """
+    salt = secrets.token_hex(16)
+    digests = subject_digests(keys, salt)
+    if previous is not None and previous.params == params:
+        # One dict for many receipts.
+        params = previous.params
+    return ForgetReceipt(
+        created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        n_subjects=len(keys),
+        request_digest=request_digest(digests, salt),
+        subject_digests=digests,
+        previous_digest=None if previous is None else keyed_digest(previous.digest(), salt),
+        salt=salt,
+        params=params,
+        versions=VERSIONS,
+        **entries,
+    )
 
 
-def request_digest(keys: list[Any], salt: str) -> str:
-    """Return the salted SHA-256 of ids, whatever their order."""
-    text = "\n".join(sorted(map(repr, keys)))
-    return hashlib.sha256(f"{salt}\n{text}".encode()).hexdigest()
+def verify_chain(receipts, *, last_digest=None):
+    """Tell whether receipts are all those of a model since ``fit``, in order and unchanged.
+
+    Whoever knows the salts can write another chain that fits together. To rule this out,
+    give the ``digest()`` of each receipt to somebody else at the time of the request; it
+    tells nothing about who was forgotten.
+
+    Parameters
+    ----------
+    receipts : list of ForgetReceipt
+        All receipts of a model, the oldest first, as read from your records: those with
+        salt.
+
+    last_digest : str, default=None
+        ``digest()`` of the last receipt, noted elsewhere. Without it, receipts missing at
+        the end are not found, nor a change of the last one.
+
+    Returns
+    -------
+    bool
+        True if each receipt names the one before it as it is.
+
+    Raises
+    ------
+    ValueError
+        If a receipt has no salt, because it was pickled with its model.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn_unlearn import PUMAUnlearner, verify_chain
+    >>> model = PUMAUnlearner(Ridge()).fit(*load_diabetes(return_X_y=True))
+    >>> receipts = model.partial_forget([3]).partial_forget([14]).receipts_
+    >>> verify_chain(receipts), verify_chain(receipts[1:])
+    (True, False)
+    """
+    whole = all(after.follows(before) for before, after in pairwise([None, *receipts]))
+    end = receipts[-1].digest() if receipts else None
+    return whole and (last_digest is None or last_digest == end)
+
+
+def subject_digests(keys, salt):
+    """Return a keyed digest of each id, sorted; equal ids have equal ones."""
+    blank = hashlib.blake2b(key=salt.encode(), digest_size=DIGEST_SIZE)
+    digests = []
+    for key in keys:
+        mac = blank.copy()
+        mac.update(encoded(key))
+        digests.append(mac.hexdigest())
+    return tuple(sorted(digests))
+
+
+def request_digest(digests, salt):
+    """Return the keyed digest of the digests of subjects."""
+    return keyed_digest("\n".join(digests), salt)
+
+
+def keyed_digest(text, salt):
+    """Return the HMAC-SHA256 of a text, in hexadecimal."""
+    return hmac.digest(salt.encode(), text.encode(), "sha256").hex()
+
+
+def _checked_keys(X_ids):
+    """Return ids as keys, each once."""
+    keys = as_keys(X_ids)
+    check_keys(keys, "argument X_ids")
+    return list(dict.fromkeys(keys))

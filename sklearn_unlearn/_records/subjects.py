@@ -1,55 +1,48 @@
 """Which rows belong to which data subject."""
 
-from datetime import date
-
 import numpy as np
 
-
-def as_keys(X_ids):
-    """Return ids as a list of plain Python objects, so that equal ids hash alike."""
-    if hasattr(X_ids, "iloc") or type(X_ids).__module__.startswith("pandas"):
-        return X_ids.tolist()
-    if isinstance(X_ids, np.ndarray):
-        if X_ids.ndim != 1:
-            raise ValueError(
-                f"X_ids must be one-dimensional; got shape {X_ids.shape}. Pass one id per row."
-            )
-        if X_ids.dtype.kind != "M":
-            X_ids = X_ids.tolist()
-    if isinstance(X_ids, (str, bytes)) or not hasattr(X_ids, "__iter__"):
-        raise ValueError(
-            f"X_ids must be a list or array of ids; got the single {type(X_ids).__name__} "
-            f"{X_ids!r}. Pass [{X_ids!r}]."
-        )
-    return [_plain(key) for key in X_ids]
+from sklearn_unlearn._records.keys import as_keys, check_keys, check_lasting
 
 
-def _plain(key):
-    """Return a NumPy scalar as the Python object that it equals."""
-    if isinstance(key, np.datetime64):
-        moment = key.astype("datetime64[us]").item()
-        # NaT has no time of day
-        return moment if isinstance(moment, date) else None
-    return key.item() if isinstance(key, np.generic) else key
+class UnknownIdError(KeyError):
+    """Ids that a model does not know, or has forgotten already.
 
+    The text of the error holds no id, so that it may be logged.
 
-def _check_keys(keys, source):
-    """Refuse ids that could never be asked for again."""
-    kinds = {kind.__name__: kind for kind in set(map(type, keys))}
-    unhashable = sorted(name for name, kind in kinds.items() if kind.__hash__ is None)
-    if unhashable:
-        raise TypeError(
-            f"Ids ({source}) must be hashable; got {', '.join(unhashable)}. "
-            "Use strings, numbers or tuples."
-        )
-    missing = {"NoneType", "NAType", "NaTType"} & kinds.keys()
-    if "float" in kinds and any(isinstance(key, float) and key != key for key in keys):
-        missing.add("NaN")
-    if missing:
-        raise ValueError(
-            f"Ids ({source}) contain missing values ({', '.join(sorted(missing))}). "
-            "Give every row an id."
-        )
+    Parameters
+    ----------
+    message : str
+        What is wrong and what to do.
+
+    unknown : list, default=()
+        The ids.
+
+    Attributes
+    ----------
+    unknown : list
+        The ids, each once, in the order of the request.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn_unlearn import PUMAUnlearner, UnknownIdError
+    >>> model = PUMAUnlearner(Ridge()).fit(*load_diabetes(return_X_y=True))
+    >>> try:
+    ...     model = model.partial_forget([7, 1000])
+    ... except UnknownIdError as error:
+    ...     print(error.unknown)
+    [1000]
+    """
+
+    def __init__(self, message, unknown=()):
+        super().__init__(message)
+        self.unknown = list(unknown)
+
+    def __str__(self):
+        # KeyError would quote it.
+        return self.args[0]
 
 
 def _read_keys(positions, X, y, X_ids):
@@ -62,14 +55,24 @@ def _read_keys(positions, X, y, X_ids):
         source, ids = "y.index", y.index
     else:
         return "row positions", positions
+    _check_order(ids)
     keys = as_keys(ids)
     if len(keys) != len(positions):
         raise ValueError(
             f"X_ids has {len(keys)} ids for {len(positions)} rows. "
             "Pass one id per row of X; rows of one subject share their id."
         )
-    _check_keys(keys, source)
+    check_keys(keys, source)
+    check_lasting(keys)
     return source, keys
+
+
+def _check_order(X_ids):
+    """Refuse ids whose order is arbitrary where it matters."""
+    if isinstance(X_ids, (set, frozenset)):
+        raise ValueError(
+            f"X_ids is a {type(X_ids).__name__}, which has no order. Pass a list or array."
+        )
 
 
 class SubjectIndex:
@@ -131,8 +134,8 @@ class SubjectIndex:
             known = [key for key in keys if key in self._rows_of]
             if known:
                 raise ValueError(
-                    f"{len(known)} new id(s) of {source} are known already, the first is "
-                    f"{known[0]!r}. Pass X_ids to add rows to known subjects."
+                    f"{len(known)} of {len(keys)} new id(s) of {source} are known already. "
+                    "Pass X_ids to add rows to known subjects."
                 )
         return keys
 
@@ -160,60 +163,98 @@ class SubjectIndex:
 
     def _build(self):
         """Make the look-up table, on the first request only."""
-        keys = self._keys
-        rows_of = dict(zip(keys, range(len(keys)), strict=True))
-        if len(rows_of) < len(keys):
+        rows_of = dict(zip(self._keys, range(len(self._keys)), strict=True))
+        if len(rows_of) < len(self._keys):
             rows_of = {}
-            for row, key in enumerate(keys):
+            for row, key in enumerate(self._keys):
                 rows_of.setdefault(key, []).append(row)
         # One C-level call, so that an interrupt can't come in between.
         vars(self).update(_rows_of=rows_of, _keys=None)
 
-    def rows(self, X_ids):
-        """Return the ids of a request and the rows that they own.
+    @property
+    def n_subjects(self):
+        """Number of ids that are not forgotten."""
+        if self._rows_of is None:
+            self._build()
+        return len(self._rows_of)
+
+    def knows(self, X_ids):
+        """Tell for each id whether it is known and not forgotten.
+
+        Parameters
+        ----------
+        X_ids : array-like of shape (n_ids,)
+            Ids.
+
+        Returns
+        -------
+        ndarray of bool of shape (n_ids,)
+            One answer per id.
+        """
+        if self._rows_of is None:
+            self._build()
+        _check_order(X_ids)
+        keys = as_keys(X_ids)
+        check_keys(keys, "argument X_ids")
+        return np.fromiter((key in self._rows_of for key in keys), bool, len(keys))
+
+    def request(self, X_ids, skip_unknown=False):
+        """Return what a request asks for.
 
         Parameters
         ----------
         X_ids : array-like
-            Ids, each once.
+            Ids; one that is named twice counts once.
+
+        skip_unknown : bool, default=False
+            True if ids that are not known are left out, False if they are an error.
 
         Returns
         -------
         keys : list
-            The ids as plain Python objects.
+            The known ids as plain Python objects.
 
         rows : ndarray of int
-            Rows of the first id, then of the second, and so on.
+            Rows of the first id, then of the second, and so on; for a set, whose order is
+            arbitrary, in ascending order.
+
+        n_unknown : int
+            Number of ids that were left out.
         """
         if self._rows_of is None:
             self._build()
-        keys = as_keys(X_ids)
-        if not keys:
+        asked = as_keys(X_ids)
+        if not asked:
             raise ValueError("X_ids is empty: name at least one id to forget.")
-        try:
-            owned = [self._rows_of[key] for key in keys]
-        except KeyError:
-            unknown = [key for key in keys if key not in self._rows_of]
-            raise KeyError(self._explain_unknown(unknown)) from None
-        if len(set(keys)) < len(keys):
-            seen = set()
-            twice = next(key for key in keys if key in seen or seen.add(key))
-            raise ValueError(f"X_ids names {twice!r} more than once; name every id once.")
+        check_keys(asked, "argument X_ids")
+        keys = list(dict.fromkeys(asked))
+        owned = [self._rows_of.get(key) for key in keys]
+        n_unknown = owned.count(None)
+        if n_unknown:
+            unknown = [key for key, own in zip(keys, owned) if own is None]
+            if not skip_unknown:
+                raise UnknownIdError(self._explain_unknown(unknown, len(keys)), unknown)
+            keys = [key for key, own in zip(keys, owned) if own is not None]
+            owned = [own for own in owned if own is not None]
         rows = np.fromiter(_flatten(owned), dtype=np.intp)
-        return keys, rows
+        if isinstance(X_ids, (set, frozenset)):
+            rows.sort()
+        return keys, rows, n_unknown
 
-    def _explain_unknown(self, unknown):
-        """Say what is known of ids that were not found."""
+    def rows(self, X_ids):
+        """Return the ids of a request and the rows that they own; see :meth:`request`."""
+        return self.request(X_ids)[:2]
+
+    def _explain_unknown(self, unknown, n_asked):
+        """Say what is known of ids that were not found, but none of them."""
+        kinds = ", ".join(sorted({type(key).__name__ for key in unknown}))
         known = next(iter(self._rows_of), None)
-        hint = ""
-        if known is not None and type(known) is not type(unknown[0]):
-            hint = (
-                f" The model's ids are of type {type(known).__name__}, "
-                f"this one is of type {type(unknown[0]).__name__}."
-            )
+        theirs = "" if known is None else f" (type {type(known).__name__})"
         return (
-            f"{len(unknown)} id(s) unknown or already forgotten, the first is {unknown[0]!r}."
-            f"{hint} The ids come from {self.source}."
+            f"Unknown or already forgotten: {len(unknown)} of {n_asked} id(s) asked for (type "
+            f"{kinds}). The model's ids{theirs} come from {self.source}. Ask knows(X_ids) which "
+            'ids it has, look at this error\'s attribute unknown, or pass unknown="skip" to '
+            "partial_forget to forget the others."
         )
 
     def forget(self, keys):
