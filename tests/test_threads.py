@@ -87,8 +87,8 @@ def test_a_pickle_that_is_made_during_requests_is_of_one_moment(name):
         kept, _, _ = stored.training_data(stored.rows_of())
         np.testing.assert_allclose(kept, X[n_gone:])
         if stored.receipts_:
-            last = stored.receipts_[-1].model_digest_after
-            assert model_digest(stored.estimator_) == last
+            written = model.receipts_[n_gone - 1].model_digest_after
+            assert model_digest(stored.estimator_) == written
 
 
 def test_fits_and_requests_do_not_mix():
