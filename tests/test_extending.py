@@ -2,6 +2,8 @@
 
 import importlib.util
 import logging
+import os
+import subprocess
 import sys
 from copy import deepcopy
 from dataclasses import replace
@@ -48,6 +50,17 @@ def test_the_unlearner_of_the_docs_is_short_and_shown_whole():
     assert "literalinclude:: ../examples/own_unlearner.py" in page
     code = EXAMPLE.read_text().partition("class CountingUnlearner")[2].partition("# %%")[0]
     assert len([line for line in code.splitlines() if line.strip()]) <= 40
+
+
+def test_the_script_of_the_docs_runs():
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLE)],
+        env={**os.environ, "PYTHONPATH": str(EXAMPLE.parent.parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "exact\nbitwise equal to a refit: True\n"
 
 
 def test_the_unlearner_of_the_docs_equals_a_refit():

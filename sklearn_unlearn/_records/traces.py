@@ -32,9 +32,8 @@ def reachable(root):
             stack.extend([item.__closure__, item.__defaults__, item.__kwdefaults__])
             stack.append(vars(item))
             continue
-        if hasattr(item, "untyped_storage"):
-            stack.append(item.detach().cpu().numpy())
-        yield item
+        # The array of a tensor is made here, and its base is a new tensor: it isn't gone into.
+        yield item.detach().cpu().numpy() if hasattr(item, "untyped_storage") else item
         if isinstance(item, np.ndarray):
             # NumPy tells the garbage collector neither of its views nor of its objects.
             stack.append(item.base)
