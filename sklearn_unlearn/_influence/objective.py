@@ -351,6 +351,14 @@ class Objective(ABC):
             model can express them.
         """
 
+    def kept(self):
+        """Return the objective as it may be stored after a request: without traces of the rows."""
+        return self
+
+    def own(self):
+        """Make private, writable copies of what ``erase`` writes to; nothing else changes."""
+        self.data.own()
+
     @abstractmethod
     def measured_gradient_norm(self):
         """Return the mean objective's largest gradient entry if a pass measured it, else None."""

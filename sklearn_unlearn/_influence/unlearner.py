@@ -260,7 +260,7 @@ class ObjectiveUnlearner(BaseUnlearner):
             left.append("what the layers before the output learned from a class without rows")
         carried, outcome = self._arrive(objective, after, hessian_of, rows, leaving, pass_begins)
         refitted = carried.features is not objective.features and not carried.features.numeric
-        return {"estimator_": self._written(carried), "_objective": carried}, replace(
+        return {"estimator_": self._written(carried), "_objective": carried.kept()}, replace(
             outcome,
             n_rows_retrained=carried.n_rows if refitted else 0,
             gradient_norm_before=norm,

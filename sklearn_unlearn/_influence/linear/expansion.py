@@ -1,5 +1,6 @@
 """Second-order expansions of a sum of losses of linear predictions."""
 
+import hashlib
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -7,6 +8,13 @@ from scipy import sparse
 from sklearn.utils.extmath import safe_sparse_dot
 
 from sklearn_unlearn._records.rows import batches
+
+# Raw predictions may be off by about this much where a Hessian is made to be kept: curvature
+# changes by as many hundredths, and one row of a thousand moves them by less.
+BLUR = 2.0**-5
+
+# A parameter's curvature that falls below this share of what it was is measured anew.
+MIN_SHARE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -18,10 +26,10 @@ class Expansion:
 
     Parameters
     ----------
-    value : ndarray of shape (n_groups, n_outputs)
-        Loss.
+    value : ndarray of shape (n_groups, n_outputs) or None
+        Loss. None, with the gradient, where both are to be measured anew.
 
-    gradient : ndarray of shape (n_groups, n_outputs, n_features + 1)
+    gradient : ndarray of shape (n_groups, n_outputs, n_features + 1) or None
         Its gradient.
 
     hessian : ndarray of shape (n_groups, n_blocks, d, d) or None
@@ -29,29 +37,38 @@ class Expansion:
         outputs of softmax. None where it is too large to keep.
 
     reference : ndarray of shape (n_groups, n_blocks, d) or None, default=None
-        Diagonal of the Hessian when it was last made from the rows.
+        Diagonal of the Hessian when it was last made from the rows; powers of two from the
+        end of a request on.
 
-    mass : ndarray of shape (2, n_features) or None, default=None
-        Weighted sum of squares of each feature: now, and when the Hessian was last made.
+    at : ndarray of shape (n_outputs, n_features + 1) or None, default=None
+        Parameters that the Hessian was made at; None for those of the objective then.
 
-    weight : float, default=0.0
-        Weight of the rows when the Hessian was last made.
+    weights : ndarray of shape (n_rows,) or None, default=None
+        Weights of the rows that the Hessian was made with.
 
     drift : float, default=0.0
-        Weight that has changed since, as a share.
+        Weight that has changed since, as a share: a sum of powers of two, each rounded up.
 
     measured : bool, default=True
         False if value and gradient were carried along a step, not summed over rows.
+
+    rough : bool, default=False
+        True if of the value only the size is known.
+
+    is_settled : bool, default=False
+        True if the reference is rounded.
     """
 
     value: np.ndarray
     gradient: np.ndarray
     hessian: np.ndarray | None
     reference: np.ndarray | None = None
-    mass: np.ndarray | None = None
-    weight: float = 0.0
+    at: np.ndarray | None = None
+    weights: np.ndarray | None = None
     drift: float = 0.0
     measured: bool = True
+    rough: bool = False
+    is_settled: bool = False
 
     @classmethod
     def zeros(cls, n_groups, theta_shape, hessian_shape=None):
@@ -60,7 +77,6 @@ class Expansion:
             np.zeros((n_groups, theta_shape[0])),
             np.zeros((n_groups, *theta_shape)),
             np.zeros((n_groups, *hessian_shape)) if hessian_shape else None,
-            mass=np.zeros((2, theta_shape[1] - 1)),
         )
 
     def add(self, group, Z, value, slope, curvature, coupled_weight=None):
@@ -113,13 +129,101 @@ class Expansion:
         change[:-1, -1] = shift
         n_copies = self.hessian.shape[-1] // len(change)
         whole = np.kron(np.eye(n_copies), change)
+        grown = np.append(scale**2, 1.0)
+        if self.is_settled:
+            grown = rounded_up(grown)
         return replace(
             self,
             gradient=self.gradient @ change.T,
             hessian=whole @ self.hessian @ whole.T,
-            reference=self.reference * np.diag(whole) ** 2,
-            mass=self.mass * scale**2,
+            reference=self.reference * np.tile(grown, n_copies),
+            at=None if self.at is None else converted(self.at, scale, shift),
         )
+
+    def settled(self):
+        """Return the expansion as it may be stored: nothing in it tells of rows that left.
+
+        How large sums once were serves to guard against rounding; powers of two are enough for
+        that, and their difference from the sums of now is no row's.
+        """
+        if self.is_settled:
+            return self
+        return replace(self, reference=power_of_two(self.reference), is_settled=True)
+
+    def diagonal(self):
+        """Return the diagonal of the Hessian, of shape (n_groups, n_blocks, d)."""
+        return np.diagonal(self.hessian, axis1=-2, axis2=-1)
+
+    def has_lost_digits(self):
+        """True if so much of a parameter's curvature has left that the rest is rounding errors."""
+        return (self.diagonal().sum(axis=0) < MIN_SHARE * self.reference.sum(axis=0)).any()
+
+    def squares(self):
+        """Return the mean square of each feature, weighted by curvature."""
+        found = self.diagonal().sum(axis=0).reshape(-1, self.at.shape[1]).sum(axis=0)
+        return found[:-1] / found[-1]
+
+
+def power_of_two(values):
+    """Return the smallest powers of two that are not below the values; zero for those below 0."""
+    values = np.asarray(values, dtype=float)
+    found = np.zeros_like(values)
+    positive = values > 0
+    found[positive] = np.exp2(np.ceil(np.log2(values[positive])))
+    return found
+
+
+def rounded_up(factors):
+    """Return factors rounded up: 1, the 16th root of two, or a power of two.
+
+    So that many factors near one, each a request's, do not make up a large one.
+    """
+    small = 2.0 ** (1 / 16)
+    return np.where(factors <= 1, 1.0, np.where(factors <= small, small, power_of_two(factors)))
+
+
+def converted(theta, scale, shift):
+    """Return parameters of the same predictions for features ``old * scale + shift``."""
+    theta = theta.copy()
+    theta[:, :-1] /= scale
+    theta[:, -1] -= theta[:, :-1] @ shift
+    return theta
+
+
+def blurred(theta, squares):
+    """Return parameters that are off by more than a few rows can move them.
+
+    A Hessian that is kept tells the parameters that it was made at, and these, compared with
+    those of later, which row has left in between. So it is made nearby instead. The offset is
+    drawn from a hash of the parameters: the same at every run, and not to be taken off.
+
+    Parameters
+    ----------
+    theta : ndarray of shape (n_outputs, n_features + 1)
+        Parameters.
+
+    squares : ndarray of shape (n_features,)
+        Mean square of each feature.
+
+    Returns
+    -------
+    ndarray of the shape of theta
+        Parameters within :func:`blur` of them.
+    """
+    seed = hashlib.sha256(np.ascontiguousarray(theta).tobytes()).digest()
+    rng = np.random.default_rng(int.from_bytes(seed, "big"))
+    return theta + rng.uniform(-1, 1, theta.shape) * blur(squares)
+
+
+def blur(squares):
+    """Return how far parameters may be off, of shape (n_features + 1,).
+
+    Together these offsets change a raw prediction by about BLUR / sqrt(3).
+    """
+    # What is hardly ever there would else be off by any amount.
+    squares = np.maximum(squares, 1e-4 * squares.max(initial=0.0))
+    squares = np.append(np.where(squares > 0, squares, 1.0), 1.0)
+    return BLUR / np.sqrt(len(squares) * squares)
 
 
 def sum_of_squares(Z, weights):

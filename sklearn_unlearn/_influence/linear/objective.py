@@ -13,8 +13,13 @@ import numpy as np
 from sklearn_unlearn._influence.linear.class_weights import ClassWeights
 from sklearn_unlearn._influence.linear.expansion import (
     Expansion,
+    blur,
+    blurred,
+    converted,
+    power_of_two,
     pull_back,
     push_forward,
+    sum_of_squares,
 )
 from sklearn_unlearn._influence.linear.inverse import block_solvers, by_block, solve_by_products
 from sklearn_unlearn._influence.linear.leave_one_out import self_influence
@@ -88,6 +93,8 @@ class LinearObjective(Objective):
         self.expansion = None
         self.is_reweighted = False
         self._solvers = None
+        # True once there was a request: then the next Hessian is made to be kept.
+        self._has_served = False
 
     @staticmethod
     def make_rows(X, features):
@@ -200,15 +207,23 @@ class LinearObjective(Objective):
     def _add(self, expansion, rows, weights, Z, raw):
         """Add rows to an expansion at given raw predictions."""
         u, y = self.output_weights(rows, weights), self.targets(rows)
-        add_rows(expansion, self.loss, Z, raw, y, weights, u, self._groups(rows))
+        curved = None
+        if expansion.at is not None or expansion.weights is not None:
+            at = raw if expansion.at is None else push_forward(Z, expansion.at)
+            w = weights if expansion.weights is None else expansion.weights[rows]
+            curved = at, self.output_weights(rows, w)
+        add_rows(expansion, self.loss, Z, raw, y, u, self._groups(rows), curved)
 
-    def measured(self, hessian=True):
+    def measured(self, hessian=True, to_keep=False):
         """Return the objective with its expansion summed over all rows.
 
         Parameters
         ----------
         hessian : bool, default=True
             Whether to make the Hessian too; else the one at hand is kept, if there is one.
+
+        to_keep : bool, default=False
+            Whether to make the Hessian so that it may serve later requests.
 
         Returns
         -------
@@ -220,6 +235,8 @@ class LinearObjective(Objective):
         total = self._empty(hessian)
         weights = self.live_weights()
         for _, rows, Z in self._walk():
+            if to_keep and hessian and not self.loss.quadratic and total.at is None:
+                total = replace(total, at=self._blurred(Z))
             self._add(total, rows, weights[rows], Z, self.raw(Z))
         new = copy(self)
         if hessian:
@@ -228,24 +245,38 @@ class LinearObjective(Objective):
             new.expansion = total
         else:
             new.expansion = replace(
-                self.expansion, value=total.value, gradient=total.gradient, measured=True
+                self.expansion,
+                value=total.value,
+                gradient=total.gradient,
+                measured=True,
+                rough=False,
             )
         return new
 
     def _as_reference(self, total):
         """Return an expansion that was just made from the rows."""
-        reference = np.diagonal(total.hessian, axis1=-2, axis2=-1).copy()
-        return replace(total, reference=reference, weight=self.class_weights.sample_weight)
+        return replace(total, reference=total.diagonal().copy(), weights=self.weights)
+
+    def _blurred(self, Z):
+        """Return parameters nearby, as far off as suits features of some rows."""
+        n_rows = Z.shape[0]
+        at = blurred(self.theta, sum_of_squares(Z, np.full(n_rows, 1 / n_rows)))
+        at[:, -1] *= self.fit_intercept
+        return at
 
     def expanded(self):
         """Return the expansion, made at the first call."""
         if self.expansion is None:
-            self.expansion = self.measured().expansion
+            self.expansion = self.measured(to_keep=self._has_served).expansion
+        if self.expansion.gradient is None:
+            self.expansion = self.measured(hessian=False).expansion
         return self.expansion
 
-    def value(self):
-        """Return the objective's value, penalty included."""
-        data = (self.factors() * self.expanded().value).sum()
+    def value(self, rough=False):
+        """Return the objective's value, penalty included; if ``rough``, its size will do."""
+        if self.expanded().rough and not rough:
+            self.expansion = self.measured(hessian=False).expansion
+        data = (self.factors() * self.expansion.value).sum()
         return float(data + 0.5 * (self.penalty() * self.theta**2).sum())
 
     def gradient(self):
@@ -352,24 +383,70 @@ class LinearObjective(Objective):
         new._solvers = None
         new.data = self.data.without(rows)
         new.class_weights = self.class_weights.without(self.data.codes(rows), self.weights[rows])
-        if self.expansion is None or self._is_stale():
-            new.expansion = None
-            return new
-        left, e = self._terms_of(rows, self.weights[rows], True), self.expansion
-        mass = np.array([e.mass[0] - left.mass[0], e.mass[1]])
-        # A feature that has all but vanished is known from its rows alone.
-        vanished = mass[0] < 1e-6 * mass[1]
+        share = self._share(self.weights[rows].sum())
+        # A Hessian that the next request would make anew need not be kept.
+        new._has_served = self._has_served and share <= MAX_DRIFT / 4
         new.expansion = None
-        if not vanished.any():
-            new.expansion = replace(
-                e,
-                value=e.value - left.value,
-                gradient=e.gradient - left.gradient,
-                hessian=e.hessian - left.hessian,
-                mass=mass,
-                drift=e.drift + self._share(self.weights[rows].sum()),
-            )
+        if self.expansion is None or self._is_stale():
+            return new
+        left, e = self._leaving(rows), self.expansion
+        e = replace(e, hessian=e.hessian - left.hessian, drift=e.drift + share)
+        if e.has_lost_digits():
+            return new
+        if e.gradient is None:
+            new.expansion = e
+            return new.measured(hessian=False)
+        new.expansion = replace(e, value=e.value - left.value, gradient=e.gradient - left.gradient)
         return new
+
+    def _leaving(self, rows):
+        """Return what some rows have in the expansion, the Hessian as it was made."""
+        e = self.expansion
+        weights = None if e.weights is self.weights else e.weights
+        total = replace(self._empty(True), at=e.at, weights=weights)
+        for at, some, Z in self._walk(rows):
+            self._add(total, some, self.weights[rows[at]], Z, self.raw(Z))
+        return total
+
+    def kept(self):
+        """Return the objective with so much of its expansion as may be stored.
+
+        Whatever is left can be computed from the remaining rows and the parameters, or is
+        rounded so that its difference from what can be is no row's.
+        """
+        new, e = copy(self), self.expansion
+        new._has_served = True
+        if e is None or not self._lasts():
+            new.expansion, new._solvers = None, None
+            return new
+        if not e.measured and (self.is_reweighted or not self.loss.quadratic):
+            e = self._carried(e)
+        new.expansion = e.settled()
+        return new
+
+    def _lasts(self):
+        """True if the Hessian can serve the next request without telling of this one."""
+        e = self.expansion
+        if self._is_stale() or self.loss.quadratic:
+            return not self._is_stale()
+        if e.at is None:
+            return False
+        return bool((np.abs(self.theta - e.at) <= blur(e.squares())).all())
+
+    def _carried(self, e):
+        """Return an expansion that was carried along a step without what tells the step.
+
+        At the end of a Newton step the gradient is nil, and is set so to the last digit; any
+        other is measured when it is needed. Of the value only the size will matter.
+        """
+        squares = e.diagonal()[0].reshape(-1, self.shape[1])
+        bound = 1e-10 * np.sqrt(squares * squares[:, -1:])
+        if len(e.gradient) > 1 or not (np.abs(self.gradient()) <= bound).all():
+            return replace(e, value=None, gradient=None)
+        gradient = self._freed(-self.penalty() * self.theta)[None]
+        # The nearest: rounded up at each request, it would grow without a reason.
+        value = power_of_two(np.abs(e.value) / np.sqrt(2))
+        return replace(e, value=value, gradient=gradient, rough=True)
 
     def check_remaining(self, model):
         """Raise a ValueError if no row is left, or none of a class."""
@@ -386,8 +463,9 @@ class LinearObjective(Objective):
             )
 
     def _share(self, weight):
-        """Return a weight as a share of all weight when the Hessian was made."""
-        return float(weight / max(self.expansion.weight, np.finfo(float).tiny))
+        """Return a weight as a share of all weight, rounded up to a power of two."""
+        total = max(self.class_weights.sample_weight, np.finfo(float).tiny)
+        return float(power_of_two(weight / total))
 
     def _is_stale(self):
         """True if the expansion should be made anew before the next step."""
@@ -457,10 +535,7 @@ class LinearObjective(Objective):
         if change is None:
             return new._projected(self)
         scale, shift = change
-        theta = self.theta.copy()
-        theta[:, :-1] /= scale
-        theta[:, -1] -= theta[:, :-1] @ shift
-        new._theta = theta
+        new._theta = converted(self.theta, scale, shift)
         if self.expansion is not None and self.expansion.hessian is not None:
             new.expansion = self.expansion.rescaled(scale, shift)
         if self.fit_intercept:
@@ -551,4 +626,6 @@ class LinearObjective(Objective):
     def erase(self, rows):
         """Remove the values of rows from the shared arrays; repeated calls change nothing."""
         super().erase(rows)
+        if self.expansion is not None and self.expansion.weights is not None:
+            self.expansion.weights[rows] = 0
         self._solvers = None

@@ -7,7 +7,7 @@ Features Z have shape (n, n_features), raw predictions and targets (n, n_outputs
 import numpy as np
 from scipy import sparse
 
-from sklearn_unlearn._influence.linear.expansion import pull_back, push_forward, sum_of_squares
+from sklearn_unlearn._influence.linear.expansion import pull_back, push_forward
 
 
 def weighted(u, derivative, raw, y):
@@ -31,14 +31,17 @@ def times_curvature(loss, h, u, change):
     return u * h * (change - (h * change).sum(axis=1, keepdims=True))
 
 
-def add_rows(expansion, loss, Z, raw, y, weights, u, codes):
-    """Add rows to an expansion, in place, at given raw predictions."""
+def add_rows(expansion, loss, Z, raw, y, u, codes, curved=None):
+    """Add rows to an expansion, in place, at given raw predictions.
+
+    ``curved`` are raw predictions and u for the Hessian, where it is made with others.
+    """
     value = weighted(u, loss.value, raw, y)
     slope = weighted(u, loss.gradient, raw, y)
     h = None
     if expansion.hessian is not None:
+        raw, u = curved or (raw, u)
         h = row_curvatures(loss, u, raw, y, expansion.hessian.shape[1])
-        expansion.mass[:] += sum_of_squares(Z, weights)
     coupled_weight = u[:, 0] if loss.coupled else None
     if codes is None:
         expansion.add(0, Z, value, slope, h, coupled_weight)

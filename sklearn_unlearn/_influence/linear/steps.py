@@ -137,7 +137,7 @@ def is_long(objective, step):
         return False
     promised = -0.5 * (objective.gradient() * step).sum()
     tiny = 1e-10 * objective.class_weights.weight
-    return not promised <= LONG_STEP * abs(objective.value()) + tiny
+    return not promised <= LONG_STEP * abs(objective.value(rough=True)) + tiny
 
 
 def backtrack(objective, step):
