@@ -1,11 +1,14 @@
 """ArcaneEnsemble: one chain per class, forgetting exactly."""
 
+from collections.abc import Callable
 from copy import copy
 from numbers import Integral, Real
+from os import PathLike
+from typing import Literal
 
 import numpy as np
 from scipy.special import log_expit, log_softmax, softmax
-from sklearn.base import ClassifierMixin, is_classifier
+from sklearn.base import BaseEstimator, ClassifierMixin, is_classifier
 from sklearn.utils import ClassifierTags, TargetTags, column_or_1d, get_tags
 from sklearn.utils.multiclass import check_classification_targets
 
@@ -17,6 +20,7 @@ from sklearn_unlearn._chains.unlearner import ChainedUnlearner
 from sklearn_unlearn._inner.declared import check_number, check_option
 from sklearn_unlearn._inner.skorch import adapted
 from sklearn_unlearn._records.targets import joined_labels
+from sklearn_unlearn.base import MatrixLike, RandomState
 from sklearn_unlearn.one_class.student import StudentTDensity
 
 
@@ -50,20 +54,20 @@ class ClassModels(ClassifierMixin, TrainedInChains):
         has_odds = is_classifier(self.estimators_[0]) and _gives_proba(self.estimators_[0])
         return log_expit(scores) if has_odds else scores
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> np.ndarray:
         """Predict class labels."""
         return self.classes_[self._scores(X).argmax(axis=1)]
 
-    def decision_function(self, X):
+    def decision_function(self, X: MatrixLike) -> np.ndarray:
         """Return scores of the classes; for two classes, how far the second is ahead."""
         scores = self._scores(X)
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: MatrixLike) -> np.ndarray:
         """Predict class probabilities."""
         return softmax(self._scores(X), axis=1)
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: MatrixLike) -> np.ndarray:
         """Predict logarithms of class probabilities."""
         return log_softmax(self._scores(X), axis=1)
 
@@ -195,18 +199,18 @@ class ArcaneEnsemble(ChainedUnlearner):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: BaseEstimator | None = None,
         *,
-        selection=None,
-        selection_size=None,
-        block_size=500,
-        n_epochs=1,
-        n_checkpoints=10,
-        background=0.0,
-        checkpoint_dir=None,
-        n_jobs=None,
-        random_state=None,
-    ):
+        selection: Literal["entropy", "logdet", "random"] | Callable | None = None,
+        selection_size: int | None = None,
+        block_size: int = 500,
+        n_epochs: int = 1,
+        n_checkpoints: int = 10,
+        background: float = 0.0,
+        checkpoint_dir: str | PathLike[str] | None = None,
+        n_jobs: int | None = None,
+        random_state: RandomState = None,
+    ) -> None:
         self.estimator = estimator
         self.selection = selection
         self.selection_size = selection_size

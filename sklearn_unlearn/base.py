@@ -2,11 +2,18 @@
 
 import logging
 from abc import ABCMeta, abstractmethod
+from collections.abc import Hashable, Iterable
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import wraps
+from threading import RLock
 from time import perf_counter
+from typing import Any, Protocol, Self, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy import sparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
@@ -17,10 +24,19 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_unlearn._inner.callbacks import CallbackSupportMixin, with_callbacks
 from sklearn_unlearn._inner.declared import FittedInnerMixin, adopt_kind
 from sklearn_unlearn._records.digest import model_digest
-from sklearn_unlearn._records.receipt import ForgetReceipt, new_salt, request_digest
+from sklearn_unlearn._records.receipt import ForgetReceipt, Outcome, new_salt, request_digest
+from sklearn_unlearn._records.rows import RowParts
 from sklearn_unlearn._records.state import VersionedStateMixin
+from sklearn_unlearn._records.subjects import SubjectIndex
+
+# What an unlearner of one's own is made of.
+__all__ = ["BaseUnlearner", "Outcome", "RowParts", "SubjectIndex"]
 
 logger = logging.getLogger(__name__)
+
+MatrixLike: TypeAlias = ArrayLike | sparse.sparray | sparse.spmatrix
+Ids: TypeAlias = Iterable[Hashable]
+RandomState: TypeAlias = int | np.random.RandomState | None
 
 # Docstrings of the methods that are handed on to the fitted inner estimator.
 _HANDED_ON = """{summary}
@@ -34,6 +50,10 @@ _HANDED_ON = """{summary}
         -------
         {returns}
         """
+
+
+# Public hooks; where a subclass says nothing else, their docstrings are those of the base class.
+_HOOKS = {"training_data", "trained_on", "fresh", "trainable", "refitted"}
 
 
 def _inner_has(name):
@@ -59,6 +79,25 @@ def _hand_on(name, summary, returns):
     return available_if(_inner_has(name))(method)
 
 
+def serial(method):
+    """Make a method of an unlearner wait for whatever else changes or stores the object."""
+
+    @wraps(method)
+    def in_turn(self, *args, **kwargs):
+        # setdefault is one step: two threads that come first get the same lock.
+        with vars(self).setdefault("_lock", RLock()):
+            return method(self, *args, **kwargs)
+
+    return in_turn
+
+
+class Debt(Protocol):
+    """What a change of the model still owes the records."""
+
+    def pay(self, model: "BaseUnlearner") -> None:
+        """Pay it; a repeated call changes nothing."""
+
+
 @dataclass(frozen=True)
 class Erasure:
     """A debt: subjects that the model has forgotten and the records have not.
@@ -72,10 +111,10 @@ class Erasure:
         Their rows.
     """
 
-    keys: list
+    keys: list[Any]
     rows: np.ndarray
 
-    def pay(self, model):
+    def pay(self, model: "BaseUnlearner") -> None:
         """Erase them; a repeated call changes nothing."""
         model._subjects.forget(self.keys)
         model._erase(self.rows)
@@ -101,8 +140,21 @@ class BaseUnlearner(
 
     __metadata_request__fit = {"X_ids": True}
 
+    # Attributes whose values are replaced and never written to: copies and pickles share them.
+    _REPLACED = frozenset({"estimator_", "receipts_"})
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        for name in {"fit", "partial_fit"} & vars(cls).keys():
+            setattr(cls, name, serial(vars(cls)[name]))
+        for name in _HOOKS & vars(cls).keys():
+            method = vars(cls)[name]
+            method.__doc__ = method.__doc__ or getattr(super(cls, cls), name).__doc__
+
     @abstractmethod
-    def fit(self, X, y, *, X_ids=None, **fit_params):
+    def fit(
+        self, X: MatrixLike, y: ArrayLike, *, X_ids: Ids | None = None, **fit_params: Any
+    ) -> Self:
         """Fit the inner estimator.
 
         Parameters
@@ -126,7 +178,7 @@ class BaseUnlearner(
         """
 
     @abstractmethod
-    def _forget(self, rows, context):
+    def _forget(self, rows: np.ndarray, context: Any) -> tuple[dict[str, Any], Outcome]:
         """Compute the model without the given rows and change nothing.
 
         Parameters
@@ -147,11 +199,11 @@ class BaseUnlearner(
         """
 
     @abstractmethod
-    def _erase(self, rows):
+    def _erase(self, rows: np.ndarray) -> None:
         """Remove every per-row value of rows; repeated calls change nothing."""
 
     @abstractmethod
-    def training_data(self, rows):
+    def training_data(self, rows: np.ndarray) -> tuple[Any, Any, dict[str, Any]]:
         """Return rows as they were given to ``fit``.
 
         Parameters
@@ -171,7 +223,7 @@ class BaseUnlearner(
             Further parameters of ``fit`` for these rows.
         """
 
-    def trained_on(self, rows):
+    def trained_on(self, rows: np.ndarray) -> np.ndarray:
         """Return those of numbered rows that the model was trained on.
 
         Parameters
@@ -186,7 +238,7 @@ class BaseUnlearner(
         """
         return rows
 
-    def fresh(self):
+    def fresh(self) -> "BaseUnlearner":
         """Return an unfitted unlearner that trains as this one did.
 
         Returns
@@ -196,7 +248,7 @@ class BaseUnlearner(
         """
         return clone(self)
 
-    def trainable(self):
+    def trainable(self) -> BaseEstimator:
         """Return, unfitted, what trains a model like ``estimator_``.
 
         Returns
@@ -206,7 +258,8 @@ class BaseUnlearner(
         """
         return self._inner()
 
-    def rows_of(self, X_ids=None):
+    @serial
+    def rows_of(self, X_ids: Ids | None = None) -> np.ndarray:
         """Return the numbers of the rows that belong to ids.
 
         Parameters
@@ -229,7 +282,8 @@ class BaseUnlearner(
         self._settle()
         return self._subjects.remaining()[0] if X_ids is None else self._subjects.rows(X_ids)[1]
 
-    def ids_of(self, rows):
+    @serial
+    def ids_of(self, rows: np.ndarray) -> list[Any]:
         """Return the ids that numbered rows belong to.
 
         Parameters
@@ -247,7 +301,7 @@ class BaseUnlearner(
         known = dict(zip(*self._subjects.remaining()))
         return [known[row] for row in rows]
 
-    def refitted(self, rows, random_state, **more):
+    def refitted(self, rows: np.ndarray, random_state: RandomState, **more: Any) -> "BaseUnlearner":
         """Return a fresh unlearner, fitted on numbered rows with another seed.
 
         Parameters
@@ -279,7 +333,7 @@ class BaseUnlearner(
         """What predicts, or before ``fit`` what tells which methods there will be."""
         return getattr(self, "estimator_", self._inner())
 
-    def _start(self, estimator, subjects, **attributes):
+    def _start(self, estimator: BaseEstimator, subjects: SubjectIndex, **attributes: Any) -> None:
         """Put a newly fitted model in place.
 
         Parameters
@@ -297,7 +351,7 @@ class BaseUnlearner(
             {"estimator_": estimator, "_subjects": subjects, "receipts_": [], **attributes}
         )
 
-    def _commit(self, attributes, owes=None):
+    def _commit(self, attributes: dict[str, Any], owes: Debt | None = None) -> None:
         """Change the fitted state; the only way in which that happens.
 
         Parameters
@@ -322,7 +376,7 @@ class BaseUnlearner(
             owes.pay(self)
             self._owes = None
 
-    def partial_forget(self, X_ids):
+    def partial_forget(self, X_ids: Ids) -> Self:
         """Forget data subjects: move the model to where it would be without their rows.
 
         The request is atomic: if anything fails, the model is as it was and can still
@@ -349,6 +403,7 @@ class BaseUnlearner(
         """
         return self._request(X_ids)
 
+    @serial
     @with_callbacks
     def _request(self, X_ids, not_forgotten=()):
         """Carry out a request; not_forgotten names parts outside this object."""
@@ -395,9 +450,18 @@ class BaseUnlearner(
         """Number of rows given to ``fit`` and not forgotten."""
         return self.receipts_[-1].n_rows_remaining if self.receipts_ else self._subjects.n_rows
 
+    def __copy__(self):
+        """Return a copy that shares nothing that is written to."""
+        return deepcopy(self)
+
+    @serial
     def __getstate__(self):
         self._settle()
         state = super().__getstate__()
+        state.pop("_lock", None)
+        # What requests write to is copied: a pickle is written when the lock is free again.
+        shared = self._REPLACED | self.get_params(deep=False).keys()
+        state = {n: value if n in shared else deepcopy(value) for n, value in state.items()}
         if "receipts_" in state:
             state["receipts_"] = [receipt.without_salt() for receipt in self.receipts_]
         return state
@@ -420,7 +484,7 @@ class BaseUnlearner(
     )
 
     @available_if(_inner_has("score"))
-    def score(self, X, y, **params):
+    def score(self, X: MatrixLike, y: ArrayLike, **params: Any) -> float:
         """Return the score of the fitted inner estimator.
 
         Parameters

@@ -1,12 +1,23 @@
 """Out-of-sample predictions for the training rows of a linear model, from its one fit."""
 
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.sparse import sparray, spmatrix
+from sklearn.base import BaseEstimator
+
 from sklearn_unlearn._influence.linear.leave_one_out import leave_one_out
 from sklearn_unlearn._influence.linear.outputs import predictions, probabilities
 from sklearn_unlearn._influence.objectives import closed_form_objective
 from sklearn_unlearn._inner.pipelines import last_step
 
 
-def loo_predict(model, X, y, *, sample_weight=None):
+def loo_predict(
+    model: BaseEstimator,
+    X: ArrayLike | spmatrix | sparray,
+    y: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+) -> np.ndarray:
     """Predict every training row as the model would that was fitted without this row.
 
     One Newton step per row from the fitted parameters, in closed form (approximate
@@ -70,7 +81,13 @@ def loo_predict(model, X, y, *, sample_weight=None):
     return predictions(objective, leave_one_out(objective), last_step(model))
 
 
-def loo_predict_proba(model, X, y, *, sample_weight=None):
+def loo_predict_proba(
+    model: BaseEstimator,
+    X: ArrayLike | spmatrix | sparray,
+    y: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+) -> np.ndarray:
     """Predict every training row's class probabilities without this row.
 
     One Newton step per row from the fitted parameters, in closed form (approximate

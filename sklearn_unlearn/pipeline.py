@@ -2,14 +2,15 @@
 
 import warnings
 
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._inner.pipelines import fitted_steps
-from sklearn_unlearn.base import BaseUnlearner
+from sklearn_unlearn.base import BaseUnlearner, Ids
 
 
-def partial_forget(model, X_ids):
+def partial_forget(model: BaseEstimator, X_ids: Ids) -> BaseEstimator:
     """Make the unlearner inside a model forget, in place.
 
     Use it where the unlearner is a step of a Pipeline, or the best estimator of a search.
@@ -48,7 +49,7 @@ def partial_forget(model, X_ids):
     >>> pipe[-1].receipts_[-1].n_rows
     2
     """
-    stale = []
+    stale: list[str] = []
     unlearner = find_unlearner(model, stale)
     if stale:
         warnings.warn(
@@ -61,7 +62,7 @@ def partial_forget(model, X_ids):
     return model
 
 
-def find_unlearner(model, stale=None):
+def find_unlearner(model: BaseEstimator, stale: list[str] | None = None) -> BaseUnlearner:
     """Return the fitted unlearner in a model; add the names of fitted steps before it to stale."""
     check_is_fitted(model)
     if isinstance(model, BaseUnlearner):

@@ -1,18 +1,22 @@
 """PUMAUnlearner: forgetting by influence, with the remaining rows reweighted."""
 
+from collections.abc import Callable
 from numbers import Integral, Real
+from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.base import is_classifier
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import check_consistent_length
 
-from sklearn_unlearn._influence.criteria import CriterionSource, criterion_gradient
+from sklearn_unlearn._influence.criteria import CriterionRows, CriterionSource, criterion_gradient
 from sklearn_unlearn._influence.objective import Settings, Steps
 from sklearn_unlearn._influence.reweighting import solve_weights
 from sklearn_unlearn._influence.unlearner import ObjectiveUnlearner, check_settings
 from sklearn_unlearn._inner.callbacks import with_callbacks
 from sklearn_unlearn._inner.declared import check_number, check_option
 from sklearn_unlearn._records.targets import hold_out
+from sklearn_unlearn.base import Ids, MatrixLike, RandomState, serial
 
 
 class PUMAUnlearner(ObjectiveUnlearner):
@@ -201,24 +205,24 @@ class PUMAUnlearner(ObjectiveUnlearner):
 
     def __init__(
         self,
-        estimator,
+        estimator: BaseEstimator,
         *,
-        eta=1.0,
-        hessian_rows="remaining",
-        n_refine=0,
-        reweight="l2",
-        alpha=1.0,
-        max_weight_change=1.0,
-        criterion="loss",
-        n_compensators=None,
-        validation_fraction=0.1,
-        tol=1e-6,
-        params="all",
-        curvature="gauss-newton",
-        damping="auto",
-        solver="auto",
-        random_state=None,
-    ):
+        eta: float = 1.0,
+        hessian_rows: Literal["remaining", "all"] = "remaining",
+        n_refine: int = 0,
+        reweight: Literal["l2", "l1"] | None = "l2",
+        alpha: float = 1.0,
+        max_weight_change: float = 1.0,
+        criterion: Literal["loss", "loss_per_class"] | Callable = "loss",
+        n_compensators: int | None = None,
+        validation_fraction: float = 0.1,
+        tol: float = 1e-6,
+        params: str = "all",
+        curvature: Literal["gauss-newton", "hessian"] = "gauss-newton",
+        damping: float | Literal["auto"] = "auto",
+        solver: Literal["auto", "dense", "ekfac", "cg"] = "auto",
+        random_state: RandomState = None,
+    ) -> None:
         self.estimator = estimator
         self.eta = eta
         self.hessian_rows = hessian_rows
@@ -237,7 +241,16 @@ class PUMAUnlearner(ObjectiveUnlearner):
         self.random_state = random_state
 
     @with_callbacks
-    def fit(self, X, y, *, X_ids=None, X_val=None, y_val=None, **fit_params):
+    def fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        *,
+        X_ids: Ids | None = None,
+        X_val: MatrixLike | None = None,
+        y_val: ArrayLike | None = None,
+        **fit_params: Any,
+    ) -> Self:
         """Fit the inner estimator.
 
         Parameters
@@ -319,7 +332,8 @@ class PUMAUnlearner(ObjectiveUnlearner):
                 f'{type(self.estimator).__name__} is none. Use criterion="loss".'
             )
 
-    def influence(self, X_ids=None):
+    @serial
+    def influence(self, X_ids: Ids | None = None) -> np.ndarray:
         """Return how much the criterion would lose without each row.
 
         The influence psi_i = (1/n) grad C^T H^-1 grad l_i is the predicted rise of the
@@ -364,7 +378,8 @@ class PUMAUnlearner(ObjectiveUnlearner):
             psi = psi[objective.trained | self._source.held_out]
         return psi[:, 0] if psi.shape[1] == 1 else psi
 
-    def criterion_rows(self):
+    @serial
+    def criterion_rows(self) -> CriterionRows | None:
         """Return the rows that performance is measured on.
 
         Returns

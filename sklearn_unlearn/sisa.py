@@ -2,9 +2,11 @@
 
 from copy import copy
 from numbers import Integral
+from os import PathLike
+from typing import Literal
 
 import numpy as np
-from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier, is_regressor
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, is_classifier, is_regressor
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
@@ -15,6 +17,7 @@ from sklearn_unlearn._chains.unlearner import ChainedUnlearner
 from sklearn_unlearn._inner.declared import check_number, check_option, refuse_multilabel
 from sklearn_unlearn._inner.skorch import adapted
 from sklearn_unlearn._records.targets import joined_labels
+from sklearn_unlearn.base import MatrixLike, RandomState
 
 
 class ShardMean(RegressorMixin, TrainedInChains):
@@ -32,7 +35,7 @@ class ShardMean(RegressorMixin, TrainedInChains):
         Names of the features; only if they are strings.
     """
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> np.ndarray:
         """Predict targets."""
         check_columns(self, X)
         return np.mean([estimator.predict(X) for estimator in self.estimators_], axis=0)
@@ -70,17 +73,17 @@ class ShardVote(ClassifierMixin, TrainedInChains):
     def __init__(self, voting="soft"):
         self.voting = voting
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> np.ndarray:
         """Predict class labels."""
         return self.classes_[self._shares(X).argmax(axis=1)]
 
     @available_if(_is_soft)
-    def predict_proba(self, X):
+    def predict_proba(self, X: MatrixLike) -> np.ndarray:
         """Predict class probabilities."""
         return self._shares(X)
 
     @available_if(_is_soft)
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: MatrixLike) -> np.ndarray:
         """Predict logarithms of class probabilities."""
         with np.errstate(divide="ignore"):
             return np.log(self._shares(X))
@@ -206,18 +209,18 @@ class SISAEnsemble(ChainedUnlearner):
 
     def __init__(
         self,
-        estimator,
+        estimator: BaseEstimator,
         *,
-        n_shards=10,
-        block_size=500,
-        n_epochs=1,
-        cumulative=False,
-        voting="auto",
-        n_checkpoints=10,
-        checkpoint_dir=None,
-        n_jobs=None,
-        random_state=None,
-    ):
+        n_shards: int = 10,
+        block_size: int = 500,
+        n_epochs: int = 1,
+        cumulative: bool = False,
+        voting: Literal["auto", "soft", "hard"] = "auto",
+        n_checkpoints: int = 10,
+        checkpoint_dir: str | PathLike[str] | None = None,
+        n_jobs: int | None = None,
+        random_state: RandomState = None,
+    ) -> None:
         self.estimator = estimator
         self.n_shards = n_shards
         self.block_size = block_size

@@ -1,5 +1,7 @@
 """Torch modules for the tests; at module level, so that they can be pickled."""
 
+import pickle
+
 import skorch
 from torch import nn
 
@@ -88,3 +90,11 @@ class Probabilities(nn.Module):
 
     def forward(self, X):
         return self.layers(X)
+
+
+class Saving(skorch.callbacks.Callback):
+    """Pickle a network while it trains."""
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 2:
+            self.saved = pickle.dumps(net)

@@ -1,6 +1,8 @@
 """The docstrings of everything public are complete."""
 
 import inspect
+import tomllib
+from pathlib import Path
 
 import pytest
 from numpydoc.validate import validate
@@ -8,10 +10,9 @@ from numpydoc.validate import validate
 import sklearn_unlearn
 from sklearn_unlearn import baselines, inspection, metrics, one_class
 
-# GL01: summaries stand on the line of the quotes. ES01, SA01, EX01: where there is something
-# to add. RT02: scikit-learn names return values. RT03: where the type says it all. SS06: a
-# summary may run over two lines. GL08 for names that scikit-learn documents itself.
-IGNORED = {"GL01", "ES01", "SA01", "EX01", "RT02", "RT03", "SS06", "YD01"}
+PYPROJECT = Path(__file__).parent.parent / "pyproject.toml"
+EVERYTHING, *IGNORED = tomllib.loads(PYPROJECT.read_text())["tool"]["numpydoc_validation"]["checks"]
+assert EVERYTHING == "all"
 SCIKIT_LEARNS_OWN = {
     "set_callbacks",
     "set_fit_request",

@@ -1,4 +1,4 @@
-"""The examples run, and print what they promise."""
+"""The examples run, and print what they promise. Studies and benchmarks: run with -m slow."""
 
 import json
 import os
@@ -63,6 +63,7 @@ def test_plot_is_it_forgotten(tmp_path):
 STUDIES = sorted(path.stem for path in (EXAMPLES / "studies").glob("[!c]*.py"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("study", STUDIES)
 def test_studies(tmp_path, study):
     if study in ("puma_class", "puma_resistance"):
@@ -81,6 +82,7 @@ def test_all_studies_are_documented():
         assert (EXAMPLES.parent / "docs" / "studies" / f"{study}.csv").exists()
 
 
+@pytest.mark.slow
 def test_mislabel_detection(tmp_path):
     pytest.importorskip("cleanlab")
     script, small = "benchmarks/mislabel_detection.py", ("--tables", "wine", "--seeds", "1")
@@ -91,6 +93,7 @@ def test_mislabel_detection(tmp_path):
     assert sum(mean["loo, 2 rounds"]) > 2 * sum(mean["random"])
 
 
+@pytest.mark.slow
 def test_network_forgetting(tmp_path):
     pytest.importorskip("skorch")
     script, small = "benchmarks/network_forgetting.py", ("--problems", "digits", "--nets", "10^4")
@@ -107,6 +110,7 @@ def test_network_forgetting(tmp_path):
     assert "retraining" in run(tmp_path, script, "--seeds", "1", *small)
 
 
+@pytest.mark.slow
 def test_exact_forgetting(tmp_path):
     script = "benchmarks/exact_forgetting.py"
     figures = json.loads(run(tmp_path, script, "--json", "--max-rows", "4000"))
@@ -125,6 +129,7 @@ def test_one_class_models(tmp_path):
         assert figures["default"] > figures["logistic regression"] - 0.01
 
 
+@pytest.mark.slow
 def test_linear_forgetting(tmp_path):
     figures = json.loads(
         run(tmp_path, "benchmarks/linear_forgetting.py", "--json", "--max-rows", "1000")
@@ -134,6 +139,7 @@ def test_linear_forgetting(tmp_path):
     assert "refit/naive" in run(tmp_path, "benchmarks/linear_forgetting.py", "--max-rows", "1000")
 
 
+@pytest.mark.slow
 def test_reweighting(tmp_path):
     figures = json.loads(run(tmp_path, "benchmarks/reweighting.py", "--json", "--seeds", "1"))
     helpful = [ways for case, ways in figures.items() if case.startswith("helpful")]

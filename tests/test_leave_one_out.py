@@ -24,7 +24,7 @@ from sklearn.linear_model import (
 )
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
 
 from sklearn_unlearn import PUMAUnlearner, loo_predict, loo_predict_proba
@@ -222,3 +222,16 @@ def test_networks_have_no_closed_form():
     model = MLPClassifier(hidden_layer_sizes=(3,), max_iter=5).fit(X, y)
     with pytest.raises(TypeError, match="MLPClassifier has no closed form"):
         loo_predict(model, X, y)
+
+
+def test_weights_reach_the_last_step_of_a_pipeline():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 3))
+    y, weights = X @ [1.0, 2.0, 3.0] + rng.standard_normal(40), rng.uniform(0.1, 5, 40)
+    model = make_pipeline(Normalizer(), Ridge())
+    model.fit(X, y, ridge__sample_weight=weights)
+    left_out = loo_predict(model, X, y, sample_weight=weights)
+    for row in range(4):
+        rest = np.delete(np.arange(40), row)
+        refit = clone(model).fit(X[rest], y[rest], ridge__sample_weight=weights[rest])
+        assert left_out[row] == pytest.approx(refit.predict(X[[row]])[0], abs=1e-10)

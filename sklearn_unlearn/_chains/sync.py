@@ -2,16 +2,17 @@
 
 import sys
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import joblib
 import numpy as np
+from joblib.parallel import get_active_backend
 from sklearn.utils.parallel import Parallel, delayed
 from threadpoolctl import ThreadpoolController
 
 from sklearn_unlearn._chains.placement import place
 from sklearn_unlearn._chains.plan import borders, common_length
-from sklearn_unlearn._chains.training import Task, train
+from sklearn_unlearn._chains.training import Task, n_blocks, train
 from sklearn_unlearn._records.rows import copy_rows
 
 
@@ -97,7 +98,9 @@ def _n_trained(recipe, n_rows, start):
     return n_rows if recipe.cumulative and start < n_rows else n_rows - start
 
 
-def sync(recipe, chains, sequences, *, context, read, store, n_checkpoints, weights, n_jobs):
+def sync(
+    recipe, chains, sequences, *, context, read, store, n_checkpoints, weights, n_jobs, progress
+):
     """Bring chains to new sequences.
 
     Parameters
@@ -129,6 +132,9 @@ def sync(recipe, chains, sequences, *, context, read, store, n_checkpoints, weig
     n_jobs : int or None
         Number of chains to train at the same time.
 
+    progress : Progress
+        The task that shows the training as a subtask.
+
     Returns
     -------
     chains : dict of str to Chain
@@ -158,8 +164,8 @@ def sync(recipe, chains, sequences, *, context, read, store, n_checkpoints, weig
     if not tasks:
         return synced, n_rows, lost
     # Sums of threads depend on their number; a chain must not.
-    with one_thread():
-        trained = list(_run(recipe, tasks, read, n_jobs))
+    with one_thread(), progress.task("train-chains", len(tasks)) as training:
+        trained = list(_run(recipe, tasks, read, n_jobs, training))
     for (task, rows, old), (model, saved) in zip(tasks, trained, strict=True):
         states = {position: old[position] for position in task.keep if position in old}
         for position, payload in saved.items():
@@ -195,17 +201,37 @@ def _kept(recipe, ends, start, old, rows, weights, n_checkpoints):
     return keep
 
 
-def _run(recipe, tasks, read, n_jobs):
+def _run(recipe, tasks, read, n_jobs, progress):
     """Train all tasks; in one process row by block, else each with its rows at hand."""
     if joblib.effective_n_jobs(n_jobs) == 1 or len(tasks) < 2:
         for task, rows, _ in tasks:
-            yield train(recipe, task, lambda a, b, task=task, rows=rows: read(task.tag, rows[a:b]))
+            with progress.task("chain", n_blocks(recipe, task)) as chain:
+                trained = train(recipe, task, partial(_part, read, task.tag, rows), chain)
+            yield trained
         return
     calls = (
         delayed(_train_given)(recipe, task, *_gathered(recipe, task, rows, read))
         for task, rows, _ in tasks
     )
-    yield from Parallel(n_jobs=n_jobs, pre_dispatch="n_jobs")(calls)
+    # Not the context to the workers, as in a grid search: hooks are given the estimator, and
+    # with it all rows would go there.
+    trained = iter(Parallel(n_jobs=n_jobs, pre_dispatch="n_jobs", **_one_by_one())(calls))
+    for _ in tasks:
+        with progress.task("chain"):
+            model = next(trained)
+        yield model
+
+
+def _part(read, tag, rows, start, stop):
+    """Return the rows and targets of a part of a chain's sequence."""
+    return read(tag, rows[start:stop])
+
+
+def _one_by_one():
+    """Return how joblib gives results as they come, nothing where it gives all at the end."""
+    backend, _ = get_active_backend()
+    can = getattr(backend, "supports_return_generator", False)
+    return {"return_as": "generator"} if can else {}
 
 
 def _train_given(recipe, task, X, y, first):

@@ -7,6 +7,7 @@ from sklearn.dummy import DummyClassifier
 
 from sklearn_unlearn._chains.hashing import derive_seed
 from sklearn_unlearn._chains.pickling import dump, restore
+from sklearn_unlearn._inner.callbacks import Progress
 from sklearn_unlearn._inner.declared import random_states
 
 
@@ -82,7 +83,7 @@ def block_seed(key, tag, block, epoch, name):
     return derive_seed(key, tag, block, epoch, name)
 
 
-def train(recipe, task, read):
+def train(recipe, task, read, progress=None):
     """Train a chain from a saved state on, or from the beginning.
 
     Parameters
@@ -95,6 +96,9 @@ def train(recipe, task, read):
 
     read : callable
         ``read(start, stop)`` returns the rows and targets of a part of the sequence.
+
+    progress : Progress, default=None
+        The task that shows the blocks, ``n_blocks`` of them. By default nobody watches.
 
     Returns
     -------
@@ -109,6 +113,7 @@ def train(recipe, task, read):
     Between two blocks the model goes through its saved form, saved or not: the state after
     a block is then bitwise the same whichever states were kept.
     """
+    progress = progress or Progress()
     model = restore(recipe.blank if task.payload is None else task.payload)
     names = list(random_states(model))
     saved = {}
@@ -125,15 +130,21 @@ def train(recipe, task, read):
         first = 0 if recipe.cumulative else block * recipe.block_size
         X, y = read(first, end)
         extra = {} if recipe.classes is None else {"classes": recipe.classes}
-        for epoch in range(recipe.n_epochs):
-            _seed(model, recipe.key, task.tag, block, epoch, names)
-            model.partial_fit(*_given(X, y), **extra)
+        with progress.task("block"):
+            for epoch in range(recipe.n_epochs):
+                _seed(model, recipe.key, task.tag, block, epoch, names)
+                model.partial_fit(*_given(X, y), **extra)
         if end < task.ends[-1] or end in task.keep:
             payload = dump(model)
             model = restore(payload)
             if end in task.keep:
                 saved[end] = payload
     return model, saved
+
+
+def n_blocks(recipe, task):
+    """Return how many blocks a chain shows; one that is refit as a whole shows none."""
+    return int(np.sum(task.ends > task.start)) if recipe.incremental else 0
 
 
 def _given(X, y):

@@ -20,14 +20,14 @@ from sklearn_unlearn._chains.records import Records
 from sklearn_unlearn._chains.states import DirectoryStates, MemoryStates, new_owner
 from sklearn_unlearn._chains.sync import rows_to_train, sync
 from sklearn_unlearn._chains.training import Recipe
-from sklearn_unlearn._inner.callbacks import with_callbacks
+from sklearn_unlearn._inner.callbacks import Progress, with_callbacks
 from sklearn_unlearn._inner.declared import check_number
 from sklearn_unlearn._inner.pipelines import last_step, out_of_reach
 from sklearn_unlearn._inner.skorch import adapted
 from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn._records.rows import RowParts, count_rows
 from sklearn_unlearn._records.subjects import SubjectIndex
-from sklearn_unlearn.base import BaseUnlearner
+from sklearn_unlearn.base import BaseUnlearner, serial
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ class ChainedUnlearner(BaseUnlearner):
     or ``partial_forget``, plans for the rows as they will be and syncs the chains.
     """
 
+    _REPLACED = BaseUnlearner._REPLACED | {"_chains", "_members", "_inner_model", "_fit_settings"}
     __metadata_request__fit = {"X_ids": True, "forget_proba": True}
     __metadata_request__partial_fit = {"X_ids": True, "forget_proba": True}
 
@@ -158,13 +159,13 @@ class ChainedUnlearner(BaseUnlearner):
         TypeError
             If the inner model is of a kind that can't be trained here.
         """
-        context = self._init_callback_context(max_subtasks=None)
+        context = self._init_callback_context(max_subtasks=1)
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        self._train(X, y, X_ids, forget_proba)
+        self._train(X, y, X_ids, forget_proba, Progress(self, context))
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
-    def _train(self, X, y, X_ids, forget_proba):
+    def _train(self, X, y, X_ids, forget_proba, progress):
         """Fit all chains from the beginning."""
         self._check_params()
         n_rows = count_rows(X)
@@ -199,7 +200,7 @@ class ChainedUnlearner(BaseUnlearner):
         groups = fresh._groups(records, np.arange(n_rows))
         members = _merged({}, groups, records)
         with self._swept_on_failure():
-            attributes, _ = fresh._synced(records, members, set(members))
+            attributes, _ = fresh._synced(records, members, set(members), progress)
         self._start(attributes.pop("estimator_"), subjects, **started | attributes)
         self._sweep()
 
@@ -243,16 +244,16 @@ class ChainedUnlearner(BaseUnlearner):
         much as forgetting k rows at random. Rows with a larger ``forget_proba`` than all
         others come last, where adding is as cheap as forgetting.
         """
-        context = self._init_callback_context(max_subtasks=None)
+        context = self._init_callback_context(max_subtasks=1)
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         if self.__sklearn_is_fitted__():
-            self._join(X, y, X_ids, forget_proba)
+            self._join(X, y, X_ids, forget_proba, Progress(self, context))
         else:
-            self._train(X, y, X_ids, forget_proba)
+            self._train(X, y, X_ids, forget_proba, Progress(self, context))
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
-    def _join(self, X, y, X_ids, forget_proba):
+    def _join(self, X, y, X_ids, forget_proba, progress):
         """Add rows to the fitted chains."""
         self._settle()
         n_new, start = count_rows(X), len(self._records.hashes)
@@ -271,14 +272,15 @@ class ChainedUnlearner(BaseUnlearner):
             groups, members = self._groups(records, np.concatenate([*alive, new])), {}
         members = _merged(members, groups, records)
         with self._swept_on_failure():
-            attributes, _ = self._synced(records, members, set(groups))
+            attributes, _ = self._synced(records, members, set(groups), progress)
         self._commit(attributes, owes=Joining(keys, start))
         self._sweep()
 
     def _forget(self, rows, context):
         records, members, tags = self._without(rows)
+        progress = Progress(self, context)
         with self._swept_on_failure():
-            return self._synced(records, members, tags, gone=rows)
+            return self._synced(records, members, tags, progress, gone=rows)
 
     def _without(self, rows):
         """Return records, groups and touched chains without some rows."""
@@ -327,7 +329,7 @@ class ChainedUnlearner(BaseUnlearner):
             classes=self._classes(records),
         )
 
-    def _synced(self, records, members, tags, gone=None):
+    def _synced(self, records, members, tags, progress, gone=None):
         """Return the attributes after a sync, and what the receipt says of it."""
         chains, n_rows, n_lost = sync(
             self._recipe(records),
@@ -339,6 +341,7 @@ class ChainedUnlearner(BaseUnlearner):
             n_checkpoints=self.n_checkpoints,
             weights=records.proba,
             n_jobs=self.n_jobs,
+            progress=progress,
         )
         if n_lost:
             warnings.warn(
@@ -362,6 +365,7 @@ class ChainedUnlearner(BaseUnlearner):
         )
         return attributes, outcome
 
+    @serial
     def expected_cost(self, X_ids):
         """Return how many rows a request would train on again, without making it.
 

@@ -75,11 +75,11 @@ class Objective(ABC):
     # True if features are converted to float64 arrays or CSR matrices.
     converts = True
     # Parameters of unlearners that can't act on such a model.
-    idle_params = ()
+    idle_params: tuple[str, ...] = ()
     # Rows whose weight may change in a request; None for all, at the cost of a pass.
-    n_compensators = None
+    n_compensators: int | None = None
     # Parts of the model that depend on the rows and that no step changes.
-    leftovers = ()
+    leftovers: tuple[str, ...] = ()
 
     def __init__(self, data, features):
         self.data, self.features = data, features

@@ -1,6 +1,7 @@
 """ObjectiveUnlearner: what the unlearners that move parameters share."""
 
 from abc import abstractmethod
+from contextlib import nullcontext
 from dataclasses import replace
 from numbers import Real
 
@@ -28,7 +29,7 @@ from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn._records.rows import count_rows, take_rows
 from sklearn_unlearn._records.subjects import SubjectIndex
 from sklearn_unlearn._records.targets import given_targets
-from sklearn_unlearn.base import BaseUnlearner
+from sklearn_unlearn.base import BaseUnlearner, serial
 
 
 def check_settings(unlearner):
@@ -185,6 +186,7 @@ class ObjectiveUnlearner(BaseUnlearner):
     def _inner(self):
         return adapted(self.estimator)
 
+    @serial
     def objective(self):
         """Return the objective at the model as it stands.
 
@@ -219,11 +221,12 @@ class ObjectiveUnlearner(BaseUnlearner):
             fit_params = per_row(fit_params, len(trained), rows)
             X, y = take_rows(X, rows), take_rows(y, rows)
         params = self._route(fit_params, "fit")
-        if not hasattr(inner, "set_callbacks"):
+        task = context.subcontext("fit-inner")
+        shows = hasattr(inner, "set_callbacks")
+        with task.propagate_callback_context(inner) if shows else nullcontext():
+            task.call_on_fit_task_begin(estimator=self, X=X, y=y)
             inner.fit(X, y, **params)
-            return
-        with context.subcontext("fit-inner").propagate_callback_context(inner):
-            inner.fit(X, y, **params)
+            task.call_on_fit_task_end(estimator=self, X=X, y=y)
 
     def _forget(self, rows, context):
         self._check_params()
@@ -302,24 +305,6 @@ class ObjectiveUnlearner(BaseUnlearner):
         return joined_pipeline(self.estimator_, transformers, last)
 
     def training_data(self, rows):
-        """Return rows as they were given to ``fit``.
-
-        Parameters
-        ----------
-        rows : ndarray of int
-            Their numbers in ``fit``; none that is forgotten.
-
-        Returns
-        -------
-        X : array-like of shape (n_rows, n_features)
-            The rows.
-
-        y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
-            Their targets.
-
-        fit_params : dict
-            Further parameters of ``fit`` for these rows.
-        """
         objective = self._objective
         params = per_row(self._transformer_params, len(objective.rows), rows)
         if self._sample_weight is not None:
@@ -337,18 +322,6 @@ class ObjectiveUnlearner(BaseUnlearner):
         return pd.DataFrame(X, columns=names)
 
     def trained_on(self, rows):
-        """Return those of numbered rows that the model was trained on.
-
-        Parameters
-        ----------
-        rows : ndarray of int
-            Numbers of rows.
-
-        Returns
-        -------
-        ndarray of int
-            The numbers without those of rows that were held out.
-        """
         return rows[~self._source.held_out[rows]]
 
     def fresh(self):

@@ -13,6 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_unlearn._inner.callbacks import CallbackSupportMixin, with_callbacks
 from sklearn_unlearn._inner.declared import adopt_kind
 from sklearn_unlearn._inner.torch_state import alias, is_net, torch_seed
 
@@ -162,12 +163,38 @@ def _weighted_loss(net, weighted):
         del vars(net)["infer"], vars(net)["get_loss"]
 
 
-class NetAdapter(BaseEstimator):
+@contextmanager
+def _shown_epochs(net, adapter, context):
+    """Show the epochs of a net as subtasks of a context for a while."""
+    from skorch.callbacks import Callback
+
+    class Epochs(Callback):
+        def on_epoch_begin(self, net, **kwargs):
+            self.epoch = context.subcontext("epoch")
+            self.epoch.call_on_fit_task_begin(estimator=adapter)
+
+        def on_epoch_end(self, net, **kwargs):
+            # Whether a callback asks to stop is not heard: the net trains for its max_epochs.
+            self.epoch.call_on_fit_task_end(estimator=adapter)
+
+        def __reduce__(self):
+            # Another callback may save the net, which would keep this one.
+            return Callback, ()
+
+    shown = ("sklearn_callbacks", Epochs())
+    net.callbacks_.append(shown)
+    try:
+        yield
+    finally:
+        net.callbacks_[:] = [entry for entry in net.callbacks_ if entry is not shown]
+
+
+class NetAdapter(CallbackSupportMixin, BaseEstimator):
     """A skorch net with scikit-learn's manners.
 
     It takes rows of any float dtype and data frames, labels of any kind, one-dimensional
     regression targets and sample weights; it draws all random numbers from its seed, keeps no
-    clock times, and lets an interrupt through.
+    clock times, lets an interrupt through, and shows its epochs to scikit-learn's callbacks.
 
     Parameters
     ----------
@@ -203,10 +230,11 @@ class NetAdapter(BaseEstimator):
         vars(self).pop("net_", None)
         return self.partial_fit(X, y, sample_weight=sample_weight)
 
+    @with_callbacks
     def partial_fit(self, X, y=None, classes=None, sample_weight=None):
         """Train the net for another ``max_epochs``, its optimiser going on as it was."""
         seed = check_random_state(self.random_state).randint(2**31 - 1)
-        new = not hasattr(self, "net_")
+        new, given = not hasattr(self, "net_"), {"X": X, "y": y}
         with torch_seed(seed):
             X, y = self._checked(X, y, new)
             if new and is_classifier(self.net):
@@ -221,13 +249,18 @@ class NetAdapter(BaseEstimator):
             # Not net.partial_fit, which swallows KeyboardInterrupt.
             try:
                 net.notify("on_train_begin", X=X, y=y)
-                with _weighted_loss(net, sample_weight is not None):
+                # Only now: a callback of the net may have changed its max_epochs.
+                context = self._init_callback_context(max_subtasks=net.max_epochs)
+                context.call_on_fit_task_begin(estimator=self, **given)
+                weighted = _weighted_loss(net, sample_weight is not None)
+                with weighted, _shown_epochs(net, self, context):
                     net.fit_loop(X, y)
                 net.notify("on_train_end", X=X, y=y)
             finally:
                 net.train_split = split.split
         self.held_out_rows_ = split.held_out(n_rows)
         self.net_ = net
+        context.call_on_fit_task_end(estimator=self, **given)
         return self
 
     def _new_net(self):

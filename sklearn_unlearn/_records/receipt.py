@@ -3,6 +3,9 @@
 import hashlib
 import secrets
 from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+from numpy.typing import ArrayLike
 
 from sklearn_unlearn._records.subjects import as_keys
 
@@ -37,7 +40,7 @@ class Outcome:
     n_rows_retrained: int = 0
     gradient_norm_before: float | None = None
     gradient_norm_after: float | None = None
-    not_forgotten: tuple = ()
+    not_forgotten: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,10 +121,10 @@ class ForgetReceipt:
     request_digest: str
     model_digest_before: str
     model_digest_after: str
-    not_forgotten: tuple = ()
+    not_forgotten: tuple[str, ...] = ()
     salt: str | None = None
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the receipt as a dict that ``json.dumps`` accepts.
 
         Returns
@@ -131,7 +134,7 @@ class ForgetReceipt:
         """
         return {**asdict(self), "not_forgotten": list(self.not_forgotten)}
 
-    def matches(self, X_ids):
+    def matches(self, X_ids: ArrayLike) -> bool:
         """Tell whether this receipt belongs to a request for these ids.
 
         Parameters
@@ -156,7 +159,7 @@ class ForgetReceipt:
             )
         return request_digest(as_keys(X_ids), self.salt) == self.request_digest
 
-    def without_salt(self):
+    def without_salt(self) -> Self:
         """Return the receipt without the salt of its request digest.
 
         Returns
@@ -167,12 +170,12 @@ class ForgetReceipt:
         return replace(self, salt=None)
 
 
-def new_salt():
+def new_salt() -> str:
     """Return a fresh random salt."""
     return secrets.token_hex(16)
 
 
-def request_digest(keys, salt):
+def request_digest(keys: list[Any], salt: str) -> str:
     """Return the salted SHA-256 of ids, whatever their order."""
     text = "\n".join(sorted(map(repr, keys)))
     return hashlib.sha256(f"{salt}\n{text}".encode()).hexdigest()

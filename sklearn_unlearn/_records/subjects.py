@@ -160,13 +160,14 @@ class SubjectIndex:
 
     def _build(self):
         """Make the look-up table, on the first request only."""
-        keys, self._keys = self._keys, None
+        keys = self._keys
         rows_of = dict(zip(keys, range(len(keys)), strict=True))
         if len(rows_of) < len(keys):
             rows_of = {}
             for row, key in enumerate(keys):
                 rows_of.setdefault(key, []).append(row)
-        self._rows_of = rows_of
+        # One C-level call, so that an interrupt can't come in between.
+        vars(self).update(_rows_of=rows_of, _keys=None)
 
     def rows(self, X_ids):
         """Return the ids of a request and the rows that they own.

@@ -23,6 +23,8 @@ class StoredRowsUnlearner(BaseUnlearner):
     (``_train``) and how to forget (``_forget``).
     """
 
+    _REPLACED = BaseUnlearner._REPLACED | {"_blank"}
+
     @abstractmethod
     def _train(self, inner, X, y, fit_params, rng):
         """Return the fitted inner estimator, and attributes that remember its training."""

@@ -91,6 +91,8 @@ class AmnesiacUnlearner(StoredRowsUnlearner):
     'approximate'
     """
 
+    _REPLACED = StoredRowsUnlearner._REPLACED | {"_members", "_updates"}
+
     def __init__(self, estimator, *, n_epochs=10, batch_size=32, random_state=None):
         self.estimator = estimator
         self.n_epochs = n_epochs

@@ -1,8 +1,9 @@
 """What a fitted model says of rows: losses, confidence, parameters."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import log_softmax
-from sklearn.base import is_classifier
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._inner.parameters import get_parameters
@@ -12,14 +13,14 @@ from sklearn_unlearn.base import BaseUnlearner
 TINY = np.finfo(float).tiny
 
 
-def plain(model):
+def plain(model: BaseEstimator) -> BaseEstimator:
     """Return the fitted model in an unlearner or a search, any other model as it is."""
     check_is_fitted(model)
     model = getattr(model, "best_estimator_", model)
     return model.estimator_ if isinstance(model, BaseUnlearner) else model
 
 
-def label_codes(model, y):
+def label_codes(model: BaseEstimator, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Return the position of each label among the model's classes, and where there is one."""
     classes, y = np.asarray(model.classes_), np.asarray(y)
     order = np.argsort(classes, kind="stable")
@@ -27,7 +28,7 @@ def label_codes(model, y):
     return codes, classes[codes] == y
 
 
-def log_probabilities(model, X):
+def log_probabilities(model: BaseEstimator, X: ArrayLike) -> np.ndarray:
     """Return logarithms of class probabilities; of a softmax of scores where there are none."""
     if hasattr(model, "predict_proba"):
         return np.log(np.maximum(np.asarray(model.predict_proba(X), dtype=float), TINY))
@@ -37,7 +38,7 @@ def log_probabilities(model, X):
     return log_softmax(scores, axis=1)
 
 
-def row_losses(model, X, y):
+def row_losses(model: BaseEstimator, X: ArrayLike, y: ArrayLike) -> np.ndarray:
     """Return the loss of each row under a fitted model.
 
     Parameters
@@ -76,7 +77,7 @@ def row_losses(model, X, y):
     return np.where(known, -logs[np.arange(len(codes)), codes], -np.log(TINY))
 
 
-def parameter_vector(model):
+def parameter_vector(model: BaseEstimator) -> np.ndarray | None:
     """Return all parameters of a fitted model as a vector, None where it has none."""
     parts = get_parameters(last_step(plain(last_step(model))))
     return None if parts is None else np.concatenate([np.ravel(p).astype(float) for p in parts])

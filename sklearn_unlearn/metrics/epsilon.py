@@ -1,9 +1,12 @@
 """Are forgetful models distinguishable from retrained ones, over many seeds?"""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def forgetting_epsilon(forgotten, retrained, *, delta=0.01):
+def forgetting_epsilon(
+    forgotten: ArrayLike, retrained: ArrayLike, *, delta: float = 0.01
+) -> np.ndarray:
     """Empirical privacy loss between models that forgot and models retrained without the rows.
 
     For every row, the best threshold of an attack that tells the two kinds of models by a
@@ -73,7 +76,7 @@ def forgetting_epsilon(forgotten, retrained, *, delta=0.01):
     return np.array([_of_row(a, b, delta) for a, b in zip(forgotten.T, retrained.T)])
 
 
-def _of_row(forgotten, retrained, delta):
+def _of_row(forgotten: np.ndarray, retrained: np.ndarray, delta: float) -> float:
     """Return the epsilon that the best threshold refutes."""
     least = 1 / min(len(forgotten), len(retrained))
     both = np.unique(np.concatenate([forgotten, retrained]))

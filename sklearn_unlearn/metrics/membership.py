@@ -1,11 +1,13 @@
 """Membership inference: can an attack tell which rows a model was trained on?"""
 
 import warnings
+from collections.abc import Callable
 
 import joblib
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
-from sklearn.base import clone, is_classifier
+from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import roc_auc_score
@@ -70,16 +72,22 @@ class LikelihoodRatioAttack:
     """
 
     def __init__(
-        self, estimator=None, *, X_shadow=None, y_shadow=None, n_shadows=16, random_state=None
-    ):
+        self,
+        estimator: BaseEstimator | None = None,
+        *,
+        X_shadow: ArrayLike | None = None,
+        y_shadow: ArrayLike | None = None,
+        n_shadows: int = 16,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.estimator = estimator
         self.X_shadow = X_shadow
         self.y_shadow = y_shadow
         self.n_shadows = n_shadows
         self.random_state = random_state
-        self._known = None
+        self._known: tuple[str, tuple[np.ndarray, np.ndarray]] | None = None
 
-    def __call__(self, model, X, y):
+    def __call__(self, model: BaseEstimator, X: ArrayLike, y: ArrayLike) -> np.ndarray:
         """Return a score for each row, high for members.
 
         Parameters
@@ -108,7 +116,9 @@ class LikelihoodRatioAttack:
         logs = [stats.norm.logpdf(own, m, s) for m, s in zip(means, spreads)]
         return logs[0] - logs[1]
 
-    def _shadows(self, model, X, y):
+    def _shadows(
+        self, model: BaseEstimator, X: ArrayLike, y: ArrayLike
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return the shadow models' confidence, and which rows they were trained on."""
         y, key = np.asarray(y), joblib.hash((X, y))
         if self._known is not None and self._known[0] == key:
@@ -135,7 +145,7 @@ class LikelihoodRatioAttack:
         return values, inside
 
 
-def unfitted(model):
+def unfitted(model: BaseEstimator) -> BaseEstimator:
     """Return an unfitted model like the one that was fitted."""
     inner = getattr(model, "best_estimator_", model)
     if isinstance(inner, BaseUnlearner):
@@ -143,7 +153,7 @@ def unfitted(model):
     return clone(inner.estimator if isinstance(inner, FrozenEstimator) else inner)
 
 
-def confidence(model, X, y):
+def confidence(model: BaseEstimator, X: ArrayLike, y: ArrayLike) -> np.ndarray:
     """Return how sure a model is of each target: log-odds, or the logarithm of an error."""
     if not is_classifier(model):
         return -np.log(row_losses(model, X, y) + 1e-12)
@@ -157,12 +167,14 @@ def confidence(model, X, y):
     return np.where(known, odds, -35.0)
 
 
-def trained_once(attack):
+def trained_once(attack: str | Callable) -> str | Callable:
     """Return an attack that can be made on several models, its shadow models trained once."""
     return LikelihoodRatioAttack(random_state=0) if attack == "likelihood_ratio" else attack
 
 
-def attack_scores(model, X, y, attack):
+def attack_scores(
+    model: BaseEstimator, X: ArrayLike, y: ArrayLike, attack: str | Callable
+) -> np.ndarray:
     """Return how strongly an attack takes each row for a member."""
     attack = trained_once(attack)
     if callable(attack):
@@ -183,7 +195,14 @@ def attack_scores(model, X, y, attack):
     return (np.exp(logs) * logs).sum(axis=1)
 
 
-def both_scores(model, X_forgotten, y_forgotten, X_unseen, y_unseen, attack):
+def both_scores(
+    model: BaseEstimator,
+    X_forgotten: ArrayLike,
+    y_forgotten: ArrayLike,
+    X_unseen: ArrayLike,
+    y_unseen: ArrayLike,
+    attack: str | Callable,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return an attack's scores of forgotten rows, and of rows that were never seen."""
     check_consistent_length(X_forgotten, y_forgotten)
     check_consistent_length(X_unseen, y_unseen)
@@ -199,7 +218,15 @@ def both_scores(model, X_forgotten, y_forgotten, X_unseen, y_unseen, attack):
     return scores[:n_forgotten], scores[n_forgotten:]
 
 
-def membership_auc(model, X_forgotten, y_forgotten, X_unseen, y_unseen, *, attack="loss"):
+def membership_auc(
+    model: BaseEstimator,
+    X_forgotten: ArrayLike,
+    y_forgotten: ArrayLike,
+    X_unseen: ArrayLike,
+    y_unseen: ArrayLike,
+    *,
+    attack: str | Callable = "loss",
+) -> float:
     """Area under the ROC curve of an attack that tells forgotten rows from unseen ones.
 
     Parameters
@@ -273,16 +300,16 @@ def membership_auc(model, X_forgotten, y_forgotten, X_unseen, y_unseen, *, attac
 
 
 def resistance(
-    before,
-    after,
-    X_forgotten,
-    y_forgotten,
-    X_unseen,
-    y_unseen,
+    before: BaseEstimator,
+    after: BaseEstimator,
+    X_forgotten: ArrayLike,
+    y_forgotten: ArrayLike,
+    X_unseen: ArrayLike,
+    y_unseen: ArrayLike,
     *,
-    attack="loss",
-    false_positive_rate=0.1,
-):
+    attack: str | Callable = "loss",
+    false_positive_rate: float = 0.1,
+) -> float:
     """Share of the forgotten rows that an attack lost.
 
     Of those forgotten rows that the attack calls members of the model before, the share

@@ -1,29 +1,33 @@
 """Before, after and refits side by side: is it really forgotten?"""
 
+from __future__ import annotations
+
 import html
 import json
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import combinations
 from time import perf_counter
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import is_classifier
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._records.rows import count_rows, stacked
-from sklearn_unlearn.base import BaseUnlearner
+from sklearn_unlearn.base import BaseUnlearner, Ids
 from sklearn_unlearn.metrics._outputs import row_losses
-from sklearn_unlearn.metrics.membership import (
-    LikelihoodRatioAttack,
-    membership_auc,
-    unfitted,
-)
+from sklearn_unlearn.metrics._table import ATTACKED, DISTANCES
+from sklearn_unlearn.metrics.membership import LikelihoodRatioAttack, unfitted
 from sklearn_unlearn.metrics.retraining import retrain_gap
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 STAGES = ("before", "after", "refit")
-GAPS = ("kl", "disagreement", "parameter_distance")
 
 
 @dataclass(frozen=True)
@@ -68,12 +72,12 @@ class ForgettingReport:
     n_trained: int
     n_remaining: int
     rows_retrained: int
-    performance: dict
-    gaps: dict
-    seconds: dict
+    performance: dict[str, dict[str, float]]
+    gaps: dict[str, dict[str, float]]
+    seconds: dict[str, float]
 
     @property
-    def effect_left(self):
+    def effect_left(self) -> float:
         """Share of the way to the refits that is left, float; 1 for a model that forgot nothing.
 
         By the first of KL divergence, disagreement and parameter distance that tells the
@@ -84,14 +88,14 @@ class ForgettingReport:
         """
         if not self.n_trained:
             return float("nan")
-        for name in GAPS:
+        for name in DISTANCES:
             gap = self.gaps[name]
             way = gap["before"] - gap["floor"]
             if np.isfinite(way) and way > max(1e-9, 0.1 * gap["floor"]):
                 return float(max(0.0, gap["after"] - gap["floor"]) / way)
         return float("nan")
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the report as a dict of plain numbers and strings.
 
         Returns
@@ -101,7 +105,7 @@ class ForgettingReport:
         """
         return {**deepcopy(vars(self)), "effect_left": self.effect_left}
 
-    def to_json(self):
+    def to_json(self) -> str:
         """Return the report as JSON; numbers that are not finite are null.
 
         Returns
@@ -110,14 +114,14 @@ class ForgettingReport:
             One object.
         """
 
-        def finite(value):
+        def finite(value: Any) -> Any:
             if isinstance(value, dict):
                 return {key: finite(part) for key, part in value.items()}
             return None if isinstance(value, float) and not np.isfinite(value) else value
 
         return json.dumps(finite(self.to_dict()), indent=2)
 
-    def to_frame(self):
+    def to_frame(self) -> pd.DataFrame:
         """Return all figures as a table.
 
         Returns
@@ -137,7 +141,7 @@ class ForgettingReport:
         columns = ["before", "after", "refit", "spread"]
         return pd.DataFrame([line[1:] for line in lines], [line[0] for line in lines], columns)
 
-    def _lines(self):
+    def _lines(self) -> list[tuple[Any, ...]]:
         """Return the name and the four figures of each line."""
         lines = [
             (name, *(values[stage] for stage in (*STAGES, "spread")))
@@ -152,7 +156,7 @@ class ForgettingReport:
         lines.append(("rows trained on", np.nan, *retrained, np.nan))
         return lines
 
-    def _title(self):
+    def _title(self) -> str:
         """Return the headline."""
         left = f"{self.effect_left:.1%} left"
         if np.isnan(self.effect_left):
@@ -164,13 +168,13 @@ class ForgettingReport:
             f"{self.n_remaining} remain; effect of the rows: {left}"
         )
 
-    def __str__(self):
+    def __str__(self) -> str:
         text = [self._title(), f"{'':32}{'before':>12}{'after':>12}{'refit':>12}{'spread':>12}"]
         for name, *values in self._lines():
             text.append(f"{name:32}" + "".join(f"{_shown(value):>12}" for value in values))
         return "\n".join(text)
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         head = "".join(f"<th>{name}</th>" for name in ("", *STAGES, "spread"))
         body = "".join(
             f"<tr><th>{html.escape(name)}</th>"
@@ -184,14 +188,21 @@ class ForgettingReport:
         )
 
 
-def _shown(value):
+def _shown(value: float) -> str:
     """Return a figure as text, nothing for NaN."""
     return "" if np.isnan(value) else f"{value:.4g}"
 
 
 def forgetting_report(
-    unlearner, X_ids, X_test, y_test, *, n_refits=5, attack="loss", random_state=None
-):
+    unlearner: BaseUnlearner,
+    X_ids: Ids,
+    X_test: ArrayLike,
+    y_test: ArrayLike,
+    *,
+    n_refits: int = 5,
+    attack: str | Callable = "loss",
+    random_state: int | np.random.RandomState | None = None,
+) -> ForgettingReport:
     """Try a request on a copy and compare it with refits.
 
     Accuracy on the forgotten rows alone misleads: a model that never saw them may well get
@@ -308,20 +319,26 @@ def forgetting_report(
     )
 
 
-def forgotten_copy(unlearner, X_ids):
+def forgotten_copy(
+    unlearner: BaseUnlearner, X_ids: Ids
+) -> tuple[np.ndarray, np.ndarray, BaseUnlearner]:
     """Return the rows of a request, the rows that remain, and a copy that forgot the former."""
     rows = np.sort(unlearner.rows_of(X_ids))
     left = np.setdiff1d(unlearner.rows_of(), rows)
     return rows, left, deepcopy(unlearner).partial_forget(X_ids)
 
 
-def trained_rows(unlearner, rows):
+def trained_rows(unlearner: BaseUnlearner, rows: np.ndarray) -> tuple[ArrayLike, ArrayLike]:
     """Return rows and targets of those numbered rows that were not held out; of all if none is."""
     trained = unlearner.trained_on(rows)
     return unlearner.training_data(trained if len(trained) else rows)[:2]
 
 
-def _performance(models, data, attack):
+def _performance(
+    models: dict[str, list[BaseEstimator]],
+    data: dict[str, tuple[ArrayLike, ArrayLike]],
+    attack: str | Callable,
+) -> dict[str, dict[str, float]]:
     """Return score, mean loss and attack of the models on all rows, by stage."""
     kind = "accuracy" if is_classifier(models["before"][0]) else "R^2"
     found = {}
@@ -335,11 +352,13 @@ def _performance(models, data, attack):
             stage: [float(row_losses(model, X, y).mean()) for model in some]
             for stage, some in models.items()
         }
-    (X, y), (X_test, y_test) = data["forgotten"], data["test"]
-    found["attack, AUC"] = {
-        stage: [membership_auc(model, X, y, X_test, y_test, attack=attack) for model in some]
-        for stage, some in models.items()
-    }
+    before, seen = models["before"][0], (*data["forgotten"], *data["test"])
+    for metric in ATTACKED.values():
+        if metric.line is not None:
+            found[metric.line] = {
+                stage: [metric.value(before, model, *seen, attack) for model in some]
+                for stage, some in models.items()
+            }
     return {
         name: {stage: float(np.mean(values)) for stage, values in by_stage.items()}
         | {"spread": float(np.std(by_stage["refit"], ddof=1))}
@@ -347,7 +366,7 @@ def _performance(models, data, attack):
     }
 
 
-def _gaps(models, X):
+def _gaps(models: dict[str, list[BaseEstimator]], X: ArrayLike) -> dict[str, dict[str, float]]:
     """Return the mean distances from the refits, and between them."""
     refits = models["refit"]
     gaps = {
@@ -360,5 +379,5 @@ def _gaps(models, X):
             stage: float(np.mean([getattr(gap, name) for gap in some]))
             for stage, some in gaps.items()
         }
-        for name in GAPS
+        for name in DISTANCES
     }

@@ -4,7 +4,8 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.base import is_classifier
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, is_classifier
 
 from sklearn_unlearn._inner.pipelines import split_pipeline
 from sklearn_unlearn.metrics._outputs import (
@@ -41,7 +42,7 @@ class RetrainGap:
     kl: float
 
 
-def retrain_gap(model, refit, X):
+def retrain_gap(model: BaseEstimator, refit: BaseEstimator, X: ArrayLike) -> RetrainGap:
     """Distance of a model from one that was trained without the rows.
 
     Parameters
@@ -85,7 +86,7 @@ def retrain_gap(model, refit, X):
     theta, aim = parameter_vector(model), parameter_vector(refit)
     distance = np.nan
     if theta is not None and aim is not None and theta.shape == aim.shape:
-        distance = float(np.linalg.norm(theta - aim) / max(np.linalg.norm(aim), 1e-300))
+        distance = float(np.linalg.norm(theta - aim)) / max(float(np.linalg.norm(aim)), 1e-300)
     given, wanted = np.asarray(model.predict(X)), np.asarray(refit.predict(X))
     if not is_classifier(model):
         spread = max(float(np.std(wanted)), 1e-300)
@@ -93,7 +94,7 @@ def retrain_gap(model, refit, X):
     return RetrainGap(distance, float(np.mean(given != wanted)), _divergence(model, refit, X))
 
 
-def _divergence(model, refit, X):
+def _divergence(model: BaseEstimator, refit: BaseEstimator, X: ArrayLike) -> float:
     """Return the mean divergence of the refit's probabilities from the model's."""
     q, p = log_probabilities(model, X), log_probabilities(refit, X)
     # A class that one of them lacks has no probability there.
@@ -108,7 +109,15 @@ def _divergence(model, refit, X):
     return float(max(0.0, (np.exp(p) * (p - q)).sum(axis=1).mean()))
 
 
-def relearn_time(model, before, X, y, *, margin=0.05, max_epochs=100):
+def relearn_time(
+    model: BaseEstimator,
+    before: BaseEstimator,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    margin: float = 0.05,
+    max_epochs: int = 100,
+) -> float:
     """Count the epochs on forgotten rows until a model knows them as well as before.
 
     Rows that were only hidden come back fast [1]_: compare with the time of a model that

@@ -1,22 +1,32 @@
 """Scorers that look at a model after it has forgotten something."""
 
+from collections.abc import Callable, Hashable
 from numbers import Integral, Real
+from typing import Any
 
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 from sklearn.metrics import get_scorer
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
 from sklearn_unlearn._records.rows import stacked
-from sklearn_unlearn.metrics.membership import membership_auc, resistance, trained_once
+from sklearn_unlearn.base import BaseUnlearner
+from sklearn_unlearn.metrics._table import ATTACKED, DISTANCES
+from sklearn_unlearn.metrics.membership import trained_once
 from sklearn_unlearn.metrics.report import forgotten_copy, trained_rows
 from sklearn_unlearn.metrics.retraining import retrain_gap
 from sklearn_unlearn.pipeline import find_unlearner
 
-DISTANCES = ("parameter_distance", "disagreement", "kl")
-ATTACKED = ("membership_auc", "resistance")
 
-
-def make_forget_scorer(metric, *, forget=0.05, against=None, attack="loss", random_state=0):
+def make_forget_scorer(
+    metric: str | Callable,
+    *,
+    forget: float = 0.05,
+    against: str | None = None,
+    attack: str | Callable = "loss",
+    random_state: int | None = 0,
+) -> Callable[..., float]:
     """Make a scorer that scores a fitted candidate after it has forgotten a probe.
 
     An ordinary scorer cannot choose ``eta``, ``alpha``, ``damping`` or ``n_refine``: they do not
@@ -123,18 +133,27 @@ class ForgetScorer:
         Draws the probe.
     """
 
-    def __init__(self, metric, forget, against, attack, random_state):
+    def __init__(
+        self,
+        metric: str | Callable,
+        forget: float,
+        against: str | None,
+        attack: str | Callable,
+        random_state: int | None,
+    ) -> None:
         self.metric = metric
         self.forget = forget
         self.against = against
         self.attack = attack
         self.random_state = random_state
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         compared = "" if self.against is None else f", against={self.against!r}"
         return f"make_forget_scorer({self.metric!r}, forget={self.forget!r}{compared})"
 
-    def __call__(self, estimator, X, y, **params):
+    def __call__(
+        self, estimator: BaseEstimator, X: ArrayLike, y: ArrayLike, **params: Any
+    ) -> float:
         """Return the score of a copy of the estimator after it has forgotten the probe.
 
         Parameters
@@ -166,20 +185,19 @@ class ForgetScorer:
             return -getattr(retrain_gap(after, refit, stacked([X_probe, X])), self.metric)
 
         attack = trained_once(self.attack)
+        attacked = ATTACKED.get(self.metric) if isinstance(self.metric, str) else None
 
-        def value(model):
-            if self.metric == "resistance":
-                return resistance(before, model, X_probe, y_probe, X, y, attack=attack)
-            if self.metric == "membership_auc":
-                return membership_auc(model, X_probe, y_probe, X, y, attack=attack)
+        def value(model: BaseEstimator) -> float:
+            if attacked is not None:
+                return attacked.value(before, model, X_probe, y_probe, X, y, attack)
             scorer = get_scorer(self.metric) if isinstance(self.metric, str) else self.metric
             return scorer(model, X, y, **params)
 
         if refit is not None:
             return -abs(value(after) - value(refit))
-        return -abs(value(after) - 0.5) if self.metric == "membership_auc" else value(after)
+        return value(after) if attacked is None else attacked.score(value(after))
 
-    def _probe(self, unlearner):
+    def _probe(self, unlearner: BaseUnlearner) -> list[Hashable]:
         """Return the ids of the probe."""
         ids = list(dict.fromkeys(unlearner.ids_of(unlearner.rows_of())))
         n = self.forget
@@ -191,7 +209,7 @@ class ForgetScorer:
         return [ids[i] for i in chosen]
 
 
-def _unlearner_of(model, X):
+def _unlearner_of(model: BaseEstimator, X: ArrayLike) -> tuple[BaseUnlearner, ArrayLike]:
     """Return the unlearner in a fitted model, and rows as it gets them."""
     while isinstance(model, Pipeline):
         if len(model.steps) > 1:

@@ -1,0 +1,1 @@
+"""The clauses of an unlearner's contract, one check each."""

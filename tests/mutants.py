@@ -1,0 +1,110 @@
+"""Break the package in one place at a time, and see whether a test notices.
+
+``python -m tests.mutants`` runs all, ``python -m tests.mutants erasing`` those whose name holds
+the word. Every mutant is made in a copy of the package; one that no test kills is printed, and
+the exit status is 1. A mutant whose text is no longer in the package is an error: write it anew.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+# Name: file, what stands there, what the mutant has instead, tests that must notice.
+MUTANTS = {
+    "exact though reweighted": (
+        "_influence/linear/steps.py",
+        "        and not carried.is_reweighted\n",
+        "",
+        "tests/test_promises.py",
+    ),
+    "optimum at ten times tol": (
+        "_influence/linear/steps.py",
+        "norm <= steps.tol and",
+        "norm <= 10 * steps.tol and",
+        "tests/test_promises.py",
+    ),
+    "erasing leaves y": (
+        "_influence/weighted_rows.py",
+        "        self.y[rows] = 0\n",
+        "",
+        "tests/test_promises.py",
+    ),
+    "erasing leaves weights": (
+        "_influence/unlearner.py",
+        "            self._sample_weight[rows] = 0\n",
+        "            pass\n",
+        "tests/test_promises.py",
+    ),
+    "a request does not settle first": (
+        "base.py",
+        "        self._settle()\n        keys, rows",
+        "        keys, rows",
+        "tests/test_promises.py",
+    ),
+    "adding is not idempotent": (
+        "_records/subjects.py",
+        "isinstance(owned, list) and owned[-1] < row",
+        "isinstance(owned, list)",
+        "tests/test_promises.py",
+    ),
+    "a fit keeps the debt of the request before": (
+        "base.py",
+        "self.__dict__.update(attributes, _owes=owes)",
+        'self.__dict__.update({"_owes": owes, **vars(self), **attributes})',
+        "tests/test_atomic.py",
+    ),
+    "no lock": (
+        "base.py",
+        'with vars(self).setdefault("_lock", RLock()):',
+        "if True:",
+        "tests/test_threads.py",
+    ),
+    "copies share what is written to": (
+        "base.py",
+        "value if n in shared else deepcopy(value)",
+        "value",
+        "tests/test_threads.py",
+    ),
+    "the model changes before its step is done": (
+        "_influence/unlearner.py",
+        "        norm, leaving = after",
+        "        self._objective = after\n        norm, leaving = after",
+        "tests/test_atomic.py",
+    ),
+}
+
+
+def survives(name):
+    """Tell whether no test notices a mutant."""
+    file, old, new, tests = MUTANTS[name]
+    with tempfile.TemporaryDirectory() as folder:
+        for part in ("sklearn_unlearn", "tests"):
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / part, Path(folder) / part, ignore=ignored)
+        shutil.copy(ROOT / "pyproject.toml", folder)
+        path = Path(folder) / "sklearn_unlearn" / file
+        text = path.read_text()
+        if text.count(old) != 1:
+            raise SystemExit(f"{name!r}: {old!r} stands {text.count(old)} times in {file}.")
+        path.write_text(text.replace(old, new))
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", tests]
+        env = {**os.environ, "PYTHONPATH": folder}
+        return subprocess.run(command, cwd=folder, env=env, capture_output=True).returncode == 0
+
+
+def main(word=""):
+    """Run the mutants whose name holds a word; returns the exit status."""
+    alive = []
+    for name in (name for name in MUTANTS if word in name):
+        alive += [name] * survives(name)
+        print(f"{'SURVIVED' if name in alive else 'killed':9} {name}")  # noqa: T201
+    return int(bool(alive))
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
