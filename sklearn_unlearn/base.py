@@ -23,6 +23,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._inner.callbacks import CallbackSupportMixin, with_callbacks
 from sklearn_unlearn._inner.declared import FittedInnerMixin, adopt_kind
+from sklearn_unlearn._inner.rows_inside import parts_with_rows
 from sklearn_unlearn._records.digest import model_digest
 from sklearn_unlearn._records.receipt import ForgetReceipt, Outcome, new_salt, request_digest
 from sklearn_unlearn._records.rows import RowParts
@@ -416,7 +417,11 @@ class BaseUnlearner(
         context = self._init_callback_context(task_name="partial_forget", max_subtasks=None)
         context.call_on_fit_task_begin(estimator=self)
         attributes, outcome = self._forget(rows, context)
-        outcome = replace(outcome, not_forgotten=(*not_forgotten, *outcome.not_forgotten))
+        outcome = replace(
+            outcome,
+            not_forgotten=(*not_forgotten, *outcome.not_forgotten),
+            holds_rows=tuple(parts_with_rows(attributes["estimator_"])),
+        )
         salt, digest = new_salt(), model_digest(attributes["estimator_"])
         receipt = ForgetReceipt(
             created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),

@@ -19,6 +19,7 @@ from sklearn_unlearn._inner.declared import check_number, check_option, seed_par
 from sklearn_unlearn._inner.fit_params import (
     erase_rows,
     named_weights,
+    owned,
     per_row,
     sample_weight,
     transformer_params,
@@ -26,7 +27,7 @@ from sklearn_unlearn._inner.fit_params import (
 from sklearn_unlearn._inner.pipelines import joined_pipeline, last_step, out_of_reach
 from sklearn_unlearn._inner.skorch import adapted, fitted_adapted, holds_rows_out
 from sklearn_unlearn._records.receipt import Outcome
-from sklearn_unlearn._records.rows import count_rows, take_rows
+from sklearn_unlearn._records.rows import count_rows, take_rows, writable
 from sklearn_unlearn._records.subjects import SubjectIndex
 from sklearn_unlearn._records.targets import given_targets
 from sklearn_unlearn.base import BaseUnlearner, serial
@@ -231,7 +232,7 @@ class ObjectiveUnlearner(BaseUnlearner):
     def _forget(self, rows, context):
         self._check_params()
         objective, source = self.objective(), self._source
-        objective.rows.own()
+        self._own()
 
         def pass_begins():
             task = context.subcontext("pass over the rows")
@@ -243,6 +244,8 @@ class ObjectiveUnlearner(BaseUnlearner):
             *objective.leftovers,
             *source.leftovers,
         ]
+        if isinstance(self.estimator, FrozenEstimator):
+            left.append("the parameter estimator, the frozen model as it was given")
         chosen_by = (
             source.split_off and source.held_out[rows].any() and self.estimator_.net.callbacks
         )
@@ -267,8 +270,15 @@ class ObjectiveUnlearner(BaseUnlearner):
             outcome,
             n_rows_retrained=carried.n_rows if refitted else 0,
             gradient_norm_before=norm,
-            not_forgotten=tuple(left),
+            not_forgotten=(*left, *outcome.not_forgotten),
         )
+
+    def _own(self):
+        """Make private, writable copies of what a request erases; nothing else changes."""
+        self._objective.own()
+        self._source.own()
+        self._sample_weight = writable(self._sample_weight)
+        self._transformer_params = owned(self._transformer_params, len(self._source.held_out))
 
     def _leave_out(self, objective, removed):
         """Return the objective without rows and the one whose Hessian the step takes."""
@@ -284,7 +294,7 @@ class ObjectiveUnlearner(BaseUnlearner):
             numbers = after.remaining_rows()
             params = per_row(self._transformer_params, len(objective.rows), numbers)
             y = given_targets(objective.y[numbers], self.estimator_)
-            return objective.rows.take(numbers), y, params
+            return objective.rows.take_to_fit(numbers), y, params
 
         features, change = objective.features.forget(leaving, remaining)
         changed = features is not objective.features
@@ -310,7 +320,7 @@ class ObjectiveUnlearner(BaseUnlearner):
         if self._sample_weight is not None:
             params |= named_weights(self.estimator_, self._sample_weight[rows])
         y = given_targets(objective.y[rows], last_step(self.estimator_))
-        return self._named(objective.rows.take(rows)), y, params
+        return self._named(objective.rows.take_to_fit(rows)), y, params
 
     def _named(self, X):
         """Return rows with the names of their features, which the private copy has lost."""

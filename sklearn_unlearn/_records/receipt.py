@@ -33,6 +33,9 @@ class Outcome:
 
     not_forgotten : tuple of str, default=()
         Parts that still depend on the rows.
+
+    holds_rows : tuple of str, default=()
+        Parts of ``estimator_`` that hold remaining rows, or values of them.
     """
 
     guarantee: str = "approximate"
@@ -41,6 +44,7 @@ class Outcome:
     gradient_norm_before: float | None = None
     gradient_norm_after: float | None = None
     not_forgotten: tuple[str, ...] = ()
+    holds_rows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,10 @@ class ForgetReceipt:
     not_forgotten : tuple of str, default=()
         Parts that still depend on the rows.
 
+    holds_rows : tuple of str, default=()
+        Parts of ``estimator_`` that hold training rows, as nearest neighbours and support
+        vectors do, none of them forgotten: whoever is given the model is given these rows.
+
     salt : str or None, default=None
         Salt of the request digest. None in a receipt that was pickled with its model.
     """
@@ -122,6 +130,7 @@ class ForgetReceipt:
     model_digest_before: str
     model_digest_after: str
     not_forgotten: tuple[str, ...] = ()
+    holds_rows: tuple[str, ...] = ()
     salt: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -132,7 +141,11 @@ class ForgetReceipt:
         dict
             One entry per field.
         """
-        return {**asdict(self), "not_forgotten": list(self.not_forgotten)}
+        return {
+            **asdict(self),
+            "not_forgotten": list(self.not_forgotten),
+            "holds_rows": list(self.holds_rows),
+        }
 
     def matches(self, X_ids: ArrayLike) -> bool:
         """Tell whether this receipt belongs to a request for these ids.

@@ -35,7 +35,7 @@ from sklearn_unlearn._influence.linear.passes import (
 from sklearn_unlearn._influence.linear.problem import linear_problem, write_parameters
 from sklearn_unlearn._influence.linear.steps import arrive
 from sklearn_unlearn._influence.objective import Objective
-from sklearn_unlearn._records.rows import RowStore, batches
+from sklearn_unlearn._records.rows import RowStore, batches, writable
 
 # A dense Hessian of up to 4,000 parameters is kept; beyond, only its products are used.
 MAX_HESSIAN_VALUES = 4000**2
@@ -622,6 +622,15 @@ class LinearObjective(Objective):
     def ensure_curvature(self):
         """Make the expansion at the parameters as they are, unless it is there."""
         self.expanded()
+
+    def own(self):
+        """Make private, writable copies of what ``erase`` writes to; nothing else changes."""
+        before = self.weights
+        super().own()
+        e = self.expansion
+        if e is not None and e.weights is not None:
+            own = self.weights if e.weights is before else writable(e.weights)
+            self.expansion = replace(e, weights=own)
 
     def erase(self, rows):
         """Remove the values of rows from the shared arrays; repeated calls change nothing."""
