@@ -27,6 +27,7 @@ from sklearn_unlearn._inner.declared import (
     check_unchanged,
     kept_settings,
 )
+from sklearn_unlearn._inner.rows_inside import parts_with_rows
 from sklearn_unlearn._records.digest import model_digest
 from sklearn_unlearn._records.receipt import Outcome, write_receipt
 from sklearn_unlearn._records.rows import RowParts
@@ -498,7 +499,11 @@ class BaseUnlearner(
         else:
             reason = "no id of the request is known"
             attributes, outcome = {"estimator_": self.estimator_}, Outcome("exact", reason)
-        outcome = replace(outcome, not_forgotten=(*not_forgotten, *outcome.not_forgotten))
+        outcome = replace(
+            outcome,
+            not_forgotten=(*not_forgotten, *outcome.not_forgotten),
+            holds_rows=tuple(parts_with_rows(attributes["estimator_"])),
+        )
         digest = model_digest(attributes["estimator_"])
         receipt = write_receipt(
             keys,

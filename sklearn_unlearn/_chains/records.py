@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sklearn_unlearn._chains.plan import in_order
-from sklearn_unlearn._records.rows import RowParts
+from sklearn_unlearn._records.rows import RowParts, writable
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,27 @@ class Records:
         return in_order(rows, self.hashes, self.proba)
 
     def without(self, rows):
-        """Return the records with counts that leave some rows out."""
+        """Return the records with counts and labels that leave some rows out."""
         if self.counts is None:
             return self
-        gone = np.bincount(self.y[rows], minlength=len(self.counts))
-        return replace(self, counts=self.counts - gone)
+        counts = self.counts - np.bincount(self.y[rows], minlength=len(self.counts))
+        left = np.flatnonzero(counts)
+        if len(left) == len(counts):
+            return replace(self, counts=counts)
+        # The label of a class that is gone may be a trace of the last who had it.
+        codes = np.zeros(len(counts), dtype=self.y.dtype)
+        codes[left] = np.arange(len(left))
+        labels = np.array(self.labels[left].tolist())
+        return replace(self, y=codes[self.y], labels=labels, counts=counts[left])
+
+    def owned(self):
+        """Return the records with arrays that can be written to."""
+        return replace(
+            self,
+            y=writable(self.y),
+            hashes=writable(self.hashes),
+            proba=writable(self.proba),
+        )
 
     def extended(self, X, y, labels, hashes, proba):
         """Return the records with more rows behind them; this object stays as it is."""

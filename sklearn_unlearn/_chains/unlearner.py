@@ -120,7 +120,7 @@ class ChainedUnlearner(BaseUnlearner):
             return
         left = records.classes.tolist()
         if len(left) < 2 and request:
-            gone = next(label for label in records.labels.tolist() if label != left[0])
+            gone = next(label for label in self._records.labels.tolist() if label != left[0])
             raise ValueError(
                 f"The request would leave no row of class {gone!r}, and with class {left[0]!r} "
                 "alone there is nothing to predict. Discard the model instead."
@@ -318,7 +318,7 @@ class ChainedUnlearner(BaseUnlearner):
             raise ValueError(
                 "The request would leave no row to train on; discard the model instead."
             )
-        records = self._records.without(rows)
+        records = self._records.owned().without(rows)
         self._check_enough(records, request=True)
         groups = self._groups(self._records, rows)
         members = dict(self._members)

@@ -7,7 +7,14 @@ the shape of ``raw``, or m values with m gradients.
 import numpy as np
 from sklearn.utils import assert_all_finite
 
-from sklearn_unlearn._records.rows import RowStore, batches, copy_rows, count_rows, take_rows
+from sklearn_unlearn._records.rows import (
+    RowStore,
+    batches,
+    copy_rows,
+    count_rows,
+    take_rows,
+    writable,
+)
 from sklearn_unlearn._records.targets import encode, given_targets
 
 
@@ -162,6 +169,10 @@ class CriterionSource:
             return {}
         X_val, y_val, _ = unlearner.training_data(held_out)
         return {"X_val": X_val, "y_val": y_val}
+
+    def own(self):
+        """Make a writable copy of what is not; nothing else changes."""
+        self.held_out = writable(self.held_out)
 
     def erase(self, rows):
         """Remove rows; a repeated call changes nothing."""

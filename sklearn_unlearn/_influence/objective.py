@@ -355,6 +355,10 @@ class Objective(ABC):
             model can express them.
         """
 
+    def own(self):
+        """Make private, writable copies of what ``erase`` writes to; nothing else changes."""
+        self.data.own()
+
     @abstractmethod
     def measured_gradient_norm(self):
         """Return the mean objective's largest gradient entry if a pass measured it, else None."""
@@ -385,6 +389,16 @@ class Objective(ABC):
         outcome : Outcome
             What the receipt shall say.
         """
+
+    def kept(self):
+        """Return the objective as it may be stored: nothing in it is the share of rows that left.
+
+        Returns
+        -------
+        Objective
+            The same, for all later requests.
+        """
+        return self
 
     @abstractmethod
     def written(self, model):

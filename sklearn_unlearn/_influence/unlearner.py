@@ -22,6 +22,7 @@ from sklearn_unlearn._inner.declared import check_number, check_option, seed_par
 from sklearn_unlearn._inner.fit_params import (
     copied,
     erase_rows,
+    owned,
     per_row,
     sample_weight,
     transformer_params,
@@ -270,7 +271,7 @@ class ObjectiveUnlearner(BaseUnlearner):
         self._check_params()
         objective, source = self.objective(), self._source
         check_same_rows(objective.rows, self._fingerprint)
-        objective.rows.own()
+        self._own()
 
         def pass_begins():
             task = context.subcontext("pass over the rows")
@@ -282,6 +283,8 @@ class ObjectiveUnlearner(BaseUnlearner):
             *objective.leftovers,
             *source.leftovers,
         ]
+        if isinstance(self.estimator, FrozenEstimator):
+            left.append("the parameter estimator, the frozen model as it was given")
         chosen_by = (
             source.split_off and source.held_out[rows].any() and self.estimator_.net.callbacks
         )
@@ -319,7 +322,7 @@ class ObjectiveUnlearner(BaseUnlearner):
             left.append("what earlier requests owe to held-out rows, by which they reweighted")
         return {
             "estimator_": self._written(carried),
-            "_objective": carried,
+            "_objective": carried.kept(),
             "_doubts": found,
             "_unchecked": False,
             "_fingerprint": None,
@@ -330,7 +333,7 @@ class ObjectiveUnlearner(BaseUnlearner):
             if anew
             else outcome.retrained_parts,
             gradient_norm_before=norm,
-            not_forgotten=tuple(left),
+            not_forgotten=(*left, *outcome.not_forgotten),
         )
 
     # True once weights were changed for the sake of criterion rows that are rows of ``fit``.
@@ -354,6 +357,12 @@ class ObjectiveUnlearner(BaseUnlearner):
             n_rows_retrained=len(numbers),
         )
 
+    def _own(self):
+        """Make private, writable copies of what a request erases; nothing else changes."""
+        self._objective.own()
+        self._source.own()
+        self._fit_params = owned(self._fit_params, len(self._source.held_out))
+
     def _leave_out(self, objective, removed):
         """Return the objective without rows, the one whose Hessian the step takes, and doubts."""
         if self.hessian_rows == "all":
@@ -372,7 +381,7 @@ class ObjectiveUnlearner(BaseUnlearner):
             params = transformer_params(self.estimator_, self._fit_params)
             params = per_row(params, len(objective.rows), numbers)
             y = given_targets(objective.y[numbers], self.estimator_)
-            return objective.rows.take(numbers), y, params
+            return objective.rows.take_to_fit(numbers), y, params
 
         features, change = objective.features.forget(leaving, remaining)
         changed = features is not objective.features
@@ -397,7 +406,7 @@ class ObjectiveUnlearner(BaseUnlearner):
         objective = self._objective
         params = per_row(self._fit_params, len(objective.rows), rows)
         y = given_targets(objective.y[rows], last_step(self.estimator_))
-        return self._named(objective.rows.take(rows)), y, params
+        return self._named(objective.rows.take_to_fit(rows)), y, params
 
     def _named(self, X):
         """Return rows with the names of their features, which the private copy has lost."""

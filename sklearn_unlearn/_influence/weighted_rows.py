@@ -4,6 +4,8 @@ from copy import copy
 
 import numpy as np
 
+from sklearn_unlearn._records.rows import writable
+
 
 class WeightedRows:
     """Training rows with targets and weights, by their number in ``fit``.
@@ -60,6 +62,12 @@ class WeightedRows:
         new.weights = self.weights.copy()
         new.weights[rows] += difference
         return new, difference
+
+    def own(self):
+        """Make private, writable copies of what is not; nothing else changes."""
+        self.rows.own()
+        self.y, self.weights = writable(self.y), writable(self.weights)
+        self.trained = writable(self.trained)
 
     def erase(self, rows):
         """Remove all values of rows; repeated calls change nothing."""

@@ -6,7 +6,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
 from sklearn_unlearn._inner.pipelines import split_pipeline
-from sklearn_unlearn._records.rows import count_rows, take_rows
+from sklearn_unlearn._records.rows import count_rows, take_rows, wiped, writable
 
 
 def per_row(params, n_rows, rows):
@@ -33,9 +33,17 @@ def copied(params, n_rows):
 
 def erase_rows(params, n_rows, rows):
     """Remove the values of some rows from fit parameters; a repeated call changes nothing."""
-    for value in params.values():
+    for name, value in params.items():
         if has_rows(value, n_rows):
-            value[rows] = value.dtype.type() if value.dtype != object else 0
+            params[name] = wiped(value, rows)
+
+
+def owned(params, n_rows):
+    """Return fit parameters, those with one value per row as writable arrays."""
+    return {
+        name: writable(value) if has_rows(value, n_rows) else value
+        for name, value in params.items()
+    }
 
 
 def sample_weight(inner, fit_params):

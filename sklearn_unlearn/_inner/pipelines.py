@@ -2,6 +2,8 @@
 
 from copy import copy
 
+from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
@@ -46,11 +48,30 @@ def may_write(model):
 def out_of_reach(rows, model):
     """Name what still holds forgotten rows because it is the user's own."""
     parts = []
-    if rows.on_disk:
+    if rows.from_file:
         parts.append("the file of the memory-mapped X")
     if isinstance(model, Pipeline) and model.memory is not None:
         parts.append("the pipeline's cache (memory)")
-    return parts
+    return parts + [f"{name}, which is frozen" for name in frozen_parts(model)]
+
+
+def frozen_parts(model, name="the model"):
+    """Return the names of the parts of a model, parts of parts included, that are frozen."""
+    if isinstance(model, FrozenEstimator):
+        return [name]
+    if isinstance(model, (list, tuple)):
+        # Steps of a pipeline, or transformers of columns: what comes first is the name.
+        named = [(f"the step {part[0]!r}", part[1]) for part in model if _is_named(part)]
+    elif isinstance(model, BaseEstimator):
+        named = [(key, part) for key, part in vars(model).items() if not key.endswith("_")]
+    else:
+        return []
+    return [found for key, part in named for found in frozen_parts(part, key)]
+
+
+def _is_named(part):
+    """Tell whether a part is a tuple of a name and an estimator, and perhaps columns."""
+    return isinstance(part, (list, tuple)) and len(part) > 1 and isinstance(part[0], str)
 
 
 def split_pipeline(model):

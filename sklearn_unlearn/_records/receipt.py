@@ -57,6 +57,8 @@ class Outcome:
 
     retrained_parts : tuple of str, default=()
         Steps of a pipeline that were fitted again before the last step was updated.
+    holds_rows : tuple of str, default=()
+        Parts of ``estimator_`` that hold remaining rows, or values of them.
     """
 
     guarantee: str = "approximate"
@@ -66,6 +68,7 @@ class Outcome:
     gradient_norm_after: float | None = None
     not_forgotten: tuple[str, ...] = ()
     retrained_parts: tuple[str, ...] = ()
+    holds_rows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,10 @@ class ForgetReceipt:
     not_forgotten : tuple of str, default=()
         Parts that still depend on the rows.
 
+    holds_rows : tuple of str, default=()
+        Parts of ``estimator_`` that hold training rows, as nearest neighbours and support
+        vectors do, none of them forgotten: whoever is given the model is given these rows.
+
     salt : str or None, default=None
         Key of the digests. None in a receipt that was pickled with its model.
 
@@ -201,6 +208,7 @@ class ForgetReceipt:
     params: dict = field(default_factory=dict, repr=False, hash=False)
     versions: dict = field(default_factory=dict, repr=False, hash=False)
     schema_version: int = SCHEMA_VERSION
+    holds_rows: tuple = ()
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> Self:

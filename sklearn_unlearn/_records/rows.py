@@ -7,6 +7,14 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array
 
+from sklearn_unlearn._records.frames import (
+    alone,
+    is_frame,
+    is_polars,
+    stacked_frames,
+    without_unused,
+)
+
 # Values per chunk: large enough for BLAS, and 4 MiB that stay in the cache from one product
 # with a chunk to the next (measured: three products at half the cost of chunks of 32 MiB).
 CHUNK_VALUES = 2**19
@@ -40,7 +48,9 @@ def copy_rows(X, rows):
     taken = take_rows(X, rows)
     if isinstance(taken, np.ndarray):
         return np.array(taken, order="C")
-    return taken if isinstance(taken, list) else taken.copy()
+    if isinstance(taken, list):
+        return taken
+    return taken.clone() if is_polars(taken) else taken.copy()
 
 
 def batches(n_rows, row_values):
@@ -65,6 +75,25 @@ def is_memory_mapped(X):
     return X is not None
 
 
+def writable(values):
+    """Return an array that can be written to and that is in no file, the same one if it is that."""
+    if values is None or (values.flags.writeable and not is_memory_mapped(values)):
+        return values
+    return np.array(values)
+
+
+def wiped(values, rows):
+    """Remove the values of rows from an array; a repeated call changes nothing.
+
+    Returns the array, or where it holds text a narrower one: its width is that of the longest.
+    """
+    values[rows] = values.dtype.type() if values.dtype != object else 0
+    if values.dtype.kind not in "US" or not values.size:
+        return values
+    width = max(1, int(np.strings.str_len(values).max()))
+    return values.astype(f"{values.dtype.kind}{width}")
+
+
 class RowStore:
     """Rows that can be erased.
 
@@ -79,7 +108,8 @@ class RowStore:
 
     numeric : bool
         True if the rows are numbers for a linear model; they are then kept as an array or
-        CSR matrix in which k rows are erased at a cost of k rows. Else they stay in their
+        CSR matrix. In an array k rows are erased at a cost of k rows; a CSR matrix is written
+        anew, as the place that is left would tell how long they were. Else rows stay in their
         container, and erasing copies what remains.
 
     convert : bool, default=True
@@ -96,18 +126,22 @@ class RowStore:
         self._owned = False
         # Stores that read the same private copy, such as those of a pickle being written.
         self._readers = WeakSet([self])
+        # The user's file is not written to.
+        self.from_file = is_memory_mapped(X)
 
     def __len__(self):
         return self._n_rows
 
     @property
     def on_disk(self):
-        """True if the rows lie in the user's file, which is not written to."""
+        """True if the rows are read from the user's file."""
         return is_memory_mapped(self._X)
 
     def own(self):
-        """Make the private copy, once."""
+        """Make the private copy, once, and again where it was loaded as one that is read-only."""
         if self._owned:
+            if isinstance(self._X, np.ndarray) and self._numeric and not self.on_disk:
+                self._X = writable(self._X)
             return
         mapped = self.on_disk
         if self._numeric and not self._convert:
@@ -129,6 +163,10 @@ class RowStore:
             rows = np.searchsorted(self._positions, rows)
         return take_rows(self._X, rows)
 
+    def take_to_fit(self, rows):
+        """Return rows by their number, without categories that only other rows have."""
+        return without_unused(self.take(rows))
+
     def chunks(self):
         """Yield (row numbers or slice, rows); erased rows come as zeros or not at all."""
         n_rows = count_rows(self._X)
@@ -142,7 +180,8 @@ class RowStore:
         if not self._numeric:
             positions = np.arange(self._n_rows) if self._positions is None else self._positions
             kept = np.flatnonzero(~np.isin(positions, rows))
-            self._X, self._positions = take_rows(self._X, kept), positions[kept]
+            # One call, so that an interrupt can't come in between.
+            vars(self).update(_X=alone(take_rows(self._X, kept)), _positions=positions[kept])
         elif self.on_disk:
             self._erased.append(rows)
         else:
@@ -150,7 +189,7 @@ class RowStore:
                 self._X = self._X.copy()
                 self._readers.discard(self)
                 self._readers = WeakSet([self])
-            _wipe(self._X, rows)
+            self._X = _wiped_rows(self._X, rows)
 
     def __deepcopy__(self, memo):
         """Return a store of its own; the rows are copied when either is about to write to them."""
@@ -167,26 +206,30 @@ class RowStore:
         vars(self).update(state, _readers=WeakSet([self]))
 
     def __getstate__(self):
-        state = vars(self).copy()
+        state = {**vars(self), "from_file": False}
         del state["_readers"]
         if self.on_disk:
             state["_X"] = np.array(self._X)
             for rows in self._erased:
-                _wipe(state["_X"], rows)
+                state["_X"] = _wiped_rows(state["_X"], rows)
             state["_erased"], state["_owned"] = [], self._owned
         return state
 
 
-def _wipe(X, rows):
-    """Set rows of a private array or CSR matrix to zero, the sparsity pattern included."""
+def _wiped_rows(X, rows):
+    """Return a private array in which rows are zero, or a CSR matrix in which they are empty."""
     if not sparse.issparse(X):
-        X[rows] = 0
-        return
-    stored = np.concatenate(
-        [np.arange(X.indptr[row], X.indptr[row + 1]) for row in rows] or [np.empty(0, int)]
-    )
-    X.data[stored] = 0
-    X.indices[stored] = 0
+        return wiped(X, rows)
+    # The runs of values between the rows, each of which ends where a row begins.
+    rows = np.unique(rows)
+    starts = np.append(0, X.indptr[rows + 1])
+    ends = np.append(X.indptr[rows], X.indptr[-1])
+    runs = [slice(start, end) for start, end in zip(starts, ends, strict=True)]
+    lengths = np.diff(X.indptr)
+    lengths[rows] = 0
+    indptr = np.append(0, np.cumsum(lengths)).astype(X.indptr.dtype)
+    data, indices = (np.concatenate([of[run] for run in runs]) for of in (X.data, X.indices))
+    return type(X)((data, indices, indptr), shape=X.shape)
 
 
 class RowParts:
@@ -205,9 +248,9 @@ class RowParts:
         self._append(X)
 
     @property
-    def on_disk(self):
-        """True if some rows lie in the user's file, which is not written to."""
-        return any(part.on_disk for part in self._parts)
+    def from_file(self):
+        """True if some rows came from the user's file, which is not written to."""
+        return any(part.from_file for part in self._parts)
 
     def _append(self, X):
         if sparse.issparse(X):
@@ -223,7 +266,7 @@ class RowParts:
         return other
 
     def take(self, rows):
-        """Return rows by their number, arrays row by row in memory."""
+        """Return rows by their number, arrays row by row in memory, frames as they are to fit."""
         if len(self._parts) == 1:
             return self._take_from(0, rows)
         owners = np.searchsorted(self._starts, rows, side="right") - 1
@@ -234,10 +277,10 @@ class RowParts:
         taken = [self._take_from(part, rows[owners == part]) for part in touched]
         back = np.empty(len(rows), dtype=np.intp)
         back[order] = np.arange(len(rows))
-        return take_rows(stacked(taken), back)
+        return without_unused(take_rows(stacked(taken), back))
 
     def _take_from(self, part, rows):
-        taken = self._parts[part].take(rows - self._starts[part])
+        taken = self._parts[part].take_to_fit(rows - self._starts[part])
         return np.ascontiguousarray(taken) if isinstance(taken, np.ndarray) else taken
 
     def erase(self, rows):
@@ -252,10 +295,8 @@ class RowParts:
 
 def stacked(parts):
     """Return rows of one kind of container one below the other."""
-    if hasattr(parts[0], "iloc"):
-        import pandas as pd
-
-        return pd.concat(parts)
+    if is_frame(parts[0]):
+        return stacked_frames(parts)
     if sparse.issparse(parts[0]):
         return sparse.vstack(parts, format="csr")
     if isinstance(parts[0], list):

@@ -9,9 +9,9 @@ from sklearn.utils import check_consistent_length, check_random_state
 
 from sklearn_unlearn._inner.callbacks import with_callbacks
 from sklearn_unlearn._inner.declared import seed_parts
-from sklearn_unlearn._inner.fit_params import copied, erase_rows, per_row
+from sklearn_unlearn._inner.fit_params import copied, erase_rows, owned, per_row
 from sklearn_unlearn._inner.skorch import adapted
-from sklearn_unlearn._records.rows import RowStore, count_rows, is_array
+from sklearn_unlearn._records.rows import RowStore, count_rows, is_array, wiped, writable
 from sklearn_unlearn._records.subjects import SubjectIndex
 from sklearn_unlearn.base import BaseUnlearner
 
@@ -101,6 +101,7 @@ class StoredRowsUnlearner(BaseUnlearner):
 
     def _remaining(self, rows):
         """Return the rows that remain without some; raise if they can't be trained on."""
+        self._own()
         left = np.setdiff1d(self.rows_of(), rows)
         if not len(left):
             raise ValueError(
@@ -118,9 +119,16 @@ class StoredRowsUnlearner(BaseUnlearner):
 
     def training_data(self, rows):
         n_rows = len(self._rows)
-        return self._rows.take(rows), self._y[rows], per_row(self._fit_params, n_rows, rows)
+        X = self._rows.take_to_fit(rows)
+        return X, self._y[rows], per_row(self._fit_params, n_rows, rows)
+
+    def _own(self):
+        """Make private, writable copies of what a request erases; nothing else changes."""
+        self._rows.own()
+        self._y = writable(self._y)
+        self._fit_params = owned(self._fit_params, len(self._rows))
 
     def _erase(self, rows):
-        self._rows.own()
         self._rows.erase(rows)
-        erase_rows({"y": self._y, **self._fit_params}, len(self._rows), rows)
+        self._y = wiped(self._y, rows)
+        erase_rows(self._fit_params, len(self._rows), rows)

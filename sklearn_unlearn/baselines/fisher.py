@@ -1,5 +1,7 @@
 """FisherUnlearner: noise where the remaining rows don't hold the parameters."""
 
+import secrets
+from dataclasses import replace
 from numbers import Real
 
 import numpy as np
@@ -26,7 +28,8 @@ class FisherUnlearner(RuleUnlearner):
 
     random_state : int, RandomState instance or None, default=None
         Draws the noise, and seeds those parts of the estimator whose own ``random_state`` is
-        None.
+        None. Whoever knows it can take the noise off again, and receipts say so; with None the
+        noise of each request is drawn anew and its seed is not kept.
 
     Attributes
     ----------
@@ -80,6 +83,18 @@ class FisherUnlearner(RuleUnlearner):
 
     def _check_params(self):
         check_number(self, "alpha", Real, 0)
+
+    def _request_seed(self):
+        # Who knows the seed can take the noise off; without random_state nobody shall.
+        return secrets.randbits(32) if self.random_state is None else super()._request_seed()
+
+    def _arrive(self, objective, after, hessian_of, rows, leaving, pass_begins):
+        objective, outcome = super()._arrive(
+            objective, after, hessian_of, rows, leaving, pass_begins
+        )
+        if self.random_state is None:
+            return objective, outcome
+        return objective, replace(outcome, not_forgotten=("the noise, which random_state tells",))
 
     def _changed(self, objective, leaving, seed):
         information = objective.squared_gradients() / max(objective.n_rows, 1)

@@ -6,6 +6,9 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.extmath import safe_sparse_dot
 
+# A parameter's curvature that falls below this share of what it was is measured anew.
+MIN_SHARE = 1e-6
+
 
 @dataclass(frozen=True)
 class Expansion:
@@ -27,16 +30,11 @@ class Expansion:
         outputs of softmax. None where it is too large to keep.
 
     reference : ndarray of shape (n_groups, n_blocks, d) or None, default=None
-        Diagonal of the Hessian when it was last made from the rows.
-
-    mass : ndarray of shape (2, n_features) or None, default=None
-        Weighted sum of squares of each feature: now, and when the Hessian was last made.
-
-    weight : float, default=0.0
-        Weight of the rows when the Hessian was last made.
+        Diagonal of the Hessian when it was last made from the rows; powers of two from the
+        end of a request on.
 
     drift : float, default=0.0
-        Weight that has changed since, as a share.
+        Weight that has changed since, as a share: a sum of powers of two.
 
     measured : bool, default=True
         False if value and gradient were carried along a step, not summed over rows.
@@ -46,8 +44,6 @@ class Expansion:
     gradient: np.ndarray
     hessian: np.ndarray | None
     reference: np.ndarray | None = None
-    mass: np.ndarray | None = None
-    weight: float = 0.0
     drift: float = 0.0
     measured: bool = True
 
@@ -58,7 +54,6 @@ class Expansion:
             np.zeros((n_groups, theta_shape[0])),
             np.zeros((n_groups, *theta_shape)),
             np.zeros((n_groups, *hessian_shape)) if hessian_shape else None,
-            mass=np.zeros((2, theta_shape[1] - 1)),
         )
 
     def add(self, group, Z, value, slope, curvature, coupling=None, weight=None):
@@ -98,6 +93,24 @@ class Expansion:
         for block, matrix in enumerate(self.hessian[group]):
             matrix += gram(Z, curvature[:, block])
 
+    def diagonal(self):
+        """Return the diagonal of the Hessian, of shape (n_groups, n_blocks, d)."""
+        return np.diagonal(self.hessian, axis1=-2, axis2=-1)
+
+    def has_lost_digits(self):
+        """True if so much of a parameter's curvature has left that the rest is rounding errors."""
+        return (self.diagonal().sum(axis=0) < MIN_SHARE * self.reference.sum(axis=0)).any()
+
+    def settled(self):
+        """Return the expansion as it may be stored: nothing in it is the share of rows that left.
+
+        How large sums once were guards against rounding, for which powers of two will do: their
+        difference from the sums of now is no row's.
+        """
+        if self.reference is None:
+            return self
+        return replace(self, reference=power_of_two(self.reference))
+
     def bend(self, step):
         """Return the change of the gradient along a step, of the gradient's shape."""
         n_blocks, d = self.hessian.shape[1:3]
@@ -119,15 +132,16 @@ class Expansion:
             gradient=self.gradient @ change.T,
             hessian=whole @ self.hessian @ whole.T,
             reference=self.reference * np.diag(whole) ** 2,
-            mass=self.mass * scale**2,
         )
 
 
-def sum_of_squares(Z, weights):
-    """Return the weighted sum of squares of each feature."""
-    if sparse.issparse(Z):
-        return Z.power(2).T @ weights
-    return np.einsum("np,np,n->p", Z, Z, weights)
+def power_of_two(values):
+    """Return the smallest powers of two that are not below the values; zero for those below 0."""
+    values = np.asarray(values, dtype=float)
+    found = np.zeros_like(values)
+    positive = values > 0
+    found[positive] = np.exp2(np.ceil(np.log2(values[positive])))
+    return found
 
 
 def gram(Z, d):

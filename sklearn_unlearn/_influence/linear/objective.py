@@ -14,6 +14,7 @@ import numpy as np
 from sklearn_unlearn._influence.linear.class_weights import ClassWeights
 from sklearn_unlearn._influence.linear.expansion import (
     Expansion,
+    power_of_two,
     pull_back,
     push_forward,
 )
@@ -219,21 +220,12 @@ class LinearObjective(Objective):
     def add(self, expansion, rows, weights, Z, raw):
         """Add rows to an expansion at given raw predictions."""
         u, y = self.output_weights(rows, weights), self.targets(rows)
-        add_rows(expansion, self.loss, Z, raw, y, weights, u, self.groups(rows))
+        add_rows(expansion, self.loss, Z, raw, y, u, self.groups(rows))
 
     def measured(self, hessian=True):
-        """Return the objective with its expansion summed over all rows.
+        """Return the objective with its expansion summed over all rows, in one pass.
 
-        Parameters
-        ----------
-        hessian : bool, default=True
-            Whether to make the Hessian too; else the one at hand is kept, if there is one.
-
-        Returns
-        -------
-        LinearObjective
-            The same objective, expanded. Costs one pass over the rows, n d^2 for the
-            Hessian and n d without.
+        Without ``hessian``, the one at hand is kept, if there is one.
         """
         hessian = self.keeps_hessian and hessian
         total = self.empty(hessian)
@@ -253,8 +245,7 @@ class LinearObjective(Objective):
 
     def as_reference(self, total):
         """Return an expansion that was just made from the rows."""
-        reference = np.diagonal(total.hessian, axis1=-2, axis2=-1).copy()
-        return replace(total, reference=reference, weight=self.class_weights.sample_weight)
+        return replace(total, reference=total.diagonal().copy())
 
     def expanded(self):
         """Return the expansion, made at the first call."""
@@ -386,19 +377,15 @@ class LinearObjective(Objective):
             new.expansion = None
             return new
         left, e = self._terms_of(rows, self.weights[rows], True), self.expansion
-        mass = np.array([e.mass[0] - left.mass[0], e.mass[1]])
-        # A feature that has all but vanished is known from its rows alone.
-        vanished = mass[0] < 1e-6 * mass[1]
-        new.expansion = None
-        if not vanished.any():
-            new.expansion = replace(
-                e,
-                value=e.value - left.value,
-                gradient=e.gradient - left.gradient,
-                hessian=e.hessian - left.hessian,
-                mass=mass,
-                drift=e.drift + self._share(self.weights[rows].sum()),
-            )
+        new.expansion = replace(
+            e,
+            value=e.value - left.value,
+            gradient=e.gradient - left.gradient,
+            hessian=e.hessian - left.hessian,
+            drift=e.drift + self._share(self.weights[rows].sum()),
+        )
+        if new.expansion.has_lost_digits():
+            new.expansion = None
         return new
 
     def check_remaining(self, model):
@@ -416,8 +403,9 @@ class LinearObjective(Objective):
             )
 
     def _share(self, weight):
-        """Return a weight as a share of all weight when the Hessian was made."""
-        return float(weight / max(self.expansion.weight, np.finfo(float).tiny))
+        """Return a weight as a share of all weight, rounded up to a power of two."""
+        total = max(self.class_weights.sample_weight, np.finfo(float).tiny)
+        return float(power_of_two(weight / total))
 
     def _is_stale(self):
         """True if the expansion should be made anew before the next step."""
@@ -542,6 +530,12 @@ class LinearObjective(Objective):
                 "the model to a tighter tolerance."
             )
         return step
+
+    def kept(self):
+        """Return the objective with so much of its expansion as may be stored."""
+        new = copy(self)
+        new.expansion = None if self.expansion is None else self.expansion.settled()
+        return new
 
     def arrive(self, carried, hessian_of, steps, pass_begins):
         """Return the objective after the request's Newton steps, and the outcome."""

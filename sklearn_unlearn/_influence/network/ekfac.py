@@ -13,6 +13,7 @@ diagonal.
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch.func import grad, hessian, jvp, vjp, vmap
 
@@ -133,7 +134,10 @@ class EKFAC:
         return _converted(vars(self), lambda part: part.cpu().numpy())
 
     def __setstate__(self, state):
-        vars(self).update(_converted(state, torch.as_tensor))
+        # A pickle may have been loaded as a read-only memory map.
+        vars(self).update(
+            _converted(state, lambda part: torch.as_tensor(np.require(part, requirements="W")))
+        )
 
     def trace(self):
         """Return the trace of the matrix."""
