@@ -334,7 +334,9 @@ def test_nothing_remains_in_a_dump(case, ids, dump):
         assert X[row, 0].tobytes() not in raw
     kept = model.receipts_[-1]
     assert loaded.receipts_[-1].salt is None
-    assert kept.model_digest_before.encode() not in raw
+    # Rows that were held out leave the model as it was.
+    changed = kept.model_digest_before != kept.model_digest_after
+    assert (kept.model_digest_before.encode() in raw) != changed
     assert not any(digest.encode() in raw for digest in kept.subject_digests)
     assert parameters(loaded) == parameters(model)
     loaded.partial_forget([ids[3]])
