@@ -87,10 +87,9 @@ def test_equal_moments_of_any_unit_have_equal_keys_and_others_have_not(kind, dat
     # NumPy's seconds hold all that Python's integers of 64 bits do.
     assume(max(abs(exact(a)), abs(exact(b))) < 2**63 * 10**18)
     (one,), (other,) = as_keys([a]), as_keys(np.array([b]))
-    assert (one == other) == (exact(a) == exact(b))
+    # As a look-up compares them: NumPy can't compare moments of units that lie far apart.
+    assert len({one: "a", other: "b"}) == (1 if exact(a) == exact(b) else 2)
     assert (encoded(one) == encoded(other)) == (exact(a) == exact(b))
-    if exact(a) == exact(b):
-        assert hash(one) == hash(other)
 
 
 @given(st.lists(st.integers(-(2**61), 2**61), min_size=1, max_size=20))
