@@ -38,6 +38,9 @@ def reachable(root):
             # NumPy tells the garbage collector neither of its views nor of its objects.
             stack.append(item.base)
             stack.extend(item.ravel().tolist() if item.dtype == object else ())
+        if isinstance(item, dict):
+            # Nor does a dict of its keys if all are strings.
+            stack.extend(item)
         stack.extend(gc.get_referents(item))
 
 
