@@ -431,7 +431,8 @@ class LinearObjective(Objective):
             return not self._is_stale()
         if e.at is None:
             return False
-        return bool((np.abs(self.theta - e.at) <= blur(e.squares())).all())
+        # Half of it is left for what requests move.
+        return bool((np.abs(self.theta - e.at) <= 1.5 * blur(e.squares())).all())
 
     def _carried(self, e):
         """Return an expansion that was carried along a step without what tells the step.

@@ -133,7 +133,8 @@ class EKFAC:
         return _converted(vars(self), lambda part: part.cpu().numpy())
 
     def __setstate__(self, state):
-        vars(self).update(_converted(state, torch.as_tensor))
+        # Copied: what was loaded as a memory map is read-only.
+        vars(self).update(_converted(state, torch.tensor))
 
     def trace(self):
         """Return the trace of the matrix."""
