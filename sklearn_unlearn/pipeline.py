@@ -48,8 +48,8 @@ def partial_forget(model, X_ids):
     >>> pipe[-1].receipts_[-1].n_rows
     2
     """
-    stale = []
-    unlearner = find_unlearner(model, stale)
+    stale, chosen = [], []
+    unlearner = find_unlearner(model, stale, chosen)
     if stale:
         warnings.warn(
             f"These steps lie outside the unlearner and do not forget: {', '.join(stale)}. "
@@ -57,21 +57,39 @@ def partial_forget(model, X_ids):
             UserWarning,
             stacklevel=2,
         )
-    unlearner._request(X_ids, not_forgotten=stale)
+    unlearner._request(X_ids, not_forgotten=[*stale, *chosen])
     return model
 
 
-def find_unlearner(model, stale=None):
-    """Return the fitted unlearner in a model; add the names of fitted steps before it to stale."""
+def find_unlearner(model, stale=None, chosen=None):
+    """Return the fitted unlearner in a model.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted.
+
+    stale, chosen : list, default=None
+        To be extended by the names of fitted steps before the unlearner, and by what a search
+        chose.
+
+    Returns
+    -------
+    BaseUnlearner
+        The unlearner.
+    """
     check_is_fitted(model)
     if isinstance(model, BaseUnlearner):
         return model
     if isinstance(model, Pipeline):
         if stale is not None:
             stale.extend(fitted_steps(model.steps[:-1]))
-        return find_unlearner(model.steps[-1][1], stale)
+        return find_unlearner(model.steps[-1][1], stale, chosen)
     if hasattr(model, "best_estimator_"):
-        return find_unlearner(model.best_estimator_, stale)
+        if chosen is not None:
+            names = ", ".join(sorted(getattr(model, "best_params_", {})))
+            chosen.append(f"what {type(model).__name__} chose with the rows: {names}, cv_results_")
+        return find_unlearner(model.best_estimator_, stale, chosen)
     raise TypeError(
         f"There is no unlearner in {type(model).__name__}. Wrap the model, for example "
         "PUMAUnlearner(model), and fit it."
