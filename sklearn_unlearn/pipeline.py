@@ -87,8 +87,8 @@ def find_unlearner(
         return find_unlearner(model.steps[-1][1], stale, chosen)
     if hasattr(model, "best_estimator_"):
         if chosen is not None:
-            kind = type(model).__name__
-            chosen.append(f"the parameters that {kind} chose with these rows, and its scores")
+            names = ", ".join(sorted(getattr(model, "best_params_", {})))
+            chosen.append(f"what {type(model).__name__} chose with the rows: {names}, cv_results_")
         return find_unlearner(model.best_estimator_, stale, chosen)
     raise TypeError(
         f"There is no unlearner in {type(model).__name__}. Wrap the model, for example "

@@ -9,7 +9,12 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import check_consistent_length
 
-from sklearn_unlearn._influence.criteria import CriterionRows, CriterionSource, criterion_gradient
+from sklearn_unlearn._influence.criteria import (
+    CriterionRows,
+    CriterionSource,
+    criterion_gradient,
+    failing,
+)
 from sklearn_unlearn._influence.objective import Settings, Steps
 from sklearn_unlearn._influence.reweighting import solve_weights
 from sklearn_unlearn._influence.unlearner import ObjectiveUnlearner, check_settings
@@ -205,6 +210,8 @@ class PUMAUnlearner(ObjectiveUnlearner):
     ('approximate', 2, 567)
     """
 
+    fitting_params = ("estimator", "validation_fraction", "random_state")
+
     def __init__(
         self,
         estimator: BaseEstimator,
@@ -304,6 +311,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
             raise ValueError(f"Criterion rows need both X_val and y_val; {missing} is missing.")
 
         def source_of(inner, n_rows, split_off, seed):
+            possible = self.reweight is not None or X_val is not None
             held_out = np.zeros(n_rows, dtype=bool)
             # What is no pair of rows and targets goes to the inner estimator, which says why.
             if self.reweight is not None and X_val is None and y is not None and not split_off:
@@ -311,7 +319,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
                 classifier = is_classifier(inner)
                 held_out = hold_out(y, n_rows, self.validation_fraction, classifier, seed)
             given = None if X_val is None else (X_val, y_val)
-            return CriterionSource(held_out, split_off, given)
+            return CriterionSource(held_out, split_off, given, possible)
 
         fit_params = with_weights(self.estimator, fit_params, sample_weight)
         return self._fit(X, y, X_ids, fit_params, source_of)
@@ -338,6 +346,14 @@ class PUMAUnlearner(ObjectiveUnlearner):
             raise ValueError(
                 'criterion="loss_per_class" needs a classifier; '
                 f'{type(self.estimator).__name__} is none. Use criterion="loss".'
+            )
+
+    def _check_unchanged(self):
+        super()._check_unchanged()
+        if self.reweight is not None and not self._source.is_possible:
+            raise ValueError(
+                f"reweight={self.reweight!r} was set after a fit that held no rows out, so that "
+                "there is nothing to measure performance on. Fit anew, or set reweight=None."
             )
 
     @serial
@@ -432,8 +448,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
         if gradient is None:
             return after, after
         S = hessian_of.solve(gradient)
-        weights = objective.weights[removed]
-        loss = after.directional(S, removed, weights)[0].sum(axis=0)
+        loss = self._loss_of(objective, after, S, removed)
         if not (loss > 0).any():
             return after, after
         some, own = self._compensators(after), None
@@ -466,6 +481,23 @@ class PUMAUnlearner(ObjectiveUnlearner):
         if self.eta == 1:
             return target, target
         return target, after.reweighted(up, self.eta * changes, self.eta * shift)
+
+    def _loss_of(self, objective, after, S, removed):
+        """Return the performance that the removal of rows costs, to first order."""
+
+        def loss(rows):
+            return after.directional(S, rows, objective.weights[rows])[0].sum(axis=0)
+
+        try:
+            return loss(removed)
+        except ValueError:
+            # What was learned of a category that left with them concerns no other row.
+            known = np.setdiff1d(
+                removed, failing(removed, lambda some: after.features(after.rows.take(some)))
+            )
+            if len(known) == len(removed):
+                raise
+        return loss(known)
 
     def _compensators(self, after):
         """Return the rows drawn to change their weights, None if all may."""

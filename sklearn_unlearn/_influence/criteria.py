@@ -92,10 +92,13 @@ class CriterionSource:
 
     given : tuple of (array-like, array-like) or None, default=None
         The user's criterion rows and their targets.
+
+    is_possible : bool, default=True
+        False if criterion rows were neither given nor asked for.
     """
 
-    def __init__(self, held_out, split_off=False, given=None):
-        self.held_out, self.split_off = held_out, split_off
+    def __init__(self, held_out, split_off=False, given=None, is_possible=True):
+        self.held_out, self.split_off, self.is_possible = held_out, split_off, is_possible
         self._given, self._rows = given, None
 
     @property

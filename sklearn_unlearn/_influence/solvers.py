@@ -30,8 +30,8 @@ class SymmetricSolver:
     Attributes
     ----------
     rcond : float
-        Reciprocal condition number in units of the reference, of a singular matrix on the
-        space that it is not blind to.
+        Reciprocal condition number in units of the reference; for a singular matrix below
+        rounding, since what it is blind to can't be told from what it hardly sees.
 
     Raises
     ------
@@ -72,7 +72,6 @@ class SymmetricSolver:
                 "from its optimum. Fit it to a tighter tolerance or with more iterations."
             )
         kept = values > tiny * largest
-        self.rcond = values[kept].min(initial=largest) / largest
         self._range = scale[:, None] * vectors[:, kept]
         self._values = values[kept]
         self._null = qr(scale[:, None] * vectors[:, ~kept], mode="economic")[0]

@@ -138,7 +138,8 @@ class ObjectiveUnlearner(BaseUnlearner):
         source = source_of(inner, n_rows, not frozen and holds_rows_out(inner), seed)
         # An estimator that was frozen has seen all rows: its criterion rows are not new to it.
         trained = np.ones(n_rows, dtype=bool) if frozen else ~source.held_out
-        context = self._init_callback_context(max_subtasks=1)
+        # One fit of the inner estimator, and rarely a second.
+        context = self._init_callback_context(max_subtasks=None)
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         fit_params = copied(fit_params, n_rows)
 
@@ -385,6 +386,8 @@ class ObjectiveUnlearner(BaseUnlearner):
 
         features, change = objective.features.forget(leaving, remaining)
         changed = features is not objective.features
+        if changed and features.anew:
+            after.expansion = None
         target = after.with_features(features, change) if changed else after
         if self.hessian_rows == "remaining":
             return target, target, found

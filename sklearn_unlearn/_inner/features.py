@@ -121,10 +121,15 @@ class FittedFeatures(Features):
     lost : int
         Share of their variance that features have lost since a downdated step was fitted, in
         units of :data:`LOSS_UNIT`.
+
+    anew : bool
+        True if a step was fitted anew when rows left, so that sums over the old features may
+        have lost digits too.
     """
 
     writes = False
     lost = 0
+    anew = False
 
     def __init__(self, transformers, convert):
         self.transformers = transformers
@@ -142,10 +147,10 @@ class FittedFeatures(Features):
         X, y, params = remaining()
         return self._behind(_fitted_anew(self.transformers, X, y, params)), None
 
-    def _behind(self, transformers, lost=0):
+    def _behind(self, transformers, lost=0, anew=True):
         """Return the features behind other fitted transformers of the same kind."""
         new = type(self)(transformers, self._convert)
-        new.writes, new.lost = self.writes, lost
+        new.writes, new.lost, new.anew = self.writes, lost, anew
         return new
 
 
@@ -175,7 +180,8 @@ class ChainedFeatures(FittedFeatures):
             return self, None
         if new is not None:
             lost = self.lost + loss_units(old.steps[place][1], new)
-        if new is not None and old.steps[place][0] == learning[-1] and lost <= MAX_LOST:
+        anew = new is None or old.steps[place][0] != learning[-1] or lost > MAX_LOST
+        if not anew:
             changed = [(learning[-1], new), *old.steps[place + 1 :]]
         else:
             lost = 0
@@ -185,7 +191,7 @@ class ChainedFeatures(FittedFeatures):
         transformers = copy(old)
         transformers.steps = [*old.steps[:place], *changed]
         change = _affine_change(old[place:], transformers[place:])
-        return self._behind(transformers, lost), change
+        return self._behind(transformers, lost, anew), change
 
 
 class ScaledFeatures(ChainedFeatures):

@@ -6,12 +6,22 @@ import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils.metadata_routing import UNUSED
 
 from sklearn_unlearn._inner.callbacks import with_callbacks
 from sklearn_unlearn._inner.declared import seed_parts
-from sklearn_unlearn._inner.fit_params import copied, erase_rows, owned, per_row
+from sklearn_unlearn._inner.fit_params import copied, erase_rows, owned, per_row, with_weights
+from sklearn_unlearn._inner.pipelines import may_write
 from sklearn_unlearn._inner.skorch import adapted
-from sklearn_unlearn._records.rows import RowStore, count_rows, is_array, wiped, writable
+from sklearn_unlearn._records.fingerprint import check_same_rows, guarded
+from sklearn_unlearn._records.rows import (
+    RowStore,
+    copy_rows,
+    count_rows,
+    is_array,
+    wiped,
+    writable,
+)
 from sklearn_unlearn._records.subjects import SubjectIndex
 from sklearn_unlearn.base import BaseUnlearner
 
@@ -24,13 +34,15 @@ class StoredRowsUnlearner(BaseUnlearner):
     """
 
     _REPLACED = BaseUnlearner._REPLACED | {"_blank"}
+    # Weights are the inner estimator's metadata, not this object's own.
+    __metadata_request__fit = {"sample_weight": UNUSED}
 
     @abstractmethod
     def _train(self, inner, X, y, fit_params, rng):
         """Return the fitted inner estimator, and attributes that remember its training."""
 
     @with_callbacks
-    def fit(self, X, y, *, X_ids=None, **fit_params):
+    def fit(self, X, y, *, X_ids=None, sample_weight=None, **fit_params):
         """Fit the inner estimator.
 
         Parameters
@@ -46,8 +58,12 @@ class StoredRowsUnlearner(BaseUnlearner):
             Any hashable values. By default the index of X if it is pandas, else the index
             of y if that is pandas, else the row positions.
 
+        sample_weight : float or array-like of shape (n_samples,), default=None
+            Weights of the rows, for the inner estimator; for the last step of a pipeline
+            unless metadata is routed.
+
         **fit_params : dict
-            Parameters for ``fit`` of the inner estimator, such as ``sample_weight``.
+            Further parameters for ``fit`` of the inner estimator.
 
         Returns
         -------
@@ -79,13 +95,19 @@ class StoredRowsUnlearner(BaseUnlearner):
         context = self._init_callback_context(max_subtasks=None)
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         blank = clone(inner)
-        fitted, training = self._train(inner, X, y, fit_params, np.random.RandomState(seed))
+        fit_params = with_weights(inner, fit_params, sample_weight)
+        given = (
+            (copy_rows(X, slice(None)), copy_rows(y, slice(None))) if may_write(inner) else (X, y)
+        )
+        fitted, training = self._train(inner, *given, fit_params, np.random.RandomState(seed))
+        kept, fingerprint = guarded(X)
         self._start(
             fitted,
             subjects,
             _blank=blank,
             _seed=seed,
-            _rows=RowStore(X, numeric=is_array(X), convert=False),
+            _rows=RowStore(kept, numeric=is_array(kept), convert=False),
+            _fingerprint=fingerprint,
             _y=None if y is None else np.array(y),
             _fit_params=copied(fit_params, n_rows),
             **training,
@@ -101,6 +123,7 @@ class StoredRowsUnlearner(BaseUnlearner):
 
     def _remaining(self, rows):
         """Return the rows that remain without some; raise if they can't be trained on."""
+        check_same_rows(self._rows, self._fingerprint)
         self._own()
         left = np.setdiff1d(self.rows_of(), rows)
         if not len(left):
@@ -129,6 +152,7 @@ class StoredRowsUnlearner(BaseUnlearner):
         self._fit_params = owned(self._fit_params, len(self._rows))
 
     def _erase(self, rows):
+        self._fingerprint = None
         self._rows.erase(rows)
         self._y = wiped(self._y, rows)
         erase_rows(self._fit_params, len(self._rows), rows)

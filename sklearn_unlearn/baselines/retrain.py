@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.base import clone
 
+from sklearn_unlearn._inner.declared import random_states
 from sklearn_unlearn._inner.pipelines import out_of_reach
 from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn.baselines._stored import StoredRowsUnlearner
@@ -48,7 +49,8 @@ class RetrainUnlearner(StoredRowsUnlearner):
     -----
     A request costs a fit on the remaining rows. Their order is that of the first ``fit``, so
     with a seed the result is that of a fresh fit without the rows, up to the last bits that a
-    BLAS library may round otherwise.
+    BLAS library may round otherwise. Where a part of the estimator that draws at random has no
+    seed, "exact" means one of the models that such a fit can give; the receipt says so.
 
     Examples
     --------
@@ -69,6 +71,11 @@ class RetrainUnlearner(StoredRowsUnlearner):
     def _train(self, inner, X, y, fit_params, rng):
         return inner.fit(X, y, **self._route(fit_params, "fit")), {}
 
+    @property
+    def _blank_draws(self):
+        """True if a part of the inner estimator has no seed."""
+        return any(seed is None for seed in random_states(self._blank).values())
+
     def _forget(self, rows, context):
         left = self._remaining(rows)
         X, y, fit_params = self.training_data(left)
@@ -77,9 +84,14 @@ class RetrainUnlearner(StoredRowsUnlearner):
         rng = np.random.RandomState(self._seed)
         fitted, _ = self._train(clone(self._blank), X, y, fit_params, rng)
         task.call_on_fit_task_end(estimator=self)
+        how = "fitted on the remaining rows"
+        if self._blank_draws:
+            how += (
+                "; what has no random_state drew anew, if it draws: one of the models it can give"
+            )
         return {"estimator_": fitted}, Outcome(
             guarantee="exact",
             n_rows_retrained=len(left),
-            stopped_because="fitted on the remaining rows",
+            stopped_because=how,
             not_forgotten=tuple(out_of_reach(self._rows, self.estimator_)),
         )
