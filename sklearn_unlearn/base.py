@@ -147,7 +147,7 @@ class BaseUnlearner(
     __metadata_request__fit = {"X_ids": True}
 
     # Parameters that act in ``fit`` alone: set after it, they make a request raise.
-    fitting_params = ("estimator", "random_state")
+    fitting_params: tuple[str, ...] = ("estimator", "random_state")
     # Attributes whose values are replaced and never written to: copies and pickles share them.
     _REPLACED = frozenset({"estimator_", "receipts_", "_settings_of_fit"})
 

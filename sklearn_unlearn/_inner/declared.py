@@ -1,10 +1,12 @@
 """What estimators declare: parameters, those that seed them, and their kind."""
 
 import warnings
+from functools import lru_cache
 from inspect import signature
 from numbers import Integral
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 
 def check_number(estimator, name, kind, low, high=np.inf, closed=True):
@@ -57,9 +59,28 @@ def kept_settings(estimator, names):
     """
     return {
         name: _kept(value)
-        for name, value in estimator.get_params().items()
+        for name, value in _params(estimator).items()
         if name.partition("__")[0] in names
     }
+
+
+@lru_cache(maxsize=1000)
+def _param_names(kind):
+    """Return the names of the parameters of a class of estimators."""
+    named = signature(kind).parameters.values()
+    return tuple(p.name for p in named if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL))
+
+
+def _params(estimator):
+    """Return what ``get_params`` does, without a look at the signature each time."""
+    if type(estimator).get_params is not BaseEstimator.get_params:
+        return estimator.get_params()
+    found = {}
+    for name in _param_names(type(estimator)):
+        value = found[name] = getattr(estimator, name)
+        if hasattr(value, "get_params") and not isinstance(value, type):
+            found |= {f"{name}__{part}": inner for part, inner in _params(value).items()}
+    return found
 
 
 def check_unchanged(estimator, settings):

@@ -185,7 +185,7 @@ class RowStore:
         elif self.on_disk:
             self._erased.append(rows)
         else:
-            if len(self._readers) > 1:
+            if len(self._readers) > 1 and not sparse.issparse(self._X):
                 self._X = self._X.copy()
                 self._readers.discard(self)
                 self._readers = WeakSet([self])

@@ -29,6 +29,8 @@ def test_copies_share_rows_until_one_of_them_writes(store):
 
 
 def test_a_copy_that_is_gone_costs_no_copy_of_the_rows(store):
+    if sparse.issparse(store._X):
+        pytest.skip("a sparse matrix is written anew in any case")
     rows = store._X
     deepcopy(store)
     store.erase(np.array([1]))
