@@ -446,7 +446,7 @@ def test_the_plain_ensemble_is_an_estimator():
 @pytest.mark.parametrize("selection", ["random", lambda X: np.nan_to_num(X[:, 0], nan=-9)])
 def test_a_row_that_is_not_selected_cannot_block_later_requests(selection):
     params = {"selection": selection, "selection_size": 20, "block_size": 5, "random_state": 0}
-    chosen = ArcaneEnsemble(**params).fit(X, NAMES)
+    chosen = ArcaneEnsemble(**params).fit(X, NAMES, X_ids=range(150))
     trained = np.concatenate([chain.rows for chain in chosen._chains.values()])
     spoilt = X.copy()
     row = np.setdiff1d(np.arange(150), trained)[0]
