@@ -143,7 +143,9 @@ class SISAEnsemble(ChainedUnlearner):
         ``forget_proba``.
 
     checkpoint_dir : path-like, default=None
-        Directory for the saved states, of this model alone. None keeps them in memory.
+        Directory for the saved states, of this model alone; a relative path is settled in
+        ``fit``. None keeps them in memory, as copies of a model do. Remove the directory when
+        the model is discarded.
 
     n_jobs : int, default=None
         Number of shards to train at the same time. The result does not depend on it.
