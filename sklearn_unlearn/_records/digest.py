@@ -55,6 +55,9 @@ def _state(value):
 
 def _feed(sha, value, parents):
     """Feed a value into a hash, by content and without regard to object identity."""
+    if value is None or isinstance(value, (str, bytes, Number, np.generic)):
+        sha.update(f"{type(value).__name__}:{value!r}".encode())
+        return
     if id(value) in parents:
         sha.update(b"cycle")
         return
@@ -91,8 +94,6 @@ def _feed(sha, value, parents):
     elif hasattr(value, "get_params"):
         sha.update(type(value).__name__.encode())
         _feed(sha, _state(value), inside)
-    elif value is None or isinstance(value, (str, bytes, Number, np.generic)):
-        sha.update(f"{type(value).__name__}:{value!r}".encode())
     else:
         # Other objects say how they are rebuilt.
         _feed(sha, value.__reduce_ex__(4)[:3], inside)
