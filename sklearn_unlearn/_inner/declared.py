@@ -41,6 +41,12 @@ def warn_idle(estimator, names, model):
         )
 
 
+def check_some_weight(sample_weight):
+    """Raise a ValueError if all sample weights are zero."""
+    if sample_weight is not None and not np.any(sample_weight):
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+
+
 def kept_settings(estimator, names):
     """Return the values of parameters, those of nested estimators too, to be compared later.
 

@@ -1,5 +1,7 @@
 """Which parameters of ``fit`` reach which part of an inner estimator, for which rows."""
 
+from numbers import Number
+
 import numpy as np
 from sklearn import get_config
 from sklearn.pipeline import Pipeline
@@ -70,6 +72,8 @@ def with_weights(inner, fit_params, weights):
     """Return fit parameters with sample weights, those of a pipeline going to its last step."""
     if weights is None:
         return fit_params
+    if not isinstance(weights, Number):
+        weights = np.asarray(weights)
     if not isinstance(inner, Pipeline) or get_config()["enable_metadata_routing"]:
         return {**fit_params, "sample_weight": weights}
     return {**fit_params, f"{inner.steps[-1][0]}__sample_weight": weights}

@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_unlearn._inner.callbacks import CallbackSupportMixin, with_callbacks
-from sklearn_unlearn._inner.declared import adopt_kind
+from sklearn_unlearn._inner.declared import adopt_kind, check_some_weight
 from sklearn_unlearn._inner.torch_state import alias, is_net, torch_seed
 
 
@@ -80,7 +80,8 @@ def _scaled_weights(sample_weight, X):
         sample_weight, dtype=np.float32, ensure_2d=False, ensure_non_negative=True
     )
     check_consistent_length(X, weights)
-    return weights / weights.mean()
+    # A batch without weight is one without a step.
+    return weights / (weights.mean() or 1)
 
 
 class _RememberedSplit:
@@ -360,6 +361,7 @@ class NetAdapter(CallbackSupportMixin, BaseEstimator):
 
     def fit(self, X, y=None, sample_weight=None):
         """Fit a new net for its ``max_epochs``."""
+        check_some_weight(sample_weight)
         vars(self).pop("net_", None)
         return self.partial_fit(X, y, sample_weight=sample_weight)
 

@@ -140,10 +140,6 @@ class ForgetReceipt:
     not_forgotten : tuple of str, default=()
         Parts that still depend on the rows.
 
-    holds_rows : tuple of str, default=()
-        Parts of ``estimator_`` that hold training rows, as nearest neighbours and support
-        vectors do, none of them forgotten: whoever is given the model is given these rows.
-
     salt : str or None, default=None
         Key of the digests. None in a receipt that was pickled with its model.
 
@@ -172,6 +168,10 @@ class ForgetReceipt:
 
     schema_version : int, default=1
         Version of these fields.
+
+    holds_rows : tuple of str, default=()
+        Parts of ``estimator_`` that hold training rows, as nearest neighbours and support
+        vectors do, none of them forgotten: whoever is given the model is given these rows.
 
     Examples
     --------

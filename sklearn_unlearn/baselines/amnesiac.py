@@ -7,8 +7,13 @@ from sklearn.base import clone, is_classifier
 from sklearn.utils import check_X_y, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from sklearn_unlearn._inner.declared import check_number, random_states, refuse_multilabel
-from sklearn_unlearn._inner.fit_params import per_row
+from sklearn_unlearn._inner.declared import (
+    check_number,
+    check_some_weight,
+    random_states,
+    refuse_multilabel,
+)
+from sklearn_unlearn._inner.fit_params import per_row, sample_weight
 from sklearn_unlearn._inner.parameters import get_parameters, with_parameters
 from sklearn_unlearn._inner.pipelines import (
     fitted_steps,
@@ -115,6 +120,7 @@ class AmnesiacUnlearner(StoredRowsUnlearner):
             )
 
     def _train(self, inner, X, y, fit_params, rng):
+        check_some_weight(sample_weight(inner, fit_params))
         transformers, last = split_pipeline(inner)
         X, y = _checked(X, y, last)
         n_rows = count_rows(X)
