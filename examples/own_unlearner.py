@@ -46,7 +46,7 @@ class CountingUnlearner(BaseUnlearner):
             # Differences of whole numbers have no rounding error.
             guarantee="exact" if whole else "approximate",
             stopped_because="the counts were taken back",
-            not_forgotten=("the file of the memory-mapped X",) if self._X.on_disk else (),
+            not_forgotten=("the file of the memory-mapped X",) if self._X.from_file else (),
         )
 
     def _erase(self, rows):
