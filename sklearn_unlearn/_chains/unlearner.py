@@ -108,7 +108,7 @@ class ChainedUnlearner(BaseUnlearner):
             return
         left = records.classes.tolist()
         if len(left) < 2 and request:
-            gone = next(label for label in self._records.labels.tolist() if label != left[0])
+            gone = next(label for label in self._records.classes.tolist() if label != left[0])
             raise ValueError(
                 f"The request would leave no row of class {gone!r}, and with class {left[0]!r} "
                 "alone there is nothing to predict. Discard the model instead."
