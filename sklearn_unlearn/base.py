@@ -149,7 +149,9 @@ class BaseUnlearner(
     # Parameters that act in ``fit`` alone: set after it, they make a request raise.
     fitting_params: tuple[str, ...] = ("estimator", "random_state")
     # Attributes whose values are replaced and never written to: copies and pickles share them.
-    _REPLACED = frozenset({"estimator_", "receipts_", "_settings_of_fit"})
+    _REPLACED = frozenset(
+        {"estimator_", "receipts_", "_settings_of_fit", "_metadata_request", "_skl_callbacks"}
+    )
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)

@@ -223,7 +223,9 @@ def test_forms_of_rows(case, ids, form):
     made = case.make()
     params = {"n_refine": 10} if "n_refine" in made.get_params() else {}
     # A parameter that can't act on a network gives a warning.
-    params |= {"tol": 1e-11} if params and not is_network(last_step(adapted(made.estimator))) else {}
+    params |= (
+        {"tol": 1e-11} if params and not is_network(last_step(adapted(made.estimator))) else {}
+    )
     usual = case.fitted(ids, **params).partial_forget(ids[:6])
     other = case.make().set_params(**params).fit(forms[form], y, X_ids=ids).partial_forget(ids[:6])
     tolerance = 1e-3 if form == "float32" else 1e-6

@@ -1,10 +1,8 @@
 """Sync: bring trained chains to where training on other sequences would have ended."""
 
 import sys
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from threading import Lock
 
 import joblib
 import numpy as np
@@ -43,44 +41,9 @@ class Chain:
     states: dict = field(default_factory=dict)
 
 
-class _BlasLimit:
-    """One thread for BLAS until the last one who asked for it has left.
-
-    The number is that of the process. Were it set back by whoever leaves, an ensemble that still
-    trains in another thread would go on with more.
-    """
-
-    def __init__(self):
-        self._lock = Lock()
-        self._n_inside = 0
-        self._limit = None
-
-    @contextmanager
-    def held(self, pools):
-        """Hold the limit in a block."""
-        with self._lock:
-            if not self._n_inside:
-                self._limit = pools.limit(limits=1, user_api="blas")
-            self._n_inside += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._n_inside -= 1
-                if not self._n_inside:
-                    self._limit.restore_original_limits()
-
-
-_blas = _BlasLimit()
-
-
-@contextmanager
 def one_thread():
-    """Make numerical libraries use one thread in a block."""
-    pools = _thread_pools(len(sys.modules))
-    # OpenMP has a number for each thread.
-    with pools.limit(limits=1, user_api="openmp"), _blas.held(pools):
-        yield
+    """Return a context in which numerical libraries use one thread."""
+    return _thread_pools(len(sys.modules)).limit(limits=1)
 
 
 @lru_cache(maxsize=1)

@@ -26,6 +26,7 @@ from sklearn_unlearn._inner.callbacks import Progress, with_callbacks
 from sklearn_unlearn._inner.declared import check_number, check_unchanged
 from sklearn_unlearn._inner.pipelines import last_step, out_of_reach
 from sklearn_unlearn._inner.skorch import adapted, needs_two_rows
+from sklearn_unlearn._records.fingerprint import check_same_rows, guarded
 from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn._records.rows import RowParts, count_rows
 from sklearn_unlearn._records.subjects import SubjectIndex
@@ -120,7 +121,7 @@ class ChainedUnlearner(BaseUnlearner):
             return
         left = records.classes.tolist()
         if len(left) < 2 and request:
-            gone = next(label for label in self._records.labels.tolist() if label != left[0])
+            gone = next(label for label in self._records.classes.tolist() if label != left[0])
             raise ValueError(
                 f"The request would leave no row of class {gone!r}, and with class {left[0]!r} "
                 "alone there is nothing to predict. Discard the model instead."
@@ -203,6 +204,7 @@ class ChainedUnlearner(BaseUnlearner):
         y, labels = self._targets(y, None)
         counts = None if labels is None else np.bincount(y, minlength=len(labels))
         hashes, proba = keyed_hash(subjects.keys, key), _check_proba(forget_proba, n_rows)
+        X, fingerprint = guarded(X)
         records = Records(RowParts(X), y, labels, counts, hashes, proba)
         self._check_enough(records, request=False)
         self._check_rows(X)
@@ -211,6 +213,7 @@ class ChainedUnlearner(BaseUnlearner):
             inner = _check_inner(self._inner())
             started = {
                 "_key": key,
+                "_fingerprints": (fingerprint,),
                 "_store": store,
                 "_unwanted": frozenset(),
                 "_places": (),
@@ -288,6 +291,8 @@ class ChainedUnlearner(BaseUnlearner):
         check_columns(self.estimator_, X)
         check_consistent_length(X, y)
         self._check_rows(X)
+        self._check_same_rows()
+        X, fingerprint = guarded(X)
         y, labels = self._targets(y, self._records.labels)
         hashes, proba = keyed_hash(keys, self._key), _check_proba(forget_proba, n_new)
         records = self._records.extended(X, y, labels, hashes, proba)
@@ -301,15 +306,22 @@ class ChainedUnlearner(BaseUnlearner):
         members = _merged(members, groups, records)
         with self._swept_on_failure():
             attributes, _ = self._synced(records, members, set(groups), progress)
+        attributes["_fingerprints"] = (*self._fingerprints, fingerprint)
         self._commit(attributes, owes=Joining(keys, start))
         self._sweep()
 
     def _forget(self, rows, context):
         check_number(self, "n_checkpoints", Integral, 0)
+        self._check_same_rows()
         records, members, tags = self._without(rows)
         progress = Progress(self, context)
         with self._swept_on_failure():
             return self._synced(records, members, tags, progress, gone=rows)
+
+    def _check_same_rows(self):
+        """Raise if rows that still are the user's were changed."""
+        for part, fingerprint in zip(self._records.X.parts, self._fingerprints, strict=True):
+            check_same_rows(part, fingerprint)
 
     def _without(self, rows):
         """Return records, groups and touched chains without some rows."""
@@ -554,6 +566,8 @@ class ChainedUnlearner(BaseUnlearner):
 
     def _erase(self, rows):
         self._records.erase(rows)
+        # All rows are private copies now.
+        self._fingerprints = (None,) * len(self._fingerprints)
         self._sweep()
         self._name_what_is_left()
 

@@ -79,6 +79,10 @@ def _scaled_weights(sample_weight, X):
     weights = check_array(
         sample_weight, dtype=np.float32, ensure_2d=False, ensure_non_negative=True
     )
+    if weights.ndim != 1:
+        raise ValueError(
+            f"Sample weights must be a 1D array; got shape {weights.shape}. Pass one per row."
+        )
     check_consistent_length(X, weights)
     # A batch without weight is one without a step.
     return weights / (weights.mean() or 1)

@@ -491,7 +491,11 @@ def verify_chain(receipts, *, last_digest=None):
     >>> verify_chain(receipts), verify_chain(receipts[1:])
     (True, False)
     """
-    whole = all(after.follows(before) for before, after in pairwise([None, *receipts]))
+    whole = all(
+        after.follows(before)
+        and request_digest(after.subject_digests, after.salt) == after.request_digest
+        for before, after in pairwise([None, *receipts])
+    )
     end = receipts[-1].digest() if receipts else None
     return whole and (last_digest is None or last_digest == end)
 

@@ -248,6 +248,11 @@ class RowParts:
         self._append(X)
 
     @property
+    def parts(self):
+        """The rows as they came, a list of RowStore."""
+        return self._parts
+
+    @property
     def from_file(self):
         """True if some rows came from the user's file, which is not written to."""
         return any(part.from_file for part in self._parts)
