@@ -98,3 +98,65 @@ class Saving(skorch.callbacks.Callback):
     def on_epoch_end(self, net, **kwargs):
         if len(net.history) == 2:
             self.saved = pickle.dumps(net)
+
+
+class Sequences(nn.Module):
+    """Rows of twelve values as three steps of four, through one layer that takes sequences."""
+
+    def __init__(self, kind="LSTM"):
+        super().__init__()
+        if kind == "Transformer":
+            self.layer = nn.TransformerEncoderLayer(4, 2, 6, batch_first=True, dropout=0.0)
+        elif kind == "Attention":
+            self.layer = nn.MultiheadAttention(4, 2, batch_first=True)
+        else:
+            self.layer = getattr(nn, kind)(4, 4, batch_first=True)
+        self.last = nn.Linear(12, 2)
+
+    def forward(self, X):
+        steps = X.reshape(len(X), 3, 4)
+        if isinstance(self.layer, nn.MultiheadAttention):
+            out = self.layer(steps, steps, steps)[0]
+        else:
+            out = self.layer(steps)
+        return self.last((out[0] if isinstance(out, tuple) else out).flatten(1))
+
+
+class Rectified(nn.Module):
+    """A network with a slope of its own below zero."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(12, 4), nn.PReLU(4), nn.Linear(4, 2))
+
+    def forward(self, X):
+        return self.layers(X)
+
+
+class EvenKernels(nn.Module):
+    """A convolution whose kernel has more to its right than to its left."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Unflatten(1, (1, 3, 4)),
+            nn.Conv2d(1, 2, (2, 4), padding="same", dilation=(1, 1)),
+            nn.Tanh(),
+            nn.Flatten(),
+            nn.Linear(24, 2),
+        )
+
+    def forward(self, X):
+        return self.layers(X)
+
+
+class Bounded(nn.Module):
+    """A network with an embedding that changes when it predicts."""
+
+    def __init__(self):
+        super().__init__()
+        self.words = nn.Embedding(5, 2, max_norm=1.0)
+        self.last = nn.Linear(2, 2)
+
+    def forward(self, X):
+        return self.last(self.words(X[:, 0].abs().long().clamp(0, 4)))

@@ -21,7 +21,9 @@ def per_row(params, n_rows, rows):
 
 def has_rows(value, n_rows):
     """Tell whether a fit parameter has one entry per row."""
-    sized = hasattr(value, "shape") or isinstance(value, (list, tuple))
+    sized = isinstance(value, (list, tuple)) or any(
+        hasattr(value, name) for name in ("shape", "__array__")
+    )
     return sized and np.ndim(value) > 0 and count_rows(value) == n_rows
 
 

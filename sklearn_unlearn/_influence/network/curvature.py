@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.sparse.linalg import LinearOperator, cg
-from torch.func import jacrev, vmap
+from torch.func import vmap
 
+from sklearn_unlearn._influence.network.derivatives import row_jacobians
 from sklearn_unlearn._influence.network.ekfac import (
     gauss_newton_product,
     hessian_product,
@@ -77,7 +78,7 @@ def dense_matrix(objective, numbers):
     if objective.settings.curvature == "hessian":
         identity = np.eye(d)
         for batch in objective.batches(numbers):
-            product = vmap(hessian_product(problem, objective.parameters, *batch))
+            product = _of_each(hessian_product(problem, objective.parameters, *batch))
             for start in range(0, d, HESSIAN_COLUMNS):
                 of = slice(start, start + HESSIAN_COLUMNS)
                 columns = [objective.unpacked(column) for column in identity[of]]
@@ -87,18 +88,29 @@ def dense_matrix(objective, numbers):
                 matrix[of] += flat.detach().double().cpu().numpy()
         return matrix
 
-    def raw_of_one(values, x):
-        return problem.raw(values, x[None])[0].reshape(-1)
-
     step = max(1, JACOBIAN_VALUES // (d * objective.n_outputs))
     for x, y, weights in objective.batches(numbers, step):
-        jacobian = vmap(jacrev(raw_of_one), (None, 0))(objective.parameters, x)
+        jacobian = row_jacobians(problem.raw, objective.parameters, x)
         flat = torch.cat([part.flatten(2) for part in jacobian.values()], dim=2).double()
         root = output_hessian_root(problem, problem.raw(objective.parameters, x), y)
         root = (root * weights.sqrt()[:, None, None]).double()
         half = torch.einsum("ncr,ncd->nrd", root, flat).flatten(0, 1)
         matrix += (half.T @ half).detach().cpu().numpy()
     return matrix
+
+
+def _of_each(product):
+    """Return a product of one vector as a product of many, one by one if need be."""
+
+    def of_each(v):
+        try:
+            return vmap(product)(v)
+        except (RuntimeError, NotImplementedError):
+            n = len(next(iter(v.values())))
+            parts = [product({name: part[i] for name, part in v.items()}) for i in range(n)]
+            return {name: torch.stack([part[name] for part in parts]) for name in v}
+
+    return of_each
 
 
 @dataclass(frozen=True)

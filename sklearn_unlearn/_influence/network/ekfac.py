@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch.func import grad, hessian, jvp, vjp, vmap
+from torch.func import grad, hessian, vjp, vmap
 
+from sklearn_unlearn._influence.network.derivatives import along
 from sklearn_unlearn._influence.network.layers import layer_inputs, layer_outputs, layers_of
 
 # Backward passes per batch: as many as there are outputs, or this many random mixtures.
@@ -84,7 +85,7 @@ def gauss_newton_product(problem, parameters, x, y, weights):
         return grad(lambda r: (weights * problem.losses(r, y)).sum())(raw)
 
     def product(v):
-        change = jvp(raw_at, (parameters,), (v,))[1]
+        change = along(raw_at, parameters, v)
         raw, back = vjp(raw_at, parameters)
         # A Hessian is its own transpose, and not every loss has second forward derivatives.
         bent = vjp(slope, raw)[1](change)[0]

@@ -31,8 +31,10 @@ def layer_inputs(layer, a, bias):
     """Return what a layer multiplies its weight by, of shape (n, t, n_inputs)."""
     if isinstance(layer, nn.Conv2d):
         padding = layer.padding
-        if isinstance(padding, str):
-            padding = _same_padding(layer) if padding == "same" else 0
+        if padding == "same":
+            a, padding = nn.functional.pad(a, _same_padding(layer)), 0
+        elif padding == "valid":
+            padding = 0
         a = nn.functional.unfold(
             a, layer.kernel_size, layer.dilation, padding, layer.stride
         ).transpose(1, 2)
@@ -42,8 +44,12 @@ def layer_inputs(layer, a, bias):
 
 
 def _same_padding(layer):
-    """Return the padding that keeps an image's size; odd kernels have the same on both sides."""
-    return tuple(d * (k - 1) // 2 for d, k in zip(layer.dilation, layer.kernel_size, strict=True))
+    """Return the padding that keeps an image's size: left, right, top, bottom.
+
+    An even kernel has one more on the right and at the bottom.
+    """
+    totals = [d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
+    return tuple(side for total in totals[::-1] for side in (total // 2, total - total // 2))
 
 
 def layer_outputs(layer, g):

@@ -9,7 +9,7 @@ from copy import copy
 import numpy as np
 import torch
 from scipy import sparse
-from torch.func import grad, jvp, vjp, vmap
+from torch.func import grad, vjp
 
 from sklearn_unlearn._influence.network.curvature import (
     MAX_DENSE,
@@ -17,6 +17,7 @@ from sklearn_unlearn._influence.network.curvature import (
     make_curvature,
     sample_size,
 )
+from sklearn_unlearn._influence.network.derivatives import along, row_gradients
 from sklearn_unlearn._influence.network.problem import network_problem
 from sklearn_unlearn._influence.network.steps import arrive, check_output
 from sklearn_unlearn._influence.objective import Objective
@@ -81,6 +82,19 @@ class NetworkObjective(Objective):
                 f"The loss of {self.problem.name} is not finite on its training rows: the "
                 "training diverged, or the criterion does not fit the targets."
             )
+        self._try_derivatives(self.remaining_rows()[:1])
+
+    def _try_derivatives(self, row):
+        """Raise a TypeError if the network has a layer that lacks derivatives."""
+        try:
+            self.gradient_of(row, np.ones(1))
+            self.directional(np.zeros((1, *self.shape)), row, np.ones(1))
+        except RuntimeError as error:
+            raise TypeError(
+                f"{self.problem.name} has a layer without the derivatives that influence needs: "
+                f"{str(error).splitlines()[0]} Replace the layer, or use SISAEnsemble or "
+                "RetrainUnlearner."
+            ) from error
 
     @staticmethod
     def make_rows(X, features):
@@ -239,8 +253,8 @@ class NetworkObjective(Objective):
             _, x, y = self.tensors(numbers[some])
             loss = self._loss_at(x, y)
             for column, tangent in enumerate(tangents):
-                along = jvp(loss, (self.parameters,), (tangent,))[1]
-                derivatives[some, column] = along.detach().double().cpu().numpy()
+                slope = along(loss, self.parameters, tangent)
+                derivatives[some, column] = slope.detach().double().cpu().numpy()
         return derivatives * weights[:, None], weights[:, None]
 
     def self_influence(self):
@@ -259,13 +273,13 @@ class NetworkObjective(Objective):
         at = np.flatnonzero(weights)
         size = max(1, min(BATCH_ROWS, 4 * CHUNK_VALUES // self.shape[0]))
 
-        def loss_of_one(values, x, y):
-            return self.problem.losses(self.problem.raw(values, x[None]), y[None]).sum()
+        def losses(values, x, y):
+            return self.problem.losses(self.problem.raw(values, x), y)
 
         for start in range(0, len(at), size):
             some = at[start : start + size]
             _, x, y = self.tensors(some)
-            each = vmap(grad(loss_of_one), (None, 0, 0))(self.parameters, x, y)
+            each = row_gradients(losses, self.parameters, x, y)
             G = np.hstack([each[name].flatten(1).double().cpu() for name in self.parameters])
             yield some, G * weights[some][:, None]
 

@@ -19,6 +19,7 @@ from sklearn.base import is_classifier
 from torch import nn
 from torch.func import functional_call
 
+from sklearn_unlearn._influence.network.derivatives import differentiable
 from sklearn_unlearn._inner.skorch import NetAdapter, row_losses, trainable
 from sklearn_unlearn._inner.torch_state import alias
 
@@ -114,6 +115,13 @@ def network_problem(model, params="all"):
             f"{problem.name} has no floating-point parameter that requires a gradient, so "
             "nothing in it can move."
         )
+    for name, layer in problem.module.named_modules():
+        if getattr(layer, "max_norm", None) is not None:
+            raise TypeError(
+                f"Layer {name!r} of {problem.name}, {type(layer).__name__} with max_norm, changes "
+                "its weights when it predicts, so that they are no function of the training. "
+                "Use max_norm=None."
+            )
     for name, parameter in named.items():
         if not torch.isfinite(parameter).all():
             raise ValueError(
@@ -195,7 +203,8 @@ def _raw_of_net(net, logarithm, parameters, x):
     vars(probe)["module_"] = lambda *args, **kwargs: functional_call(
         net.module_, parameters, args, kwargs
     )
-    raw = probe.infer(x)
+    with differentiable():
+        raw = probe.infer(x)
     if not isinstance(raw, torch.Tensor):
         raise TypeError(
             f"{type(net.module_).__name__} returns a {type(raw).__name__}; influence needs "
