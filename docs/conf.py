@@ -24,6 +24,8 @@ suppress_warnings = ["config.cache"]
 # Pages of classes and functions.
 autosummary_generate = True
 maximum_signature_line_length = 80
+# Docstrings say what types mean.
+autodoc_typehints = "none"
 numpydoc_show_class_members = False  # the template lists them
 toc_object_entries_show_parents = "hide"
 
