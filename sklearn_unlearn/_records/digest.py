@@ -91,6 +91,9 @@ def _feed(sha, value, parents):
             _feed(sha, item, inside)
     elif hasattr(value, "indptr"):
         _feed(sha, (value.shape, value.indptr, value.indices, value.data), inside)
+    elif hasattr(value, "get_tree_stats"):
+        # A tree of neighbours counts its calls.
+        _feed(sha, (type(value).__name__, *map(np.asarray, value.get_arrays())), inside)
     elif hasattr(value, "get_params"):
         sha.update(type(value).__name__.encode())
         _feed(sha, _state(value), inside)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.extmath import safe_sparse_dot
 
-# A parameter's curvature that falls below this share of what it was is measured anew.
+# Where a feature's sum of squares falls below this share of what it was, all is measured anew.
 MIN_SHARE = 1e-6
 
 
@@ -33,6 +33,10 @@ class Expansion:
         Diagonal of the Hessian when it was last made from the rows; powers of two from the
         end of a request on.
 
+    mass : ndarray of shape (2, n_features) or None, default=None
+        Weighted sum of squares of each feature: of the rows that are left, and of those that the
+        Hessian was last made of; the latter powers of two from the end of a request on.
+
     drift : float, default=0.0
         Weight that has changed since, as a share: a sum of powers of two.
 
@@ -44,6 +48,7 @@ class Expansion:
     gradient: np.ndarray
     hessian: np.ndarray | None
     reference: np.ndarray | None = None
+    mass: np.ndarray | None = None
     drift: float = 0.0
     measured: bool = True
 
@@ -54,6 +59,7 @@ class Expansion:
             np.zeros((n_groups, theta_shape[0])),
             np.zeros((n_groups, *theta_shape)),
             np.zeros((n_groups, *hessian_shape)) if hessian_shape else None,
+            mass=np.zeros((2, theta_shape[1] - 1)),
         )
 
     def add(self, group, Z, value, slope, curvature, coupling=None, weight=None):
@@ -98,8 +104,8 @@ class Expansion:
         return np.diagonal(self.hessian, axis1=-2, axis2=-1)
 
     def has_lost_digits(self):
-        """True if so much of a parameter's curvature has left that the rest is rounding errors."""
-        return (self.diagonal().sum(axis=0) < MIN_SHARE * self.reference.sum(axis=0)).any()
+        """True if a feature has all but vanished: what is left of it is rounding errors."""
+        return (self.mass[0] < MIN_SHARE * self.mass[1]).any()
 
     def settled(self):
         """Return the expansion as it may be stored: nothing in it is the share of rows that left.
@@ -109,7 +115,8 @@ class Expansion:
         """
         if self.reference is None:
             return self
-        return replace(self, reference=power_of_two(self.reference))
+        mass = np.array([self.mass[0], power_of_two(self.mass[1])])
+        return replace(self, reference=power_of_two(self.reference), mass=mass)
 
     def bend(self, step):
         """Return the change of the gradient along a step, of the gradient's shape."""
@@ -132,16 +139,24 @@ class Expansion:
             gradient=self.gradient @ change.T,
             hessian=whole @ self.hessian @ whole.T,
             reference=self.reference * np.diag(whole) ** 2,
+            mass=self.mass * scale**2,
         )
 
 
 def power_of_two(values):
-    """Return the smallest powers of two that are not below the values; zero for those below 0."""
+    """Return the powers of two that are nearest to values; zero for those below 0."""
     values = np.asarray(values, dtype=float)
     found = np.zeros_like(values)
     positive = values > 0
-    found[positive] = np.exp2(np.ceil(np.log2(values[positive])))
+    found[positive] = np.exp2(np.round(np.log2(values[positive])))
     return found
+
+
+def sum_of_squares(Z, weights):
+    """Return the weighted sum of squares of each feature."""
+    if sparse.issparse(Z):
+        return Z.power(2).T @ weights
+    return np.einsum("np,np,n->p", Z, Z, weights)
 
 
 def gram(Z, d):

@@ -220,7 +220,7 @@ class LinearObjective(Objective):
     def add(self, expansion, rows, weights, Z, raw):
         """Add rows to an expansion at given raw predictions."""
         u, y = self.output_weights(rows, weights), self.targets(rows)
-        add_rows(expansion, self.loss, Z, raw, y, u, self.groups(rows))
+        add_rows(expansion, self.loss, Z, raw, y, weights, u, self.groups(rows))
 
     def measured(self, hessian=True):
         """Return the objective with its expansion summed over all rows, in one pass.
@@ -382,6 +382,7 @@ class LinearObjective(Objective):
             value=e.value - left.value,
             gradient=e.gradient - left.gradient,
             hessian=e.hessian - left.hessian,
+            mass=np.array([e.mass[0] - left.mass[0], e.mass[1]]),
             drift=e.drift + self._share(self.weights[rows].sum()),
         )
         if new.expansion.has_lost_digits():
@@ -403,7 +404,7 @@ class LinearObjective(Objective):
             )
 
     def _share(self, weight):
-        """Return a weight as a share of all weight, rounded up to a power of two."""
+        """Return a weight as a share of all weight, as a power of two."""
         total = max(self.class_weights.sample_weight, np.finfo(float).tiny)
         return float(power_of_two(weight / total))
 

@@ -7,7 +7,7 @@ Features Z have shape (n, n_features), raw predictions and targets (n, n_outputs
 import numpy as np
 from scipy import sparse
 
-from sklearn_unlearn._influence.linear.expansion import pull_back, push_forward
+from sklearn_unlearn._influence.linear.expansion import pull_back, push_forward, sum_of_squares
 
 
 def weighted(u, derivative, raw, y):
@@ -31,13 +31,14 @@ def times_curvature(loss, h, u, change):
     return loss.coupling.times(h, u, change) if loss.coupling else h * change
 
 
-def add_rows(expansion, loss, Z, raw, y, u, codes):
+def add_rows(expansion, loss, Z, raw, y, weights, u, codes):
     """Add rows to an expansion, in place, at given raw predictions."""
     value = weighted(u, loss.value, raw, y)
     slope = weighted(u, loss.gradient, raw, y)
     h = None
     if expansion.hessian is not None:
         h = row_curvatures(loss, u, raw, y, expansion.hessian.shape[1])
+        expansion.mass[:] += sum_of_squares(Z, weights)
     coupling, u = loss.coupling, u[:, 0]
     if codes is None:
         expansion.add(0, Z, value, slope, h, coupling, u)
