@@ -287,6 +287,7 @@ class BaseUnlearner(
         return self._subjects.knows(X_ids)
 
     @property
+    @serial
     def n_subjects_(self) -> int:
         """Number of data subjects that are not forgotten."""
         check_is_fitted(self)
@@ -294,6 +295,7 @@ class BaseUnlearner(
         return self._subjects.n_subjects
 
     @property
+    @serial
     def n_rows_(self) -> int:
         """Number of rows that are not forgotten."""
         check_is_fitted(self)

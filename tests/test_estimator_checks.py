@@ -211,7 +211,9 @@ def networks():
     ],
 )
 def test_check_estimator_of_networks(name):
-    check(networks()[name])
+    # Nets predict in single precision, whose last digit depends on a row's place in its batch.
+    place = {"check_methods_sample_order_invariance": "the last digit of single precision"}
+    check_estimator(networks()[name], expected_failed_checks=DRAWS | place)
 
 
 @pytest.mark.filterwarnings("ignore")
