@@ -90,7 +90,7 @@ def wiped(values, rows):
     values[rows] = values.dtype.type() if values.dtype != object else 0
     if values.dtype.kind not in "US" or not values.size:
         return values
-    width = max(1, int(np.strings.str_len(values).max()))
+    width = max(1, int(np.char.str_len(values).max()))
     return values.astype(f"{values.dtype.kind}{width}")
 
 
