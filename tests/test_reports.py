@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import sklearn
 from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 
 from sklearn_unlearn import ArcaneEnsemble, PUMAUnlearner, SISAEnsemble, model_digest, verify_chain
@@ -76,3 +77,9 @@ def test_subjects_that_were_taken_out_of_a_receipt_are_missed():
     assert verify_chain([first, second])
     assert not verify_chain([replace(first, subject_digests=()), second])
     assert not verify_chain([first, replace(second, subject_digests=first.subject_digests)])
+
+
+def test_advice_names_only_classes_that_exist():
+    model = PUMAUnlearner(GridSearchCV(Ridge(), {"alpha": [1.0]}))
+    with pytest.raises(TypeError, match="Put the unlearner into GridSearchCV, around its estimator"):
+        model.fit(X, NUMBERS)

@@ -125,6 +125,8 @@ def _advice(model):
     name = type(model).__name__
     if name == "Pipeline":
         return "Put the steps of the inner pipeline into the outer one."
+    if "estimator" in model.get_params(deep=False):
+        return f"Put the unlearner into {name}, around its estimator, or use SISAEnsemble."
     if name.endswith("CV"):
         return f"Use {name[:-2]} with the parameters that {name} chose."
     if name in ("Lasso", "ElasticNet", "MultiTaskLasso", "MultiTaskElasticNet", "Lars"):
