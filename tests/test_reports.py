@@ -81,5 +81,7 @@ def test_subjects_that_were_taken_out_of_a_receipt_are_missed():
 
 def test_advice_names_only_classes_that_exist():
     model = PUMAUnlearner(GridSearchCV(Ridge(), {"alpha": [1.0]}))
-    with pytest.raises(TypeError, match="Put the unlearner into GridSearchCV, around its estimator"):
+    with pytest.raises(
+        TypeError, match="Put the unlearner into GridSearchCV, around its estimator"
+    ):
         model.fit(X, NUMBERS)
