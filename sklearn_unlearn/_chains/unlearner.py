@@ -3,7 +3,6 @@
 import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
-from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from numbers import Integral
@@ -19,7 +18,8 @@ from sklearn_unlearn._chains.ensembles import check_columns
 from sklearn_unlearn._chains.hashing import keyed_hash
 from sklearn_unlearn._chains.pickling import dump
 from sklearn_unlearn._chains.records import Records
-from sklearn_unlearn._chains.states import DirectoryStates, MemoryStates, files_of, new_owner
+from sklearn_unlearn._chains.states import MemoryStates, files_of
+from sklearn_unlearn._chains.storing import StoredStatesMixin
 from sklearn_unlearn._chains.sync import rows_to_train, sync
 from sklearn_unlearn._chains.training import Recipe
 from sklearn_unlearn._inner.callbacks import Progress, with_callbacks
@@ -54,7 +54,7 @@ class Joining:
         model._subjects.add(self.keys, self.start)
 
 
-class ChainedUnlearner(BaseUnlearner):
+class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
     """Base class of the ensembles that forget exactly.
 
     A subclass says which groups a row belongs to (``_groups``), how the groups of a chain
@@ -445,81 +445,6 @@ class ChainedUnlearner(BaseUnlearner):
         return sum(
             rows_to_train(recipe, self._chains.get(tag), sequence, context)
             for tag, sequence in self._sequences(records, members, tags, gone=rows).items()
-        )
-
-    def _new_store(self):
-        """Return where the states of a new fit are saved; a directory is then this object's own."""
-        if self.checkpoint_dir is None:
-            return MemoryStates()
-        store, old = DirectoryStates(self.checkpoint_dir, new_owner()), vars(self).get("_store")
-        if isinstance(old, DirectoryStates) and old.directory == store.directory:
-            store = old
-        store.claim()
-        return store
-
-    def _emptied(self, store, chains):
-        """Return the attributes that say what a new fit makes superfluous."""
-        if not self.__sklearn_is_fitted__():
-            return {}
-        old, unwanted = self._store, self._unwanted | files_of(self._chains)
-        if old is store:
-            return {"_unwanted": unwanted - files_of(chains), "_places": self._places}
-        return {"_places": (*self._places, old)}
-
-    def _sweep(self):
-        """Remove the files of states that are not part of a chain, as far as that is possible."""
-        kept = files_of(self._chains)
-        self._store.take(kept | self._unwanted)
-        self._unwanted = self._store.sweep(kept, self._unwanted)
-        if self._places:
-            self._places = tuple(place for place in self._places if not place.leave())
-
-    def _settle(self):
-        super()._settle()
-        if vars(self).get("_unwanted") or vars(self).get("_places"):
-            self._sweep()
-
-    @contextmanager
-    def _swept_on_failure(self):
-        """Remove what was written if the block fails."""
-        try:
-            yield
-        except BaseException:
-            self._store.sweep(files_of(self._chains))
-            raise
-
-    @contextmanager
-    def _left_on_failure(self, store):
-        """Remove what was written if a fit fails, and leave a directory that was new to it."""
-        try:
-            yield
-        except BaseException:
-            if store is vars(self).get("_store"):
-                store.sweep(files_of(self._chains))
-            else:
-                store.leave()
-            raise
-
-    def _name_what_is_left(self):
-        """Write into the last receipt, and warn, if files that saw forgotten rows are left."""
-        left = [self._store] if self._unwanted else []
-        names = tuple(
-            f"saved states in checkpoint_dir={str(place.directory)!r}"
-            for place in (*left, *self._places)
-        )
-        receipt = self.receipts_[-1]
-        new = tuple(name for name in names if name not in receipt.not_forgotten)
-        if not new:
-            return
-        receipt = replace(receipt, not_forgotten=(*receipt.not_forgotten, *new))
-        self.receipts_ = [*self.receipts_[:-1], receipt]
-        warnings.warn(
-            f"The model has forgotten, but {' and '.join(new)} could not be removed and may have "
-            "seen the rows. This is tried again at the next request. Make sure that the directory "
-            "is there, can be written to, and is used by no other copy of the model; an empty one "
-            "at its place says that the files are gone.",
-            UserWarning,
-            stacklevel=2,
         )
 
     @serial
