@@ -10,13 +10,19 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_array, check_consistent_length, check_random_state, get_tags
+from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_unlearn._inner.callbacks import CallbackSupportMixin, with_callbacks
 from sklearn_unlearn._inner.declared import adopt_kind, check_some_weight
+from sklearn_unlearn._inner.net_parts import (
+    RememberedSplit,
+    check_built,
+    check_device,
+    scaled_weights,
+)
 from sklearn_unlearn._inner.torch_state import alias, is_net, torch_seed
 
 
@@ -43,71 +49,10 @@ def _dtype(net):
     return "float32" if parameter is None else str(parameter.dtype).removeprefix("torch.")
 
 
-def _check_device(device):
-    """Raise for a device that is not there."""
-    import torch
-
-    try:
-        torch.empty(1, device=device)
-    except (AssertionError, RuntimeError) as error:
-        raise ValueError(
-            f"device={device!r} of the net cannot be used: {str(error).splitlines()[0]} "
-            'Use device="cpu".'
-        ) from error
-
-
-def _check_built(module):
-    """Raise for a module, not a class of modules, that does not know its sizes yet."""
-    import torch
-
-    is_lazy = torch.nn.parameter.is_lazy
-    if isinstance(module, torch.nn.Module) and any(map(is_lazy, module.parameters())):
-        raise ValueError(
-            f"The module, a {type(module).__name__}, has lazy layers that are not built. Give "
-            "them their sizes, or pass a module that has seen a row."
-        )
-
-
 def trainable(module):
     """Return the names of the parameters of a module that have a gradient."""
     named = module.named_parameters()
     return [name for name, p in named if p.requires_grad and p.is_floating_point()]
-
-
-def _scaled_weights(sample_weight, X):
-    """Return sample weights with a mean of one, so that steps keep their size."""
-    weights = check_array(
-        sample_weight, dtype=np.float32, ensure_2d=False, ensure_non_negative=True
-    )
-    if weights.ndim != 1:
-        raise ValueError(
-            f"Sample weights must be a 1D array; got shape {weights.shape}. Pass one per row."
-        )
-    check_consistent_length(X, weights)
-    # A batch without weight is one without a step.
-    return weights / (weights.mean() or 1)
-
-
-class _RememberedSplit:
-    """A ``train_split`` that notes which rows the one inside holds out."""
-
-    def __init__(self, split):
-        self.split = split
-        self._train = None
-
-    def __bool__(self):
-        return bool(self.split)
-
-    def __call__(self, dataset, y=None, **params):
-        train, valid = self.split(dataset, y, **params)
-        self._train = getattr(train, "indices", None)
-        return train, valid
-
-    def held_out(self, n_rows):
-        """Return the rows that were held out."""
-        if self._train is None:
-            return np.empty(0, dtype=np.intp)
-        return np.setdiff1d(np.arange(n_rows), np.asarray(self._train))
 
 
 def row_losses(net, criterion=None):
@@ -382,8 +327,8 @@ class NetAdapter(CallbackSupportMixin, BaseEstimator):
             X, y = self.rows(X, net), self._targets(y, net)
             n_rows = X.shape[0]
             if sample_weight is not None:
-                X = {"X": X, _WEIGHT: _scaled_weights(sample_weight, X)}
-            split = _RememberedSplit(net.train_split)
+                X = {"X": X, _WEIGHT: scaled_weights(sample_weight, X)}
+            split = RememberedSplit(net.train_split)
             net.train_split = split
             # Not net.partial_fit, which takes any KeyboardInterrupt for a callback's.
             try:
@@ -409,8 +354,8 @@ class NetAdapter(CallbackSupportMixin, BaseEstimator):
             net.set_params(train_split=None)
         if any(name == "epoch_timer" for name, _ in net.get_default_callbacks()):
             net.set_params(callbacks__epoch_timer=None)
-        _check_device(net.device)
-        _check_built(net.module)
+        check_device(net.device)
+        check_built(net.module)
         net.initialize()
         if not net.train_split:
             _watch_training(net)
