@@ -22,6 +22,7 @@ from sklearn_unlearn._inner.declared import (
     FittedInnerMixin,
     check_unchanged,
     kept_settings,
+    vary_seeds,
 )
 from sklearn_unlearn._inner.handed_on import HandedOnMixin
 from sklearn_unlearn._inner.rows_inside import parts_with_rows
@@ -306,7 +307,9 @@ class BaseUnlearner(
         known = dict(zip(*self._subjects.remaining()))
         return [known[row] for row in rows]
 
-    def refitted(self, rows: np.ndarray, random_state: RandomState, **more: Any) -> "BaseUnlearner":
+    def refitted(
+        self, rows: np.ndarray, random_state: RandomState, *, varied: bool = False, **more: Any
+    ) -> "BaseUnlearner":
         """Return a fresh unlearner, fitted on numbered rows with another seed.
 
         Parameters
@@ -317,6 +320,10 @@ class BaseUnlearner(
         random_state : int, RandomState instance or None
             The seed.
 
+        varied : bool, default=False
+            True if seeds that are set inside the estimator vary with it; ``random_state`` must
+            then be an integer.
+
         **more : dict
             Further parameters of ``fit``.
 
@@ -326,7 +333,11 @@ class BaseUnlearner(
             Fitted; this object is not changed.
         """
         X, y, fit_params = self.training_data(rows)
-        fresh = self.fresh().set_params(random_state=random_state)
+        fresh = self.fresh()
+        if varied:
+            fresh = vary_seeds(fresh, random_state)
+        else:
+            fresh.set_params(random_state=random_state)
         with self._routing_of_fit():
             return fresh.fit(X, y, X_ids=self.ids_of(rows), **more, **fit_params)
 

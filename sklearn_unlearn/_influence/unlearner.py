@@ -436,7 +436,7 @@ class ObjectiveUnlearner(BaseUnlearner):
             fresh.set_params(estimator=clone(self.estimator.estimator))
         return fresh
 
-    def refitted(self, rows, random_state):
+    def refitted(self, rows, random_state, *, varied=False):
         """Return a fresh unlearner, fitted with another seed on the rows that this one trained on.
 
         Parameters
@@ -448,6 +448,9 @@ class ObjectiveUnlearner(BaseUnlearner):
         random_state : int, RandomState instance or None
             The seed.
 
+        varied : bool, default=False
+            True if seeds that are set inside the estimator vary with it.
+
         Returns
         -------
         BaseUnlearner
@@ -456,7 +459,7 @@ class ObjectiveUnlearner(BaseUnlearner):
         criterion = self._source.refit_params(self, rows)
         # A net that splits rows off is given all, and does it again.
         trained = rows if self._source.split_off else self.trained_on(rows)
-        return super().refitted(trained, random_state, **criterion)
+        return super().refitted(trained, random_state, varied=varied, **criterion)
 
     def _erase(self, rows):
         self._objective.erase(rows)

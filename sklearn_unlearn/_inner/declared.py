@@ -173,6 +173,24 @@ def seed_parts(estimator, rng):
     estimator.set_params(**{name: rng.randint(2**31 - 1) for name in unseeded})
 
 
+def fixed_seeds(estimator):
+    """Return the names of those seeds that are set, so that each fit draws the same."""
+    return sorted(name for name, value in random_states(estimator).items() if value is not None)
+
+
+def vary_seeds(estimator, seed):
+    """Return an estimator in which all that draws has a seed drawn from one, set seeds too.
+
+    The estimator's own ``random_state`` becomes that seed itself.
+    """
+    rng = np.random.RandomState(seed)
+    inner = sorted(set(random_states(estimator)) - {"random_state"})
+    seeds = {name: int(rng.randint(2**31 - 1)) for name in inner}
+    if "random_state" in estimator.get_params(deep=False):
+        seeds["random_state"] = seed
+    return estimator.set_params(**seeds)
+
+
 class FittedInnerMixin:
     """Attributes that an estimator takes from its fitted ``estimator_``."""
 

@@ -1,19 +1,25 @@
 """Is it really forgotten? Attacks, distances from retraining, reports and scorers."""
 
 from sklearn_unlearn.metrics._outputs import row_losses
+from sklearn_unlearn.metrics.comparison import Comparison, compare_unlearners
 from sklearn_unlearn.metrics.epsilon import forgetting_epsilon
 from sklearn_unlearn.metrics.membership import LikelihoodRatioAttack, membership_auc, resistance
+from sklearn_unlearn.metrics.refits import Refits, make_refits
 from sklearn_unlearn.metrics.report import ForgettingReport, forgetting_report
 from sklearn_unlearn.metrics.retraining import RetrainGap, relearn_time, retrain_gap
 from sklearn_unlearn.metrics.scorer import make_forget_scorer
 
 __all__ = [
+    "Comparison",
     "ForgettingReport",
     "LikelihoodRatioAttack",
+    "Refits",
     "RetrainGap",
+    "compare_unlearners",
     "forgetting_epsilon",
     "forgetting_report",
     "make_forget_scorer",
+    "make_refits",
     "membership_auc",
     "relearn_time",
     "resistance",

@@ -1,5 +1,7 @@
 """What a fitted model says of rows: losses, confidence, parameters."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import log_softmax
@@ -10,7 +12,8 @@ from sklearn_unlearn._inner.parameters import get_parameters
 from sklearn_unlearn._inner.pipelines import last_step
 from sklearn_unlearn.base import BaseUnlearner
 
-TINY = np.finfo(float).tiny
+# The least probability, as scikit-learn's log_loss has it: a zero is a vote of few, no certainty.
+EPS = np.finfo(float).eps
 
 
 def plain(model: BaseEstimator) -> BaseEstimator:
@@ -31,7 +34,9 @@ def label_codes(model: BaseEstimator, y: ArrayLike) -> tuple[np.ndarray, np.ndar
 def log_probabilities(model: BaseEstimator, X: ArrayLike) -> np.ndarray:
     """Return logarithms of class probabilities; of a softmax of scores where there are none."""
     if hasattr(model, "predict_proba"):
-        return np.log(np.maximum(np.asarray(model.predict_proba(X), dtype=float), TINY))
+        found = np.asarray(model.predict_proba(X))
+        least = np.finfo(found.dtype).eps if found.dtype.kind == "f" else EPS
+        return np.log(np.maximum(found.astype(float), least))
     scores = np.asarray(model.decision_function(X), dtype=float)
     if scores.ndim == 1:
         scores = np.column_stack([np.zeros(len(scores)), scores])
@@ -56,7 +61,7 @@ def row_losses(model: BaseEstimator, X: ArrayLike, y: ArrayLike) -> np.ndarray:
     -------
     ndarray of shape (n_samples,)
         Logarithmic losses of a classifier, squared errors of a regressor. A label that the
-        model does not know has the largest loss that there is, about 708.
+        model does not know has the largest loss that there is, about 36.
 
     Examples
     --------
@@ -74,10 +79,46 @@ def row_losses(model: BaseEstimator, X: ArrayLike, y: ArrayLike) -> np.ndarray:
         return (error.reshape(len(error), -1) ** 2).mean(axis=1)
     logs = log_probabilities(model, X)
     codes, known = label_codes(model, y)
-    return np.where(known, -logs[np.arange(len(codes)), codes], -np.log(TINY))
+    return np.where(known, -logs[np.arange(len(codes)), codes], -np.log(EPS))
 
 
 def parameter_vector(model: BaseEstimator) -> np.ndarray | None:
     """Return all parameters of a fitted model as a vector, None where it has none."""
     parts = get_parameters(last_step(plain(last_step(model))))
     return None if parts is None else np.concatenate([np.ravel(p).astype(float) for p in parts])
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """All that distances between models look at, computed once per model and set of rows.
+
+    Parameters
+    ----------
+    predictions : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        Predictions.
+
+    logs : ndarray of shape (n_samples, n_classes) or None
+        Logarithms of class probabilities; None for regressors and classifiers that only vote.
+
+    classes : ndarray of shape (n_classes,) or None
+        Labels of a classifier.
+
+    parameters : ndarray of shape (n_parameters,) or None
+        All parameters; None for models without.
+    """
+
+    predictions: np.ndarray
+    logs: np.ndarray | None
+    classes: np.ndarray | None
+    parameters: np.ndarray | None
+
+
+def outputs_of(model: BaseEstimator, X: ArrayLike) -> Outputs:
+    """Return what a fitted model says of rows."""
+    model = plain(model)
+    logs = classes = None
+    if is_classifier(model):
+        classes = np.asarray(model.classes_)
+        if hasattr(model, "predict_proba") or hasattr(model, "decision_function"):
+            logs = log_probabilities(model, X)
+    return Outputs(np.asarray(model.predict(X)), logs, classes, parameter_vector(model))

@@ -67,6 +67,10 @@ def forgetting_epsilon(
             "forgotten and retrained need one line per model and one column per row; got shapes "
             f"{forgotten.shape} and {retrained.shape}."
         )
+    if not np.isfinite(forgotten).all() or not np.isfinite(retrained).all():
+        raise ValueError(
+            "Scores must be finite: clip infinite ones, and leave out models that give NaN."
+        )
     if len(forgotten) < 2 or len(retrained) < 2:
         raise ValueError(
             f"Two models of each kind are the least; got {len(forgotten)} and {len(retrained)}."

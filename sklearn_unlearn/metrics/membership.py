@@ -13,6 +13,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import roc_auc_score
 from sklearn.utils import check_consistent_length, check_random_state
 
+from sklearn_unlearn._inner.declared import random_states, vary_seeds
 from sklearn_unlearn._inner.skorch import adapted
 from sklearn_unlearn._records.rows import count_rows, stacked, take_rows
 from sklearn_unlearn.base import BaseUnlearner
@@ -50,8 +51,8 @@ class LikelihoodRatioAttack:
 
     Notes
     -----
-    Costs ``n_shadows`` fits, once for the same rows: the object keeps the shadow models'
-    outputs for the rows that it attacked last, and knows these by a hash.
+    Costs ``n_shadows`` fits, once for the same rows and model: the object keeps the shadow
+    models' outputs for the rows that it attacked last, and knows these by a hash.
 
     References
     ----------
@@ -120,12 +121,12 @@ class LikelihoodRatioAttack:
         self, model: BaseEstimator, X: ArrayLike, y: ArrayLike
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the shadow models' confidence, and which rows they were trained on."""
-        y, key = np.asarray(y), joblib.hash((X, y))
-        if self._known is not None and self._known[0] == key:
-            return self._known[1]
         if self.n_shadows < 4:
             raise ValueError(f"n_shadows={self.n_shadows} is invalid: it must be 4 or more.")
-        estimator = unfitted(model) if self.estimator is None else self.estimator
+        y, estimator = np.asarray(y), unfitted(model) if self.estimator is None else self.estimator
+        key = joblib.hash((X, y, described(estimator)))
+        if self._known is not None and self._known[0] == key:
+            return self._known[1]
         rng, n_rows = check_random_state(self.random_state), count_rows(X)
         inside = np.zeros((self.n_shadows, n_rows), dtype=bool)
         for row in range(n_rows):
@@ -137,12 +138,21 @@ class LikelihoodRatioAttack:
             if self.X_shadow is not None:
                 X_train = stacked([X_train, self.X_shadow])
                 y_train = np.concatenate([y_train, np.asarray(self.y_shadow)])
-            shadow_model = clone(adapted(estimator))
-            if "random_state" in shadow_model.get_params():
-                shadow_model.set_params(random_state=rng.randint(2**31 - 1))
+            shadow_model = vary_seeds(clone(adapted(estimator)), rng.randint(2**31 - 1))
             values[shadow] = confidence(shadow_model.fit(X_train, y_train), X, y)
         self._known = key, (values, inside)
         return values, inside
+
+
+def described(estimator: BaseEstimator) -> tuple[str, list[tuple[str, str]]]:
+    """Return what tells estimators apart that train shadow models, apart from their seeds."""
+    seeds = random_states(estimator)
+    params = estimator.get_params().items()
+    return type(estimator).__qualname__, sorted(
+        (name, repr(value))
+        for name, value in params
+        if name not in seeds and not hasattr(value, "get_params")
+    )
 
 
 def unfitted(model: BaseEstimator) -> BaseEstimator:
@@ -165,6 +175,74 @@ def confidence(model: BaseEstimator, X: ArrayLike, y: ArrayLike) -> np.ndarray:
     # Beyond +-35 a double can't tell probabilities from one.
     odds = np.clip(own - np.logaddexp.reduce(logs, axis=1), -35, 35)
     return np.where(known, odds, -35.0)
+
+
+def calibrated_attack(
+    models: dict[str, list[BaseEstimator]],
+    X_forgotten: ArrayLike,
+    y_forgotten: ArrayLike,
+    X_unseen: ArrayLike,
+    y_unseen: ArrayLike,
+) -> dict[str, dict[str, list[float]]]:
+    """Attack models by how much surer they are of each row than refits are.
+
+    The refits saw neither kind of row, so a row's mean and spread among them say how sure a model
+    is of it that never saw it. A refit is attacked by the others.
+
+    Parameters
+    ----------
+    models : dict of str to list of estimator
+        Models by stage; those of "refit" calibrate.
+
+    X_forgotten : array-like of shape (n_forgotten, n_features)
+        Rows of the request.
+
+    y_forgotten : array-like of shape (n_forgotten,)
+        Their targets.
+
+    X_unseen : array-like of shape (n_unseen, n_features)
+        Rows that no model was trained on.
+
+    y_unseen : array-like of shape (n_unseen,)
+        Their targets.
+
+    Returns
+    -------
+    dict
+        For the area under the curve, and the rates of true positives at 1 % and 0.1 % false
+        ones as far as there are unseen rows enough, the values by stage.
+    """
+    n = count_rows(X_forgotten)
+    X = stacked([X_forgotten, X_unseen])
+    y = np.concatenate([np.asarray(y_forgotten), np.asarray(y_unseen)])
+    sure = {
+        stage: [confidence(plain(model), X, y) for model in some] for stage, some in models.items()
+    }
+    refits = np.array(sure["refit"])
+    names = {"calibrated attack, AUC": None}
+    names |= {
+        f"calibrated attack, TPR at {rate:.1%} FPR": rate
+        for rate in (0.01, 0.001)
+        if rate * (len(y) - n) >= 1
+    }
+    found: dict[str, dict[str, list[float]]] = {name: {} for name in names}
+    for stage, some in sure.items():
+        for number, own in enumerate(some):
+            others = np.delete(refits, number, axis=0) if stage == "refit" else refits
+            variance = others.var(axis=0, ddof=min(1, len(others) - 1))
+            scores = (own - others.mean(axis=0)) / np.sqrt((variance + variance.mean()) / 2 + 1e-18)
+            for name, rate in names.items():
+                found[name].setdefault(stage, []).append(_measured(scores, n, rate))
+    return found
+
+
+def _measured(scores: np.ndarray, n: int, rate: float | None) -> float:
+    """Return the area under the curve of n members before others, or their rate at one of these."""
+    if rate is None:
+        return float(roc_auc_score(np.arange(len(scores)) < n, scores))
+    # The threshold lets at most that share of the others pass.
+    others = np.sort(scores[n:])[::-1]
+    return float(np.mean(scores[:n] > others[int(rate * len(others))]))
 
 
 def trained_once(attack: str | Callable) -> str | Callable:

@@ -6,28 +6,42 @@ import html
 import json
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
-from itertools import combinations
-from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields
+from itertools import product
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, is_classifier
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_unlearn._records.rows import count_rows, stacked
-from sklearn_unlearn.base import BaseUnlearner, Ids
-from sklearn_unlearn.metrics._outputs import row_losses
+from sklearn_unlearn._records.rows import count_rows
+from sklearn_unlearn.base import BaseUnlearner, Ids, RandomState
+from sklearn_unlearn.metrics._outputs import outputs_of, plain, row_losses
+from sklearn_unlearn.metrics._placebo import Finding, by_confidence, by_distance
 from sklearn_unlearn.metrics._table import ATTACKED, DISTANCES
-from sklearn_unlearn.metrics.membership import LikelihoodRatioAttack, unfitted
-from sklearn_unlearn.metrics.retraining import retrain_gap
+from sklearn_unlearn.metrics.membership import (
+    LikelihoodRatioAttack,
+    calibrated_attack,
+    confidence,
+    unfitted,
+)
+from sklearn_unlearn.metrics.refits import Refits, check_n_refits, refits_of
+from sklearn_unlearn.metrics.retraining import gap_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 STAGES = ("before", "after", "refit")
+# Level of the test, and the share of the effect below which what is left counts as nothing.
+LEVEL, MARGIN = 0.05, 0.05
+SAME, TOLD_APART, NO_EFFECT, TOO_FEW = (
+    "as refits are to each other",
+    "told apart from refits",
+    "no effect to measure",
+    "two refits give no verdict",
+)
 
 
 @dataclass(frozen=True)
@@ -37,10 +51,10 @@ class ForgettingReport:
     Parameters
     ----------
     method : str
-        Class of the unlearner.
+        Class of the unlearner, or of the model.
 
-    guarantee : str
-        What its receipt promises.
+    guarantee : str or None
+        What its receipt promises; None for a model without one.
 
     n_forgotten : int
         Number of rows of the request.
@@ -51,49 +65,70 @@ class ForgettingReport:
     n_remaining : int
         Number of rows that remain.
 
-    rows_retrained : int
-        Rows on which a part of the model was trained again.
+    rows_retrained : int or None
+        Rows on which a part of the model was trained again; None if no receipt says so.
+
+    verdict : str
+        "as refits are to each other", "told apart from refits" or "no effect to measure"; "two
+        refits give no verdict" where there are no more.
+
+    p_value : float
+        Probability that a refit would be as far from the other refits as the model after the
+        request, by its distance from them or by how sure it is of the forgotten rows; twice the
+        smaller of the two.
+
+    effect_left : float
+        Share of the way to the refits that is left; 1 for a model that forgot nothing. 0 where
+        the model is not told apart from refits; NaN where there is no effect to measure.
+
+    effect_left_interval : tuple of (float, float)
+        95 % interval of that share, for the noise between refits.
+
+    detectable : float
+        Power: the smallest distance from the refits that would have been told apart, as a
+        multiple of their distance from each other.
 
     performance : dict
-        Score, mean loss and attack, each a dict with a value for "before", "after" and
+        Score, mean loss and attacks, each a dict with a value for "before", "after" and
         "refit" (mean of the refits) and "spread" (standard deviation of the refits).
 
     gaps : dict
         Distances from the refits, each a dict with the mean for "before" and "after", and
-        "floor", the mean distance of two refits with different seeds.
+        "floor", the mean distance of two refits with different seeds: those of predictions on
+        the forgotten rows by the name of the measure, on other rows as "kl, test rows".
+
+    per_refit : dict
+        Values behind "refit" of ``performance``, a list with one value per refit.
 
     seconds : dict
-        Wall-clock time of the request ("after") and of one refit ("refit"), in seconds.
+        Wall-clock time of the request ("after", None if unknown) and of one refit ("refit"), in
+        seconds.
+
+    gradient_norm : float or None
+        Largest gradient entry at which a solver left the refits; distances are measured from
+        refits that were brought to their optimum. None for models without a closed form.
+
+    reseeded : tuple of str
+        Fixed seeds inside the estimator that were varied between the refits.
     """
 
     method: str
-    guarantee: str
+    guarantee: str | None
     n_forgotten: int
     n_trained: int
     n_remaining: int
-    rows_retrained: int
+    rows_retrained: int | None
+    verdict: str
+    p_value: float
+    effect_left: float
+    effect_left_interval: tuple[float, float]
+    detectable: float
     performance: dict[str, dict[str, float]]
     gaps: dict[str, dict[str, float]]
-    seconds: dict[str, float]
-
-    @property
-    def effect_left(self) -> float:
-        """Share of the way to the refits that is left, float; 1 for a model that forgot nothing.
-
-        By the first of KL divergence, disagreement and parameter distance that tells the
-        model before from the refits, the refits' floor taken off. 0 is a model as near to the
-        refits as they are to each other; above 1 lies one that went away from them. NaN if the
-        model before is as near to the refits, or was not trained on the rows: then these
-        figures can't tell.
-        """
-        if not self.n_trained:
-            return float("nan")
-        for name in DISTANCES:
-            gap = self.gaps[name]
-            way = gap["before"] - gap["floor"]
-            if np.isfinite(way) and way > max(1e-9, 0.1 * gap["floor"]):
-                return float(max(0.0, gap["after"] - gap["floor"]) / way)
-        return float("nan")
+    per_refit: dict[str, list[float]]
+    seconds: dict[str, float | None]
+    gradient_norm: float | None = None
+    reseeded: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as a dict of plain numbers and strings.
@@ -101,9 +136,9 @@ class ForgettingReport:
         Returns
         -------
         dict
-            One entry per field, and ``effect_left``.
+            One entry per field.
         """
-        return {**deepcopy(vars(self)), "effect_left": self.effect_left}
+        return deepcopy(vars(self))
 
     def to_json(self) -> str:
         """Return the report as JSON; numbers that are not finite are null.
@@ -117,12 +152,57 @@ class ForgettingReport:
         def finite(value: Any) -> Any:
             if isinstance(value, dict):
                 return {key: finite(part) for key, part in value.items()}
+            if isinstance(value, (list, tuple)):
+                return [finite(part) for part in value]
             return None if isinstance(value, float) and not np.isfinite(value) else value
 
         return json.dumps(finite(self.to_dict()), indent=2)
 
-    def to_frame(self) -> pd.DataFrame:
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the report that :meth:`to_json` wrote.
+
+        Parameters
+        ----------
+        text : str
+            One object.
+
+        Returns
+        -------
+        ForgettingReport
+            The report; numbers that were not finite are NaN.
+
+        Raises
+        ------
+        ValueError
+            If the text is no such object.
+        """
+        found = json.loads(text)
+        names = {field.name for field in fields(cls)}
+        if not isinstance(found, dict) or found.keys() != names:
+            raise ValueError("text is no report that to_json wrote: its fields are other ones.")
+
+        def numbers(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {key: numbers(part) for key, part in value.items()}
+            if isinstance(value, list):
+                return [numbers(part) for part in value]
+            return float("nan") if value is None else value
+
+        for name in ("performance", "gaps", "per_refit", "p_value", "effect_left", "detectable"):
+            found[name] = numbers(found[name])
+        found["effect_left_interval"] = tuple(numbers(found["effect_left_interval"]))
+        found["reseeded"] = tuple(found["reseeded"])
+        return cls(**found)
+
+    def to_frame(self, *, tidy: bool = False) -> pd.DataFrame:
         """Return all figures as a table.
+
+        Parameters
+        ----------
+        tidy : bool, default=False
+            True for one line per value, with the columns "measure", "stage", "refit" (its number,
+            missing for other stages) and "value"; every refit has its own.
 
         Returns
         -------
@@ -137,6 +217,22 @@ class ForgettingReport:
         """
         import pandas as pd
 
+        if tidy:
+            lines = [
+                (name, stage, None, values[stage])
+                for measures, stages in (
+                    (self.performance, ("before", "after")),
+                    (self.gaps, ("before", "after", "floor")),
+                )
+                for (name, values), stage in product(measures.items(), stages)
+            ]
+            lines += [
+                (name, "refit", number, value)
+                for name, values in self.per_refit.items()
+                for number, value in enumerate(values)
+            ]
+            frame = pd.DataFrame(lines, columns=["measure", "stage", "refit", "value"])
+            return frame.astype({"refit": "Int64"})
         lines = self._lines()
         columns = ["before", "after", "refit", "spread"]
         return pd.DataFrame([line[1:] for line in lines], [line[0] for line in lines], columns)
@@ -148,31 +244,55 @@ class ForgettingReport:
             for name, values in self.performance.items()
         ]
         lines += [
-            (f"{name} to refits", gap["before"], gap["after"], gap["floor"], np.nan)
+            (f"{_spelt(name)} to refits", gap["before"], gap["after"], gap["floor"], np.nan)
             for name, gap in self.gaps.items()
         ]
-        lines.append(("seconds", np.nan, self.seconds["after"], self.seconds["refit"], np.nan))
-        retrained = float(self.rows_retrained), float(self.n_remaining)
-        lines.append(("rows trained on", np.nan, *retrained, np.nan))
+        after = np.nan if self.seconds["after"] is None else self.seconds["after"]
+        lines.append(("seconds", np.nan, after, self.seconds["refit"], np.nan))
+        retrained = np.nan if self.rows_retrained is None else float(self.rows_retrained)
+        lines.append(("rows trained on", np.nan, retrained, float(self.n_remaining), np.nan))
         return lines
 
     def _title(self) -> str:
         """Return the headline."""
-        left = f"{self.effect_left:.1%} left"
-        if np.isnan(self.effect_left):
-            left = "too small to tell from the refits' noise"
-        if not self.n_trained:
-            left = "none was trained on"
+        promise = "" if self.guarantee is None else f" ({self.guarantee})"
         return (
-            f"{self.method} ({self.guarantee}): {self.n_forgotten} rows forgotten, "
-            f"{self.n_remaining} remain; effect of the rows: {left}"
+            f"{self.method}{promise}: {self.n_forgotten} rows forgotten, "
+            f"{self.n_remaining} remain; {self._finding()}"
         )
+
+    def _finding(self) -> str:
+        """Return verdict, share and power in words."""
+        if not self.n_trained:
+            return f"{self.verdict}: none was trained on"
+        if self.verdict == TOO_FEW:
+            return self.verdict
+        power = f"{1 + self.detectable:.2g} times the distance between refits would have been seen"
+        if self.verdict == NO_EFFECT:
+            return f"{self.verdict}: {power}"
+        low, high = (f"{end:.1%}" for end in self.effect_left_interval)
+        share = "" if np.isnan(self.effect_left) else (
+            f"; effect left {self.effect_left:.1%}, between {low} and {high}"
+        )  # fmt: skip
+        return f"{self.verdict} (p = {self.p_value:.2g}){share}"
+
+    def _notes(self) -> list[str]:
+        """Return what a reader must know of the refits."""
+        notes = []
+        if self.gradient_norm is not None:
+            notes.append(
+                f"The refits' solver stopped at a gradient of {self.gradient_norm:.1g}; distances "
+                "are from their optimum."
+            )
+        if self.reseeded:
+            notes.append(f"Seeds varied between refits: {', '.join(self.reseeded)}.")
+        return notes
 
     def __str__(self) -> str:
         text = [self._title(), f"{'':32}{'before':>12}{'after':>12}{'refit':>12}{'spread':>12}"]
         for name, *values in self._lines():
             text.append(f"{name:32}" + "".join(f"{_shown(value):>12}" for value in values))
-        return "\n".join(text)
+        return "\n".join([*text, *self._notes()])
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{name}</th>" for name in ("", *STAGES, "spread"))
@@ -182,9 +302,10 @@ class ForgettingReport:
             + "</tr>"
             for name, *values in self._lines()
         )
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self._notes())
         return (
             f"<table><caption>{html.escape(self._title())}</caption>"
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}"
         )
 
 
@@ -193,59 +314,81 @@ def _shown(value: float) -> str:
     return "" if np.isnan(value) else f"{value:.4g}"
 
 
+def _spelt(name: str) -> str:
+    """Return the name of a gap as its line shows it."""
+    measure, _, rows = name.partition(", ")
+    return f"{measure.replace('_', ' ')}, {rows}" if rows else measure.replace("_", " ")
+
+
 def forgetting_report(
-    unlearner: BaseUnlearner,
-    X_ids: Ids,
-    X_test: ArrayLike,
-    y_test: ArrayLike,
+    unlearner: BaseUnlearner | None = None,
+    X_ids: Ids | None = None,
+    X_test: ArrayLike | None = None,
+    y_test: ArrayLike | None = None,
     *,
     n_refits: int = 5,
+    refits: Refits | None = None,
+    before: BaseEstimator | None = None,
+    after: BaseEstimator | None = None,
     attack: str | Callable = "loss",
-    random_state: int | np.random.RandomState | None = None,
+    random_state: RandomState = None,
+    n_jobs: int | None = None,
 ) -> ForgettingReport:
-    """Try a request on a copy and compare it with refits.
+    """Hold a request against models that were trained without the rows.
 
     Accuracy on the forgotten rows alone misleads: a model that never saw them may well get
     them right. So the model before, the model after and models refitted without the rows
-    stand side by side, and distances from the refits beside the distance between refits
-    with different seeds: a gap below that floor is as good as it gets.
+    stand side by side. Each refit plays the part of the model after once, against the others:
+    that placebo tells how far from refits a refit itself is, and gives the verdict.
 
     Parameters
     ----------
-    unlearner : BaseUnlearner
-        Fitted, and not yet asked to forget these ids; it is copied and not changed.
+    unlearner : BaseUnlearner, default=None
+        Fitted, and not yet asked to forget these ids; it is copied and not changed. None where
+        ``before`` and ``after`` are given.
 
-    X_ids : array-like of shape (n_subjects,)
-        Ids to forget.
+    X_ids : array-like of shape (n_subjects,), default=None
+        Ids to forget; needed with ``unlearner``.
 
     X_test : array-like of shape (n_test, n_features)
-        Rows that it was not trained on.
+        Rows that no model was trained on.
 
     y_test : array-like of shape (n_test,)
         Their targets.
 
     n_refits : int, default=5
-        Number of refits with different seeds.
+        Number of refits with different seeds. Two give figures and no verdict. More refits tell
+        smaller differences apart: with three, a distance must be several times that between them.
+
+    refits : Refits, default=None
+        Refits that :func:`make_refits` made of the same rows, to be used in place of new ones.
+
+    before, after : estimator, default=None
+        Models that one has, such as checkpoints or those of another library, in place of an
+        unlearner; ``refits`` are then needed.
 
     attack : str or callable, default="loss"
         Attack that tells forgotten rows from test rows, see :func:`membership_auc`. The shadow
         models of "likelihood_ratio" train on the remaining rows as well: 16 more fits.
 
     random_state : int, RandomState instance or None, default=None
-        Seeds the refits.
+        Seeds the refits; seeds that are set inside the model are varied as well.
+
+    n_jobs : int or None, default=None
+        Number of refits to train at the same time.
 
     Returns
     -------
     ForgettingReport
-        The figures; print it, or see ``to_frame``, ``to_json`` and ``effect_left``.
+        The figures; print it, or see ``verdict``, ``to_frame`` and ``to_json``.
 
     Raises
     ------
     TypeError
-        If there is no unlearner.
+        If there is no unlearner, and no models in its place.
 
     ValueError
-        If ``n_refits`` is below 2, or the request is invalid.
+        If there are fewer than two refits, refits of other rows, or the request is invalid.
 
     Notes
     -----
@@ -253,14 +396,23 @@ def forgetting_report(
     normalisation and whatever else the receipt names in ``not_forgotten`` is compared as well.
     Rows that the unlearner held out count neither as remaining nor as forgotten.
 
-    A solver's tolerance is a floor that seeds don't show: lbfgs at its default ends about 1e-4
-    from the optimum, which is more than a small request moves the model. Where distances are
-    that small, fit with a tighter ``tol`` before you read ``effect_left``.
+    The verdict takes two measures. One is the distance of predictions on the forgotten rows from
+    those of the refits: the first of KL divergence (disagreement for regressors) and disagreement
+    that there is. The other is how sure the model is of each forgotten row, against the refits'
+    mean and spread for that row, as in attacks that are calibrated per row [2]_. A p-value of
+    each comes from a t-test whose scale are the placebos; twice the smaller is held against 0.05.
+    What may be less than a twentieth of the effect, by its interval, counts as none. Refits of
+    linear models are brought to their optimum by Newton steps, and distances are measured from
+    there, so that what a solver's tolerance leaves open counts as distance between refits.
 
     References
     ----------
     .. [1] A. Golatkar, A. Achille, S. Soatto, "Eternal Sunshine of the Spotless Net", CVPR
        2020, :arxiv:`1911.04933`.
+
+    .. [2] J. Hayes, I. Shumailov, E. Triantafillou, A. Khalifa, N. Papernot, "Inexact Unlearning
+       Needs More Careful Evaluations to Avoid a False Sense of Privacy", 2024,
+       :arxiv:`2403.01218`.
 
     Examples
     --------
@@ -273,49 +425,74 @@ def forgetting_report(
     >>> X, y = load_breast_cancer(return_X_y=True)
     >>> model = PUMAUnlearner(make_pipeline(StandardScaler(), LogisticRegression()), reweight=None)
     >>> model = model.fit(X[:400], y[:400])
-    >>> report = forgetting_report(model, range(20), X[400:], y[400:], n_refits=2)
-    >>> report.effect_left < 0.05
-    True
+    >>> forgetting_report(model, range(20), X[400:], y[400:], n_refits=3).verdict
+    'as refits are to each other'
     """
-    if not isinstance(unlearner, BaseUnlearner):
-        raise TypeError(
-            f"forgetting_report compares unlearners; got {type(unlearner).__name__}. Wrap the "
-            "whole pipeline in an unlearner, for example PUMAUnlearner(pipeline)."
-        )
-    if n_refits < 2:
-        raise ValueError(f"n_refits={n_refits!r} is invalid: the floor needs two refits or more.")
-    check_is_fitted(unlearner)
     check_consistent_length(X_test, y_test)
-    rng = check_random_state(random_state)
-    seeds = [int(seed) for seed in rng.randint(2**31 - 1, size=n_refits)]
-    rows, left, after = forgotten_copy(unlearner, X_ids)
-    refits, taken = [], []
-    for seed in seeds:
-        started = perf_counter()
-        refits.append(unlearner.refitted(left, seed).estimator_)
-        taken.append(perf_counter() - started)
-    data = {
-        "remaining": trained_rows(unlearner, left),
-        "forgotten": trained_rows(unlearner, rows),
-        "test": (X_test, y_test),
-    }
+    receipt, n_trained = None, None
+    if before is None and after is None:
+        if not isinstance(unlearner, BaseUnlearner):
+            raise TypeError(
+                f"forgetting_report compares unlearners; got {type(unlearner).__name__}. Wrap the "
+                "whole pipeline in an unlearner, for example PUMAUnlearner(pipeline), or give "
+                "before, after and refits."
+            )
+        check_is_fitted(unlearner)
+        check_n_refits(n_refits, "n_refits")
+        rows, left, forgot = forgotten_copy(unlearner, X_ids)
+        if refits is None:
+            refits = refits_of(
+                unlearner, rows, n=n_refits, random_state=random_state, n_jobs=n_jobs
+            )
+        elif count_rows(refits.remaining[0]) not in (len(left), len(unlearner.trained_on(left))):
+            raise ValueError(
+                f"refits were trained on {count_rows(refits.remaining[0])} rows, and the request "
+                f"leaves {len(left)}: they are refits of other rows."
+            )
+        receipt, n_trained = forgot.receipts_[-1], len(unlearner.trained_on(rows))
+        n_forgotten, n_remaining = len(rows), len(left)
+        before, after, method = unlearner.estimator_, forgot.estimator_, type(unlearner).__name__
+    else:
+        if before is None or after is None or refits is None or unlearner is not None:
+            raise TypeError(
+                "before, after and refits belong together, and take the place of an unlearner."
+            )
+        n_forgotten = n_trained = count_rows(refits.forgotten[0])
+        n_remaining, method = count_rows(refits.remaining[0]), type(plain(after)).__name__
+        before, after = plain(before), plain(after)
+    data = {"remaining": refits.remaining, "forgotten": refits.forgotten, "test": (X_test, y_test)}
     if attack == "likelihood_ratio":
         X_shadow, y_shadow = data["remaining"]
         attack = LikelihoodRatioAttack(
-            unfitted(unlearner), X_shadow=X_shadow, y_shadow=y_shadow, random_state=seeds[0]
+            unfitted(unlearner if unlearner is not None else refits.models[0]),
+            X_shadow=X_shadow,
+            y_shadow=y_shadow,
+            random_state=random_state,
         )
-    receipt = after.receipts_[-1]
-    models = {"before": [unlearner.estimator_], "after": [after.estimator_], "refit": refits}
+    models = {"before": [before], "after": [after], "refit": refits.models}
+    performance = _performance(models, data, attack)
+    gaps, finding = _gaps(before, after, refits, data)
     return ForgettingReport(
-        method=type(unlearner).__name__,
-        guarantee=receipt.guarantee,
-        n_forgotten=len(rows),
-        n_trained=len(unlearner.trained_on(rows)),
-        n_remaining=len(left),
-        rows_retrained=receipt.n_rows_retrained,
-        performance=_performance(models, data, attack),
-        gaps=_gaps(models, stacked([data["forgotten"][0], X_test])),
-        seconds={"after": receipt.seconds, "refit": float(np.mean(taken))},
+        method=method,
+        guarantee=None if receipt is None else receipt.guarantee,
+        n_forgotten=n_forgotten,
+        n_trained=n_trained,
+        n_remaining=n_remaining,
+        rows_retrained=None if receipt is None else receipt.n_rows_retrained,
+        **_judged([finding, _confidence_of(before, after, refits)], n_trained),
+        performance={
+            name: {stage: float(np.mean(values)) for stage, values in by_stage.items()}
+            | {"spread": float(np.std(by_stage["refit"], ddof=1))}
+            for name, by_stage in performance.items()
+        },
+        gaps=gaps,
+        per_refit={name: by_stage["refit"] for name, by_stage in performance.items()},
+        seconds={
+            "after": None if receipt is None else receipt.seconds,
+            "refit": float(np.mean(refits.seconds)),
+        },
+        gradient_norm=None if refits.gradient_norms is None else max(refits.gradient_norms),
+        reseeded=refits.reseeded,
     )
 
 
@@ -328,20 +505,14 @@ def forgotten_copy(
     return rows, left, deepcopy(unlearner).partial_forget(X_ids)
 
 
-def trained_rows(unlearner: BaseUnlearner, rows: np.ndarray) -> tuple[ArrayLike, ArrayLike]:
-    """Return rows and targets of those numbered rows that were not held out; of all if none is."""
-    trained = unlearner.trained_on(rows)
-    return unlearner.training_data(trained if len(trained) else rows)[:2]
-
-
 def _performance(
     models: dict[str, list[BaseEstimator]],
     data: dict[str, tuple[ArrayLike, ArrayLike]],
     attack: str | Callable,
-) -> dict[str, dict[str, float]]:
-    """Return score, mean loss and attack of the models on all rows, by stage."""
+) -> dict[str, dict[str, list[float]]]:
+    """Return score, mean loss and attacks of the models on all rows, by stage."""
     kind = "accuracy" if is_classifier(models["before"][0]) else "R^2"
-    found = {}
+    found: dict[str, dict[str, list[float]]] = {}
     for name, (X, y) in data.items():
         if kind == "accuracy" or count_rows(X) > 1:
             found[f"{kind}, {name} rows"] = {
@@ -359,25 +530,78 @@ def _performance(
                 stage: [metric.value(before, model, *seen, attack) for model in some]
                 for stage, some in models.items()
             }
-    return {
-        name: {stage: float(np.mean(values)) for stage, values in by_stage.items()}
-        | {"spread": float(np.std(by_stage["refit"], ddof=1))}
-        for name, by_stage in found.items()
-    }
+    return found | calibrated_attack(models, *seen)
 
 
-def _gaps(models: dict[str, list[BaseEstimator]], X: ArrayLike) -> dict[str, dict[str, float]]:
-    """Return the mean distances from the refits, and between them."""
-    refits = models["refit"]
-    gaps = {
-        stage: [retrain_gap(models[stage][0], refit, X) for refit in refits]
-        for stage in ("before", "after")
+def _gaps(
+    before: BaseEstimator,
+    after: BaseEstimator,
+    refits: Refits,
+    data: dict[str, tuple[ArrayLike, ArrayLike]],
+) -> tuple[dict[str, dict[str, float]], Finding]:
+    """Return the mean distances from the refits and between them, and the finding by one."""
+    gaps, finding, n = {}, None, len(refits)
+    for kind in ("forgotten", "remaining", "test"):
+        X = data[kind][0]
+        aims = [outputs_of(model, X) for model in refits.references]
+        same = zip(refits.models, refits.references, aims)
+        # Where there is nothing to polish, a refit's outputs are its reference's.
+        raw = [aim if model is best else outputs_of(model, X) for model, best, aim in same]
+        found = [[gap_of(outputs_of(model, X), aim) for aim in aims] for model in (before, after)]
+        between = [[gap_of(one, other) for other in aims] for one in raw]
+        for name in DISTANCES:
+            if name == "parameter_distance" and kind != "forgotten":
+                continue
+            own = np.array([[getattr(gap, name) for gap in some] for some in found])
+            inner = np.array([[getattr(gap, name) for gap in some] for some in between])
+            floor = (inner.sum() - np.trace(inner)) / (n * (n - 1))
+            label = name if kind == "forgotten" else f"{name}, {kind} rows"
+            gaps[label] = {
+                "before": float(own[0].mean()),
+                "after": float(own[1].mean()),
+                "floor": float(floor),
+            }
+            if finding is None and np.isfinite(own).all() and np.isfinite(inner).all():
+                finding = by_distance(own[0], own[1], inner, LEVEL)
+    order = [name for measure in DISTANCES for name in gaps if name.split(",")[0] == measure]
+    return {name: gaps[name] for name in order}, finding
+
+
+def _confidence_of(before: BaseEstimator, after: BaseEstimator, refits: Refits) -> Finding:
+    """Return the finding by how sure models are of the forgotten rows."""
+    X, y = refits.forgotten
+    sure = [
+        np.array([confidence(plain(model), X, y) for model in models])
+        for models in ((before, after), refits.models, refits.references)
+    ]
+    return by_confidence(*sure[0], *sure[1:], LEVEL)
+
+
+def _judged(findings: list[Finding], n_trained: int) -> dict[str, Any]:
+    """Return the verdict that several findings give together, and its figures."""
+    if np.isnan(findings[0].p_after):
+        unknown = dict.fromkeys(("p_value", "detectable", "effect_left"), float("nan"))
+        interval = (float("nan"), float("nan"))
+        return {"verdict": TOO_FEW, **unknown, "effect_left_interval": interval}
+    p_value = min(1.0, len(findings) * min(finding.p_after for finding in findings))
+    p_before = [min(1.0, len(findings) * finding.p_before) for finding in findings]
+    nothing = (float("nan"), float("nan"))
+    told = {
+        "p_value": p_value,
+        "detectable": findings[0].detectable,
+        "effect_left": float("nan"),
+        "effect_left_interval": nothing,
     }
-    gaps["floor"] = [retrain_gap(one, other, X) for one, other in combinations(refits, 2)]
-    return {
-        name: {
-            stage: float(np.mean([getattr(gap, name) for gap in some]))
-            for stage, some in gaps.items()
-        }
-        for name in DISTANCES
-    }
+    shows = [finding for finding, p in zip(findings, p_before) if p < LEVEL and n_trained]
+    apart = [
+        finding
+        for finding in findings
+        if len(findings) * finding.p_after < LEVEL and not finding.interval[0] <= MARGIN
+    ]
+    if shows:
+        # The measure that tells the model before most surely says what is left.
+        best = min(shows, key=lambda finding: finding.p_before)
+        left = best.left if apart else 0.0
+        told |= {"effect_left": left, "effect_left_interval": best.interval}
+    verdict = TOLD_APART if apart else SAME if shows else NO_EFFECT
+    return {"verdict": verdict, **told}

@@ -9,9 +9,10 @@ from sklearn.base import BaseEstimator, is_classifier
 
 from sklearn_unlearn._inner.pipelines import split_pipeline
 from sklearn_unlearn.metrics._outputs import (
-    TINY,
-    log_probabilities,
-    parameter_vector,
+    EPS,
+    Outputs,
+    label_codes,
+    outputs_of,
     plain,
     row_losses,
 )
@@ -34,7 +35,9 @@ class RetrainGap:
 
     kl : float
         Mean Kullback-Leibler divergence of the refit's class probabilities from the
-        model's, in nats; NaN for regressors.
+        model's, in nats; NaN for regressors, and for classifiers without probabilities and
+        scores. A probability of zero counts as the smallest step of its type, as in
+        :func:`sklearn.metrics.log_loss`.
     """
 
     parameter_distance: float
@@ -82,27 +85,33 @@ def retrain_gap(model: BaseEstimator, refit: BaseEstimator, X: ArrayLike) -> Ret
     >>> before > 0.01, after < 1e-9
     (True, True)
     """
-    model, refit = plain(model), plain(refit)
-    theta, aim = parameter_vector(model), parameter_vector(refit)
+    return gap_of(outputs_of(model, X), outputs_of(refit, X))
+
+
+def gap_of(given: Outputs, wanted: Outputs) -> RetrainGap:
+    """Return the distances of a model from a refit by their outputs for the same rows."""
+    theta, aim = given.parameters, wanted.parameters
     distance = np.nan
     if theta is not None and aim is not None and theta.shape == aim.shape:
         distance = float(np.linalg.norm(theta - aim)) / max(float(np.linalg.norm(aim)), 1e-300)
-    given, wanted = np.asarray(model.predict(X)), np.asarray(refit.predict(X))
-    if not is_classifier(model):
-        spread = max(float(np.std(wanted)), 1e-300)
-        return RetrainGap(distance, float(np.sqrt(np.mean((given - wanted) ** 2)) / spread), np.nan)
-    return RetrainGap(distance, float(np.mean(given != wanted)), _divergence(model, refit, X))
+    if given.classes is None:
+        spread = max(float(np.std(wanted.predictions)), 1e-300)
+        square = np.mean((given.predictions - wanted.predictions) ** 2)
+        return RetrainGap(distance, float(np.sqrt(square) / spread), np.nan)
+    differ = given.predictions != wanted.predictions
+    return RetrainGap(distance, float(np.mean(differ)), _divergence(given, wanted))
 
 
-def _divergence(model: BaseEstimator, refit: BaseEstimator, X: ArrayLike) -> float:
+def _divergence(given: Outputs, wanted: Outputs) -> float:
     """Return the mean divergence of the refit's probabilities from the model's."""
-    q, p = log_probabilities(model, X), log_probabilities(refit, X)
+    if given.logs is None or wanted.logs is None:
+        return np.nan
     # A class that one of them lacks has no probability there.
-    classes = np.union1d(model.classes_, refit.classes_)
+    classes = np.union1d(given.classes, wanted.classes)
     full = []
-    for logs, owner in ((q, model), (p, refit)):
-        wide = np.full((len(logs), len(classes)), np.log(TINY))
-        wide[:, np.searchsorted(classes, owner.classes_)] = logs
+    for outputs in (given, wanted):
+        wide = np.full((len(outputs.logs), len(classes)), np.log(EPS))
+        wide[:, np.searchsorted(classes, outputs.classes)] = outputs.logs
         full.append(wide)
     q, p = full
     # Rounding may give a divergence of nearly equal distributions another sign.
@@ -147,7 +156,8 @@ def relearn_time(
     Returns
     -------
     int or float
-        Number of epochs, 0 if the model never forgot; infinite after ``max_epochs``.
+        Number of epochs, 0 if the model never forgot; infinite after ``max_epochs``, and for a
+        model that was trained without a class and has no output for it.
 
     Raises
     ------
@@ -184,5 +194,13 @@ def relearn_time(
     for epoch in range(max_epochs + 1):
         if row_losses(last, Z, y).mean() <= aim:
             return epoch
+        if not _knows_labels(last, y):
+            # Its outputs have no place for the class: it can't learn it again at all.
+            return np.inf
         last.partial_fit(Z, y)
     return np.inf
+
+
+def _knows_labels(model: BaseEstimator, y: ArrayLike) -> bool:
+    """Tell whether a model has an output for each label; True for regressors."""
+    return not is_classifier(model) or bool(label_codes(model, y)[1].all())

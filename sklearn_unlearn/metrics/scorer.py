@@ -1,9 +1,11 @@
 """Scorers that look at a model after it has forgotten something."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from numbers import Integral, Real
 from typing import Any
 
+import joblib
+import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.metrics import get_scorer
@@ -13,20 +15,27 @@ from sklearn.utils import check_random_state
 from sklearn_unlearn._records.rows import stacked
 from sklearn_unlearn.base import BaseUnlearner
 from sklearn_unlearn.metrics._table import ATTACKED, DISTANCES
-from sklearn_unlearn.metrics.membership import trained_once
-from sklearn_unlearn.metrics.report import forgotten_copy, trained_rows
+from sklearn_unlearn.metrics.membership import described, trained_once
+from sklearn_unlearn.metrics.refits import trained_rows
+from sklearn_unlearn.metrics.report import forgotten_copy
 from sklearn_unlearn.metrics.retraining import retrain_gap
 from sklearn_unlearn.pipeline import find_unlearner
 
+PROBES = ("class", "influential")
+# Sets of refits that a scorer keeps: one for each fold of a search over parameters that don't
+# act in training.
+MAX_KEPT = 32
+
 
 def make_forget_scorer(
-    metric: str | Callable,
+    metric: str | Callable | Sequence[str],
     *,
-    forget: float = 0.05,
+    forget: float | str | Callable | ArrayLike = 0.05,
     against: str | None = None,
+    n_refits: int = 3,
     attack: str | Callable = "loss",
     random_state: int | None = 0,
-) -> Callable[..., float]:
+) -> Callable[..., float | dict[str, float]]:
     """Make a scorer that scores a fitted candidate after it has forgotten a probe.
 
     An ordinary scorer cannot choose ``eta``, ``alpha``, ``damping`` or ``n_refine``: they do not
@@ -35,29 +44,36 @@ def make_forget_scorer(
 
     Parameters
     ----------
-    metric : str or callable
-        What to score; larger is better.
+    metric : str, callable or list of str
+        What to score; larger is better. Of several names the scorer returns a dict, as searches
+        with several metrics take it; they share one request and one set of refits.
 
         - A scorer of scikit-learn (:func:`sklearn.metrics.get_scorer`) or a callable
           ``(unlearner, X, y)``: that score on the validation rows.
         - "resistance": the share of probe rows that an attack lost, validation rows being
           the unseen ones; see :func:`resistance`.
         - "membership_auc": minus the distance of the attack's AUC from 0.5.
-        - "parameter_distance", "disagreement", "kl": minus the distance from a refit
+        - "parameter_distance", "disagreement", "kl": minus the mean distance from refits
           without the probe, see :func:`retrain_gap`, on probe and validation rows.
 
-    forget : float or int, default=0.05
-        Probe: share of the training subjects, or their number.
+    forget : float, int, str, callable or array-like, default=0.05
+        Probe. A share of the training subjects, or their number: so many are drawn. "class": all
+        subjects of a class that is drawn. "influential": that twentieth of the subjects whose
+        rows move the candidate most. A callable gets the fitted unlearner and returns ids. An
+        array holds ids; those that a candidate was not trained on are left out.
 
     against : {"refit"} or None, default=None
-        "refit" scores minus the distance between the metric's value and that of a refit
-        without the probe. The distances are always taken from a refit.
+        "refit" scores minus the mean distance between the metric's value and those of refits
+        without the probe. The distances are always taken from refits.
+
+    n_refits : int, default=3
+        Number of refits for whatever is compared with them, seeded apart from the candidate.
 
     attack : str or callable, default="loss"
         Attack of "resistance" and "membership_auc".
 
     random_state : int or None, default=0
-        Draws the probe and seeds the refit. The same seed draws the same probe for all
+        Draws the probe and seeds the refits. The same seed draws the same probe for all
         candidates, so that they are compared on equal terms.
 
     Returns
@@ -77,7 +93,9 @@ def make_forget_scorer(
 
     Notes
     -----
-    Costs a copy and a request, and a fit for whatever is compared with a refit.
+    Costs a copy and a request, and ``n_refits`` fits for whatever is compared with refits: once
+    for all candidates that were trained alike on the same rows. With ``n_jobs``, each process
+    makes its own.
 
     Examples
     --------
@@ -95,21 +113,31 @@ def make_forget_scorer(
     >>> search.fit(X, y).best_params_
     {'eta': 1.0}
     """
-    if isinstance(metric, str) and metric not in (*DISTANCES, *ATTACKED):
-        get_scorer(metric)
-    elif not isinstance(metric, str) and not callable(metric):
-        raise ValueError(
-            f"metric={metric!r} is invalid: it must be the name of a scorer, a callable, or one of "
-            f"{(*ATTACKED, *DISTANCES)}."
-        )
+    several = isinstance(metric, (list, tuple))
+    for one in metric if several else [metric]:
+        if isinstance(one, str) and one not in (*DISTANCES, *ATTACKED):
+            get_scorer(one)
+        elif not isinstance(one, str) and (several or not callable(one)):
+            raise ValueError(
+                f"metric={one!r} is invalid: it must be the name of a scorer, a callable, or one "
+                f"of {(*ATTACKED, *DISTANCES)}."
+            )
     if against not in (None, "refit"):
         raise ValueError(f'against={against!r} is invalid: it must be "refit" or None.')
-    is_number = isinstance(forget, Real) and not isinstance(forget, bool)
-    if not is_number or forget <= 0 or (not isinstance(forget, Integral) and forget >= 1):
+    if not isinstance(n_refits, Integral) or isinstance(n_refits, bool) or n_refits < 1:
+        raise ValueError(f"n_refits={n_refits!r} is invalid: it must be a positive integer.")
+    if isinstance(forget, str) and forget not in PROBES:
+        raise ValueError(f"forget={forget!r} is invalid: it must be one of {PROBES}, or a share.")
+    is_number = isinstance(forget, (Real, np.bool_))
+    share = is_number and not isinstance(forget, Integral)
+    if is_number and (
+        isinstance(forget, (bool, np.bool_)) or forget <= 0 or (share and forget >= 1)
+    ):
         raise ValueError(
-            f"forget={forget!r} is invalid: it must be a share in (0, 1) or a number of subjects."
+            f"forget={forget!r} is invalid: it must be a share in (0, 1), a number of subjects, "
+            f"one of {PROBES}, a callable or ids."
         )
-    return ForgetScorer(metric, forget, against, attack, random_state)
+    return ForgetScorer(metric, forget, against, n_refits, attack, random_state)
 
 
 class ForgetScorer:
@@ -117,14 +145,17 @@ class ForgetScorer:
 
     Parameters
     ----------
-    metric : str or callable
+    metric : str, callable or list of str
         What to score.
 
-    forget : float or int
-        Size of the probe.
+    forget : float, int, str, callable or array-like
+        The probe.
 
     against : {"refit"} or None
         What to compare with.
+
+    n_refits : int
+        Number of refits.
 
     attack : str or callable
         Attack on the model.
@@ -135,25 +166,32 @@ class ForgetScorer:
 
     def __init__(
         self,
-        metric: str | Callable,
-        forget: float,
+        metric: str | Callable | Sequence[str],
+        forget: float | str | Callable | ArrayLike,
         against: str | None,
+        n_refits: int,
         attack: str | Callable,
         random_state: int | None,
     ) -> None:
         self.metric = metric
         self.forget = forget
         self.against = against
+        self.n_refits = n_refits
         self.attack = attack
         self.random_state = random_state
+        self._refits: dict[str, list[BaseEstimator]] = {}
 
     def __repr__(self) -> str:
         compared = "" if self.against is None else f", against={self.against!r}"
         return f"make_forget_scorer({self.metric!r}, forget={self.forget!r}{compared})"
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Refits are of one search's rows, which a stored scorer has no business with.
+        return {**vars(self), "_refits": {}}
+
     def __call__(
         self, estimator: BaseEstimator, X: ArrayLike, y: ArrayLike, **params: Any
-    ) -> float:
+    ) -> float | dict[str, float]:
         """Return the score of a copy of the estimator after it has forgotten the probe.
 
         Parameters
@@ -172,41 +210,96 @@ class ForgetScorer:
 
         Returns
         -------
-        float
-            The score; larger is better.
+        float or dict
+            The score, or one by name; larger is better.
         """
         before, X = _unlearner_of(estimator, X)
         rows, left, after = forgotten_copy(before, self._probe(before))
-        refit = None
-        if self.against == "refit" or self.metric in DISTANCES:
-            refit = before.refitted(left, self.random_state)
-        X_probe, y_probe = trained_rows(before, rows)
-        if self.metric in DISTANCES:
-            return -getattr(retrain_gap(after, refit, stacked([X_probe, X])), self.metric)
-
+        several = isinstance(self.metric, (list, tuple))
+        metrics = self.metric if several else [self.metric]
+        refits: list[BaseEstimator] = []
+        if self.against == "refit" or any(metric in DISTANCES for metric in metrics):
+            refits = self._refits_of(before, left)
         attack = trained_once(self.attack)
-        attacked = ATTACKED.get(self.metric) if isinstance(self.metric, str) else None
+        X_probe, y_probe, _ = trained_rows(before, rows)
 
-        def value(model: BaseEstimator) -> float:
-            if attacked is not None:
-                return attacked.value(before, model, X_probe, y_probe, X, y, attack)
-            scorer = get_scorer(self.metric) if isinstance(self.metric, str) else self.metric
-            return scorer(model, X, y, **params)
+        def score(metric: str | Callable) -> float:
+            if metric in DISTANCES:
+                both = stacked([X_probe, X])
+                gaps = [getattr(retrain_gap(after, refit, both), metric) for refit in refits]
+                return -float(np.mean(gaps))
+            attacked = ATTACKED.get(metric) if isinstance(metric, str) else None
 
-        if refit is not None:
-            return -abs(value(after) - value(refit))
-        return value(after) if attacked is None else attacked.score(value(after))
+            def value(model: BaseEstimator) -> float:
+                if attacked is not None:
+                    return attacked.value(before, model, X_probe, y_probe, X, y, attack)
+                scorer = get_scorer(metric) if isinstance(metric, str) else metric
+                return scorer(model, X, y, **params)
+
+            if refits and self.against == "refit":
+                own = value(after)
+                return -float(np.mean([abs(own - value(refit)) for refit in refits]))
+            return value(after) if attacked is None else attacked.score(value(after))
+
+        return {metric: score(metric) for metric in metrics} if several else score(metrics[0])
+
+    def _refits_of(self, unlearner: BaseUnlearner, left: np.ndarray) -> list[BaseEstimator]:
+        """Return refits on numbered rows, once for all candidates that train alike on them."""
+        trained = unlearner.trained_on(left)
+        params = unlearner.trainable()
+        key = joblib.hash((unlearner.training_data(trained), described(params)))
+        if key not in self._refits:
+            if len(self._refits) >= MAX_KEPT:
+                self._refits.clear()
+            # Another stream than the probe's, whose seed the candidate may share.
+            rng = check_random_state(
+                None if self.random_state is None else np.random.RandomState([self.random_state, 1])
+            )
+            self._refits[key] = [
+                unlearner.refitted(left, int(rng.randint(2**31 - 1)), varied=True)
+                for _ in range(self.n_refits)
+            ]
+        return self._refits[key]
 
     def _probe(self, unlearner: BaseUnlearner) -> list[Hashable]:
         """Return the ids of the probe."""
-        ids = list(dict.fromkeys(unlearner.ids_of(unlearner.rows_of())))
+        rows = unlearner.rows_of()
+        owners = unlearner.ids_of(rows)
+        ids = list(dict.fromkeys(owners))
         n = self.forget
-        if not isinstance(n, Integral):
-            n = max(1, round(n * len(ids)))
-        if n >= len(ids):
-            raise ValueError(f"forget={self.forget!r} takes all of the {len(ids)} subjects.")
-        chosen = check_random_state(self.random_state).choice(len(ids), n, replace=False)
-        return [ids[i] for i in chosen]
+        rng = check_random_state(self.random_state)
+        if isinstance(n, Real):
+            if not isinstance(n, Integral):
+                n = max(1, round(n * len(ids)))
+            if n >= len(ids):
+                raise ValueError(f"forget={self.forget!r} takes all of the {len(ids)} subjects.")
+            return [ids[i] for i in rng.choice(len(ids), n, replace=False)]
+        if callable(n):
+            return list(n(unlearner))
+        if isinstance(n, str) and n == "class":
+            y = unlearner.training_data(rows)[1]
+            labels = np.unique(y)
+            gone = labels[rng.randint(len(labels))]
+            return list(dict.fromkeys(np.asarray(owners, dtype=object)[np.asarray(y) == gone]))
+        if isinstance(n, str):
+            return _influential(unlearner, rows, owners, max(1, len(ids) // 20))
+        n = list(n)
+        return [id_ for id_, known in zip(n, unlearner.knows(n)) if known]
+
+
+def _influential(
+    unlearner: BaseUnlearner, rows: np.ndarray, owners: list[Hashable], n: int
+) -> list[Hashable]:
+    """Return the ids of those subjects whose rows move the model most."""
+    if not hasattr(unlearner, "objective"):
+        raise TypeError(
+            f'forget="influential" needs an unlearner that moves parameters; '
+            f"{type(unlearner).__name__} does not."
+        )
+    total: dict[Hashable, float] = {}
+    for id_, value in zip(owners, unlearner.objective().self_influence()[rows]):
+        total[id_] = total.get(id_, 0.0) + float(value)
+    return sorted(total, key=lambda id_: -total[id_])[:n]
 
 
 def _unlearner_of(model: BaseEstimator, X: ArrayLike) -> tuple[BaseUnlearner, ArrayLike]:

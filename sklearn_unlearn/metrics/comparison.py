@@ -1,0 +1,456 @@
+"""Several methods, several requests, several seeds: one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import joblib
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import check_consistent_length
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_memory
+
+from sklearn_unlearn.base import BaseUnlearner, Ids, MatrixLike
+from sklearn_unlearn.metrics.membership import described
+from sklearn_unlearn.metrics.refits import Refits, make_refits
+from sklearn_unlearn.metrics.report import ForgettingReport, forgetting_report
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CELL = ["method", "forget", "seed"]
+# Of each line of a report, what stands in a row of the table.
+STAGES = ("before", "after", "refit", "spread", "floor")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What :func:`compare_unlearners` found: one report per method, request and seed.
+
+    Parameters
+    ----------
+    reports : dict of (str, str, int) to ForgettingReport or str
+        The report of each cell, by method, request and seed; the text of the error where the
+        method could not carry out the request.
+
+    fit_seconds : dict of (str, int) to float
+        Wall-clock time of each method's first training, by method and seed, in seconds.
+
+    n_fits : int
+        Number of models that were trained from the beginning.
+    """
+
+    reports: dict[tuple[str, str, int], ForgettingReport | str] = field(repr=False)
+    fit_seconds: dict[tuple[str, int], float] = field(repr=False)
+    n_fits: int
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per method, request and seed.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns "method", "forget", "seed"; verdict, p-value and share of the effect with its
+            interval; one column per figure and stage, such as "kl, after"; seconds of the request,
+            of a refit and of the first training; "error" where a cell failed.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        import pandas as pd
+
+        rows = []
+        for (method, request, seed), report in self.reports.items():
+            row: dict[str, Any] = dict(zip(CELL, (method, request, seed)))
+            row["fit_seconds"] = self.fit_seconds.get((method, seed), np.nan)
+            row |= {"error": report} if isinstance(report, str) else _row(report)
+            rows.append(row)
+        frame = pd.DataFrame(rows)
+        if "error" not in frame:
+            frame["error"] = None
+        return frame
+
+    def summary(self) -> pd.DataFrame:
+        """Return what the methods come to, over requests and seeds.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per method: share of its reports told apart from refits, of those that had an
+            effect to measure; median share of the effect that is left; mean distance of the
+            attack's AUC and of the test score from the refits'; median share of a refit's time that
+            a request takes; number of cells, and of those that failed.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        import pandas as pd
+
+        frame = self.to_frame()
+        lines = {}
+        for method, some in frame.groupby("method", sort=False):
+            fine = some[some["error"].isna()]
+            line: dict[str, float] = {}
+            if len(fine):
+                measured = fine[fine["verdict"] != "no effect to measure"]
+                told = (measured["verdict"] == "told apart from refits").mean()
+                score = next(name for name in fine if name.endswith("test rows, after"))
+                line = {
+                    "told apart": float(told),
+                    "effect left": float(fine["effect_left"].median()),
+                    "attack AUC from refits": _apart(fine, "attack, AUC, after"),
+                    "test score from refits": _apart(fine, score),
+                    "seconds over refit": float(
+                        (fine["seconds, after"] / fine["seconds, refit"]).median()
+                    ),
+                }
+            lines[method] = line | {"cells": len(some), "failed": len(some) - len(fine)}
+        return pd.DataFrame.from_dict(lines, orient="index").rename_axis("method")
+
+    def test(self, measure: str = "kl, after") -> pd.DataFrame:
+        """Test whether methods differ in a measure of which less is better.
+
+        Friedman's test over all methods, with one block per request and seed; Wilcoxon's
+        signed-rank test for each pair, with p-values after Holm [1]_.
+
+        Parameters
+        ----------
+        measure : str, default="kl, after"
+            A column of :meth:`to_frame`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per pair of methods: means of both, p-value, p-value after Holm. The p-value of
+            Friedman's test, NaN for fewer than three methods, is in ``attrs["friedman"]``.
+
+        Raises
+        ------
+        ValueError
+            If there is no such column, or no block in which every method has a value.
+
+        References
+        ----------
+        .. [1] J. Demsar, "Statistical Comparisons of Classifiers over Multiple Data Sets", JMLR 7,
+           2006.
+        """
+        import pandas as pd
+
+        frame = self.to_frame()
+        if measure not in frame or frame[measure].dtype.kind not in "fiu":
+            numbers = frame.select_dtypes("number").columns.tolist()
+            raise ValueError(f"measure={measure!r} is invalid: it must be one of {numbers}.")
+        wide = frame.pivot_table(index=CELL[1:], columns="method", values=measure)
+        # A method that failed everywhere is none that can be ranked.
+        wide = wide.dropna(axis=1, how="all").dropna()
+        if len(wide) < 2 or wide.shape[1] < 2:
+            raise ValueError(
+                f"{measure!r} has values of {wide.shape[1]} methods at {len(wide)} requests and "
+                "seeds; two of each are the least."
+            )
+        pairs = list(combinations(wide.columns, 2))
+        values = np.array([_wilcoxon(wide[a] - wide[b]) for a, b in pairs])
+        tested = pd.DataFrame(
+            {
+                "method": [a for a, _ in pairs],
+                "other": [b for _, b in pairs],
+                "mean": [wide[a].mean() for a, _ in pairs],
+                "mean of other": [wide[b].mean() for _, b in pairs],
+                "p_value": values,
+                "p_value (Holm)": _holm(values),
+            }
+        )
+        several = wide.shape[1] > 2
+        friedman = stats.friedmanchisquare(*wide.to_numpy().T).pvalue if several else np.nan
+        tested.attrs["friedman"] = float(friedman)
+        return tested
+
+    def to_latex(self) -> str:
+        """Return :meth:`summary` as a LaTeX table, for a document that loads booktabs.
+
+        Returns
+        -------
+        str
+            A ``tabular``.
+        """
+        table = self.summary()
+        lines = [
+            rf"\begin{{tabular}}{{l{'r' * table.shape[1]}}}",
+            r"\toprule",
+            " & ".join(["method", *map(str, table.columns)]) + r" \\",
+            r"\midrule",
+        ]
+        for method, values in zip(table.index, table.to_numpy()):
+            cells = ["--" if np.isnan(value) else f"{value:.3g}" for value in values]
+            lines.append(" & ".join([_escaped(str(method)), *cells]) + r" \\")
+        return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
+
+    def plot(self, measure: str = "effect_left", *, ax: Any = None) -> Any:
+        """Draw a measure of all methods.
+
+        Parameters
+        ----------
+        measure : str, default="effect_left"
+            A column of :meth:`to_frame`.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on; new ones by default.
+
+        Returns
+        -------
+        ComparisonDisplay
+            The display.
+        """
+        from sklearn_unlearn.inspection import ComparisonDisplay
+
+        return ComparisonDisplay.from_comparison(self, measure=measure, ax=ax)
+
+
+def compare_unlearners(
+    methods: Mapping[str, BaseUnlearner],
+    X: MatrixLike,
+    y: ArrayLike,
+    X_test: MatrixLike,
+    y_test: ArrayLike,
+    *,
+    forget: Mapping[str, Ids],
+    X_ids: Ids | None = None,
+    seeds: int | Sequence[int] = 3,
+    n_refits: int = 5,
+    attack: str | Callable = "loss",
+    n_jobs: int | None = None,
+    memory: str | joblib.Memory | None = None,
+) -> Comparison:
+    """Compare ways to forget on the same rows, with the same refits.
+
+    Parameters
+    ----------
+    methods : dict of str to BaseUnlearner
+        Unfitted unlearners by name; they are cloned.
+
+    X : array-like of shape (n_samples, n_features)
+        Training rows.
+
+    y : array-like of shape (n_samples,)
+        Their targets.
+
+    X_test : array-like of shape (n_test, n_features)
+        Rows that no model is trained on.
+
+    y_test : array-like of shape (n_test,)
+        Their targets.
+
+    forget : dict of str to array-like
+        Ids of each request by its name.
+
+    X_ids : array-like of shape (n_samples,), default=None
+        Id of the subject that each row belongs to, as in ``fit``.
+
+    seeds : int or sequence of int, default=3
+        Seeds of the methods, or how many.
+
+    n_refits : int, default=5
+        Refits per request and seed. Methods around the same model share them.
+
+    attack : str or callable, default="loss"
+        See :func:`forgetting_report`.
+
+    n_jobs : int or None, default=None
+        Number of trainings at the same time, see :class:`joblib.Parallel`; any backend of joblib.
+
+    memory : str, joblib.Memory or None, default=None
+        Where finished parts are cached: called again after an interruption, or with one method
+        more, only what is missing is computed.
+
+    Returns
+    -------
+    Comparison
+        See ``to_frame``, ``summary``, ``test``, ``to_latex`` and ``plot``.
+
+    Raises
+    ------
+    TypeError
+        If a method is no unlearner.
+
+    ValueError
+        If an id is unknown, or the input is invalid.
+
+    Notes
+    -----
+    Costs, per seed, a fit of each method, and ``n_refits`` fits for each request and model to be
+    trained. A method that can't carry out a request gets a cell with the error, and the others
+    go on.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn_unlearn import PUMAUnlearner
+    >>> from sklearn_unlearn.baselines import RetrainUnlearner
+    >>> from sklearn_unlearn.metrics import compare_unlearners
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> X, inner = X / X.max(axis=0), LogisticRegression()
+    >>> found = compare_unlearners(
+    ...     {
+    ...         "naive removal": PUMAUnlearner(inner, reweight=None),
+    ...         "nothing": PUMAUnlearner(inner, reweight=None, eta=0.0),
+    ...         "retraining": RetrainUnlearner(inner),
+    ...     },
+    ...     X[:400], y[:400], X[400:], y[400:], forget={"twenty": range(20)}, seeds=1, n_refits=3,
+    ... )
+    >>> found.summary()["told apart"].tolist(), found.n_fits
+    ([0.0, 1.0, 0.0], 6)
+    """
+    for name, method in methods.items():
+        if not isinstance(method, BaseUnlearner):
+            raise TypeError(
+                f"methods[{name!r}] is a {type(method).__name__}; it must be an unlearner."
+            )
+    check_consistent_length(X, y)
+    check_consistent_length(X_test, y_test)
+    seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
+    requests = {name: list(ids) for name, ids in forget.items()}
+    cached = check_memory(memory).cache
+    # What trains alike is refitted once, whichever methods are around it.
+    kinds = {joblib.hash(described(method.trainable())): method for method in methods.values()}
+    refits: dict[tuple[str, str, int], Refits] = {}
+    wanted = [(kind, request, seed) for seed in seeds for request in requests for kind in kinds]
+    # Another stream than that of the methods, which have these seeds.
+    made = Parallel(n_jobs=n_jobs)(
+        delayed(cached(_refits))(
+            kinds[kind].trainable(), X, y, requests[request], X_ids, n_refits, seed
+        )
+        for kind, request, seed in wanted
+    )
+    refits.update(zip(wanted, made))
+    jobs = [(name, seed) for seed in seeds for name in methods]
+    calls = []
+    for name, seed in jobs:
+        kind = joblib.hash(described(methods[name].trainable()))
+        own = {request: refits[kind, request, seed] for request in requests}
+        calls.append(
+            delayed(cached(_cells))(
+                methods[name], X, y, X_test, y_test, requests, X_ids, seed, own, attack
+            )
+        )
+    done = Parallel(n_jobs=n_jobs)(calls)
+    reports = {
+        (name, request, seed): report
+        for (name, seed), (cells, _) in zip(jobs, done)
+        for request, report in cells.items()
+    }
+    return Comparison(
+        reports,
+        {job: seconds for job, (_, seconds) in zip(jobs, done)},
+        len(jobs) + n_refits * len(wanted),
+    )
+
+
+def _refits(
+    estimator: BaseEstimator,
+    X: MatrixLike,
+    y: ArrayLike,
+    ids: Ids,
+    X_ids: Ids | None,
+    n_refits: int,
+    seed: int,
+) -> Refits:
+    """Return the refits of one request."""
+    rng = np.random.RandomState([seed, 1])
+    return make_refits(estimator, X, y, forget=ids, X_ids=X_ids, n=n_refits, random_state=rng)
+
+
+def _cells(
+    method: BaseUnlearner,
+    X: MatrixLike,
+    y: ArrayLike,
+    X_test: MatrixLike,
+    y_test: ArrayLike,
+    requests: dict[str, list],
+    X_ids: Ids | None,
+    seed: int,
+    refits: dict[str, Refits],
+    attack: str | Callable,
+) -> tuple[dict[str, ForgettingReport | str], float]:
+    """Return the reports of a method with one seed, and the seconds of its training."""
+    model, started = clone(method), perf_counter()
+    if "random_state" in model.get_params(deep=False):
+        model.set_params(random_state=seed)
+    try:
+        model.fit(X, y, X_ids=X_ids)
+    except Exception as error:  # a method's own failure is a finding, not the end of the others
+        failed = f"{type(error).__name__} in fit: {error}"
+        return dict.fromkeys(requests, failed), float("nan")
+    seconds, reports = perf_counter() - started, {}
+    for request, ids in requests.items():
+        try:
+            reports[request] = forgetting_report(
+                model,
+                ids,
+                X_test,
+                y_test,
+                refits=refits[request],
+                attack=attack,
+                random_state=seed,
+            )
+        except Exception as error:  # likewise
+            reports[request] = f"{type(error).__name__}: {error}"
+    return reports, seconds
+
+
+def _row(report: ForgettingReport) -> dict[str, Any]:
+    """Return a report as the columns of a row."""
+    low, high = report.effect_left_interval
+    row: dict[str, Any] = {
+        "verdict": report.verdict,
+        "p_value": report.p_value,
+        "effect_left": report.effect_left,
+        "effect_left_low": low,
+        "effect_left_high": high,
+        "detectable": report.detectable,
+        "guarantee": report.guarantee,
+        "n_forgotten": report.n_forgotten,
+        "n_trained": report.n_trained,
+        "rows_retrained": report.rows_retrained,
+    }
+    parts = {**report.performance, **report.gaps, "seconds": report.seconds}
+    for name, values in parts.items():
+        row |= {f"{name}, {stage}": values[stage] for stage in STAGES if stage in values}
+    return row
+
+
+def _apart(frame: pd.DataFrame, column: str) -> float:
+    """Return the mean distance of a figure from that of the refits."""
+    return float((frame[column] - frame[column.replace(", after", ", refit")]).abs().mean())
+
+
+def _wilcoxon(differences: pd.Series) -> float:
+    """Return the p-value of Wilcoxon's test; 1 where nothing differs."""
+    return float(stats.wilcoxon(differences).pvalue) if differences.any() else 1.0
+
+
+def _holm(values: np.ndarray) -> np.ndarray:
+    """Return p-values corrected for their number, after Holm."""
+    order = np.argsort(values)
+    raised = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
+    corrected = np.empty_like(values)
+    corrected[order] = np.minimum(raised, 1.0)
+    return corrected
+
+
+def _escaped(text: str) -> str:
+    """Return text in which LaTeX's special characters stand for themselves."""
+    for sign in "\\&%$#_{}":
+        text = text.replace(sign, rf"\{sign}" if sign != "\\" else r"\textbackslash ")
+    return text
