@@ -132,7 +132,8 @@ def by_confidence(
     p_before, p_after = (float(2 * stats.t.sf(abs(value) / scale, n - 1)) for value in shift)
     reach = stats.t.isf(level / 2, n - 1) * scale
     ends = np.maximum(0.0, abs(shift[1]) + np.array([0.0, -reach, reach]))
-    left, low, high = ends / abs(shift[0]) if shift[0] else np.full(3, np.nan)
+    # Squared, as divergences are in the shift of the outputs: both measures mean one share.
+    left, low, high = (ends / shift[0]) ** 2 if shift[0] else np.full(3, np.nan)
     return Finding(p_before, p_after, float(left), (float(low), float(high)), np.nan)
 
 
