@@ -32,9 +32,7 @@ warnings.simplefilter("ignore", ConvergenceWarning)
 
 def generated():
     """Return rows of three classes, one label in ten wrong."""
-    return make_classification(
-        1200, 20, n_informative=8, n_classes=3, flip_y=0.1, random_state=0
-    )
+    return make_classification(1200, 20, n_informative=8, n_classes=3, flip_y=0.1, random_state=0)
 
 
 DATA = {

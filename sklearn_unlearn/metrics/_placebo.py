@@ -119,22 +119,26 @@ def by_confidence(
     n = len(refits)
     if n < 3:
         return NOTHING
-    variance = references.var(axis=0, ddof=1)
-    weight = 1 / (np.sqrt((variance + variance.mean()) / 2) + RESOLUTION)
-    middle = references.mean(axis=0)
-    others = (n * middle - references) / (n - 1)
-    placebos = ((refits - others) * weight).mean(axis=1)
+    # Each refit against the others alone, whose spread it has no part in either.
+    placebos = [_shift(refits[i], np.delete(references, i, axis=0)) for i in range(n)]
+    shift = [_shift(own, references) for own in (before, after)]
     # A difference from the mean of k has the variance 1 + 1 / k.
     shrink = np.sqrt((1 + 1 / n) / (1 + 1 / (n - 1)))
-    shift = [float(((own - middle) * weight).mean()) for own in (before, after)]
-    scale = float(np.sqrt(np.mean(placebos**2)) * shrink)
-    scale = max(scale, STEADY * abs(shift[0]), STEADY * weight.mean() * RESOLUTION)
+    scale = float(np.sqrt(np.mean(np.square(placebos))) * shrink)
+    scale = max(scale, STEADY * abs(shift[0]), np.finfo(float).tiny)
     p_before, p_after = (float(2 * stats.t.sf(abs(value) / scale, n - 1)) for value in shift)
     reach = stats.t.isf(level / 2, n - 1) * scale
     ends = np.maximum(0.0, abs(shift[1]) + np.array([0.0, -reach, reach]))
     # Squared, as divergences are in the shift of the outputs: both measures mean one share.
     left, low, high = (ends / shift[0]) ** 2 if shift[0] else np.full(3, np.nan)
     return Finding(p_before, p_after, float(left), (float(low), float(high)), np.nan)
+
+
+def _shift(own: np.ndarray, others: np.ndarray) -> float:
+    """Return how much surer a model is than others, in units of each row's spread among them."""
+    variance = others.var(axis=0, ddof=1)
+    spread = np.sqrt((variance + variance.mean()) / 2) + RESOLUTION
+    return float(((own - others.mean(axis=0)) / spread).mean())
 
 
 def _mean_between(between: np.ndarray, refits: np.ndarray) -> float:

@@ -340,8 +340,8 @@ def compare_unlearners(
         kind = joblib.hash(described(methods[name].trainable()))
         own = {request: refits[kind, request, seed] for request in requests}
         calls.append(
-            delayed(cached(_cells))(
-                methods[name], X, y, X_test, y_test, requests, X_ids, seed, own, attack
+            delayed(cached(_cells, ignore=["refits"]))(
+                methods[name], X, y, X_test, y_test, requests, X_ids, seed, own, attack, n_refits
             )
         )
     done = Parallel(n_jobs=n_jobs)(calls)
@@ -382,8 +382,12 @@ def _cells(
     seed: int,
     refits: dict[str, Refits],
     attack: str | Callable,
+    n_refits: int,
 ) -> tuple[dict[str, ForgettingReport | str], float]:
-    """Return the reports of a method with one seed, and the seconds of its training."""
+    """Return the reports of a method with one seed, and the seconds of its training.
+
+    A cache knows the refits by what they were made of, ``n_refits`` among it.
+    """
     model, started = clone(method), perf_counter()
     if "random_state" in model.get_params(deep=False):
         model.set_params(random_state=seed)

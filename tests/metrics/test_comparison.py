@@ -1,0 +1,139 @@
+"""Comparisons hold methods against the same refits, and go on where one fails."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.tree import DecisionTreeClassifier
+
+from sklearn_unlearn import PUMAUnlearner, SISAEnsemble
+from sklearn_unlearn.baselines import FunctionUnlearner, RetrainUnlearner
+from sklearn_unlearn.metrics import compare_unlearners, forgetting_report
+from tests.unlearners import classification
+
+pd = pytest.importorskip("pandas")
+
+X, Y = classification(n_rows=300)
+DATA = X[:200], Y[:200], X[200:], Y[200:]
+FORGET = {"ten": range(10), "thirty": range(30, 60)}
+LINEAR = LogisticRegression()
+
+
+def fails(model, forgotten, remaining, rng):
+    raise RuntimeError("out of ideas")
+
+
+METHODS = {
+    "retraining": RetrainUnlearner(LINEAR),
+    "naive removal": PUMAUnlearner(LINEAR, reweight=None),
+    "nothing": PUMAUnlearner(LINEAR, reweight=None, eta=0.0),
+    "SISA": SISAEnsemble(GaussianNB(), n_shards=3),
+    "broken": FunctionUnlearner(LINEAR, forget=fails),
+}
+
+
+@pytest.fixture(scope="module")
+def comparison():
+    return compare_unlearners(METHODS, *DATA, forget=FORGET, seeds=2, n_refits=3)
+
+
+def test_there_is_one_row_per_method_request_and_seed(comparison):
+    frame = comparison.to_frame()
+    assert len(frame) == 5 * 2 * 2
+    assert set(frame["method"]) == set(METHODS)
+    fine = frame[frame["error"].isna()]
+    assert (fine[fine["method"] == "nothing"]["verdict"] == "told apart from refits").all()
+    same = fine[fine["method"].isin(["retraining", "naive removal"])]
+    assert (same["verdict"] == "as refits are to each other").all()
+
+
+def test_a_failing_method_is_a_cell_and_the_others_go_on(comparison):
+    frame = comparison.to_frame().set_index("method")
+    assert (frame.loc["broken", "error"] == "RuntimeError: out of ideas").all()
+    summary = comparison.summary()
+    assert summary.loc["broken", ["cells", "failed"]].tolist() == [4, 4]
+    assert summary["failed"].sum() == 4
+    assert summary.loc["nothing", "told apart"] == 1
+    assert summary.loc["retraining", "told apart"] == 0
+
+
+def test_methods_around_the_same_model_share_their_refits(comparison):
+    # Five methods with two seeds; refits of two kinds of model, twice two cells with three each.
+    assert comparison.n_fits == 5 * 2 + 2 * 2 * 2 * 3
+    frame = comparison.to_frame()
+    linear = frame[frame["method"].isin(["retraining", "naive removal", "nothing"])]
+    assert linear.groupby(["forget", "seed"])["kl, floor"].nunique().eq(1).all()
+
+
+def test_cells_are_reports(comparison):
+    report = comparison.reports["naive removal", "ten", 1]
+    model = PUMAUnlearner(LINEAR, reweight=None, random_state=1).fit(*DATA[:2])
+    own = forgetting_report(model, range(10), *DATA[2:], n_refits=3)
+    assert report.performance["accuracy, test rows"] == own.performance["accuracy, test rows"]
+    assert report.gaps["kl"]["after"] == pytest.approx(own.gaps["kl"]["after"])
+
+
+def test_tests_are_those_of_scipy(comparison):
+    tested = comparison.test("kl, after")
+    wide = comparison.to_frame().pivot(
+        index=["forget", "seed"], columns="method", values="kl, after"
+    )
+    wide = wide.drop(columns="broken")
+    row = tested[(tested["method"] == "SISA") & (tested["other"] == "nothing")].iloc[0]
+    assert row["p_value"] == stats.wilcoxon(wide["SISA"] - wide["nothing"]).pvalue
+    assert tested.attrs["friedman"] == stats.friedmanchisquare(*wide.to_numpy().T).pvalue
+    # Holm: the smallest of six p-values times six, and none below the one before.
+    raised = tested.sort_values("p_value")["p_value (Holm)"].to_numpy()
+    assert raised[0] == pytest.approx(min(1, 6 * tested["p_value"].min()))
+    assert (np.diff(raised) >= 0).all()
+    with pytest.raises(ValueError, match="measure='beauty'"):
+        comparison.test("beauty")
+
+
+def test_forms(comparison):
+    latex = comparison.to_latex()
+    assert latex.count(r"\\") == 1 + len(METHODS)
+    assert r"\toprule" in latex
+    plt = pytest.importorskip("matplotlib.pyplot")
+    display = comparison.plot("kl, after")
+    assert len(display.points_) == len(METHODS)
+    values = display.points_[2].get_offsets()[:, 0]
+    frame = comparison.to_frame()
+    np.testing.assert_array_equal(values, frame[frame["method"] == "nothing"]["kl, after"])
+    with pytest.raises(ValueError, match="measure='beauty'"):
+        comparison.plot("beauty")
+    plt.close("all")
+
+
+def test_it_goes_on_where_it_was_interrupted(tmp_path):
+    tree = DecisionTreeClassifier(max_features=1)
+    call = {"forget": {"ten": range(10)}, "seeds": 1, "n_refits": 2, "memory": str(tmp_path)}
+    first = compare_unlearners({"a": RetrainUnlearner(tree)}, *DATA, **call)
+    methods = {"a": RetrainUnlearner(tree), "b": RetrainUnlearner(tree)}
+    both = compare_unlearners(methods, *DATA, **call)
+    # What was computed is not computed again, as its seconds show.
+    assert both.fit_seconds["a", 0] == first.fit_seconds["a", 0]
+
+
+@pytest.mark.parametrize("n_jobs", [2])
+def test_processes_find_the_same(comparison, n_jobs):
+    methods = {name: METHODS[name] for name in ("naive removal", "SISA")}
+    found = compare_unlearners(
+        methods, *DATA, forget=FORGET, seeds=1, n_refits=3, n_jobs=n_jobs
+    ).to_frame()
+    own = comparison.to_frame()
+    own = own[own["method"].isin(methods) & (own["seed"] == 0)]
+    columns = ["method", "forget", "kl, after", "kl, floor", "attack, AUC, after"]
+    key = ["method", "forget"]
+    pd.testing.assert_frame_equal(
+        found[columns].sort_values(key, ignore_index=True),
+        own[columns].sort_values(key, ignore_index=True),
+    )
+
+
+def test_bad_input():
+    with pytest.raises(TypeError, match=r"methods\['plain'\] is a LogisticRegression"):
+        compare_unlearners({"plain": LINEAR}, *DATA, forget=FORGET)
+    with pytest.raises(KeyError, match="unknown"):
+        compare_unlearners({"a": RetrainUnlearner(LINEAR)}, *DATA, forget={"who": [999]})
