@@ -24,6 +24,7 @@ from sklearn_unlearn import ArcaneEnsemble, PUMAUnlearner, SISAEnsemble
 from sklearn_unlearn.baselines import (
     AmnesiacUnlearner,
     FisherUnlearner,
+    FunctionUnlearner,
     GradientAscentUnlearner,
     InfluenceUnlearner,
     RetrainUnlearner,
@@ -44,6 +45,11 @@ def regression(seed=0, n_rows=120, n_features=4):
     X = rng.standard_normal((n_rows, n_features))
     z = 0.4 * X @ rng.standard_normal(n_features) + 0.3 * rng.standard_normal(n_rows)
     return X, np.exp(z)
+
+
+def fitted_again(model, forgotten, remaining, rng):
+    """Forget by a fit on the rows that remain."""
+    return model.fit(*remaining)
 
 
 @dataclass(frozen=True)
@@ -133,6 +139,11 @@ CASES = [
             SGDRegressor(), n_shards=3, block_size=10, cumulative=True, random_state=0
         ),
         regression,
+    ),
+    Case(
+        "function",
+        lambda: FunctionUnlearner(LogisticRegression(), forget=fitted_again, random_state=0),
+        classification,
     ),
     Case("retrain", lambda: RetrainUnlearner(LogisticRegression(), random_state=0), classification),
     Case(

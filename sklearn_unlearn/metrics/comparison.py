@@ -45,6 +45,20 @@ class Comparison:
 
     n_fits : int
         Number of models that were trained from the beginning.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn_unlearn import PUMAUnlearner
+    >>> from sklearn_unlearn.metrics import compare_unlearners
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> found = compare_unlearners(
+    ...     {"removal": PUMAUnlearner(Ridge(), reweight=None)},
+    ...     X[:300], y[:300], X[300:], y[300:], forget={"ten": range(10)}, seeds=1, n_refits=3,
+    ... )
+    >>> found.to_frame()[["method", "forget", "effect_left"]].to_dict("records")
+    [{'method': 'removal', 'forget': 'ten', 'effect_left': 0.0}]
     """
 
     reports: dict[tuple[str, str, int], ForgettingReport | str] = field(repr=False)

@@ -57,6 +57,16 @@ class Refits:
     reseeded : tuple of str
         Parameters that hold a fixed seed in the estimator and were varied, as otherwise all
         refits would be one.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.tree import DecisionTreeRegressor
+    >>> from sklearn_unlearn.metrics import make_refits
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> tree = DecisionTreeRegressor(max_depth=3, random_state=0)
+    >>> make_refits(tree, X, y, forget=[3, 14], n=2).reseeded
+    ('random_state',)
     """
 
     models: list[BaseEstimator]

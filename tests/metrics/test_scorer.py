@@ -1,16 +1,22 @@
 """Searching over parameters of forgetting means something with a forget-aware scorer."""
 
+import pickle
+import warnings
+
 import numpy as np
 import pytest
 import sklearn
 from sklearn.datasets import load_breast_cancer
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_unlearn import PUMAUnlearner, model_digest
-from sklearn_unlearn.baselines import FisherUnlearner
+from sklearn_unlearn.baselines import FisherUnlearner, RetrainUnlearner
 from sklearn_unlearn.metrics import make_forget_scorer
 from tests.unlearners import classification, regression
 
@@ -123,10 +129,83 @@ def test_callables_and_weights():
     assert scorer(model, X, y, sample_weight=weights) == scorer(model, X[150:], y[150:])
 
 
+def test_refits_are_made_once_for_all_candidates_and_metrics(monkeypatch):
+    X, y = classification(n_rows=200)
+    made = []
+    refitted = PUMAUnlearner.refitted
+
+    def counted(self, *args, **kwargs):
+        made.append(args)
+        return refitted(self, *args, **kwargs)
+
+    monkeypatch.setattr(PUMAUnlearner, "refitted", counted)
+    scorer = make_forget_scorer(["kl", "disagreement", "accuracy"], n_refits=2)
+    model = PUMAUnlearner(LogisticRegression(), reweight=None, random_state=0)
+    search = GridSearchCV(model, {"eta": ETAS}, scoring=scorer, cv=3, refit="kl").fit(X, y)
+    assert len(made) == 3 * 2
+    assert search.best_params_ == {"eta": 1.0}
+    assert set(search.cv_results_) >= {"mean_test_kl", "mean_test_disagreement"}
+    # Other rows, or another model, make them anew.
+    search.set_params(estimator__estimator__C=0.1).fit(X, y)
+    assert len(made) == 2 * 3 * 2
+
+
+def test_a_stored_scorer_holds_no_models():
+    X, y = classification(n_rows=200)
+    model = PUMAUnlearner(LogisticRegression(), reweight=None).fit(X[:150], y[:150])
+    scorer = make_forget_scorer("kl")
+    scorer(model, X[150:], y[150:])
+    assert scorer._refits
+    assert not pickle.loads(pickle.dumps(scorer))._refits
+
+
+def test_the_choice_does_not_depend_on_a_coincidence_of_seeds():
+    """The scorer's seed may be the unlearner's: its refits start from other weights."""
+    X, y = classification(n_rows=200)
+    net = MLPClassifier((8,), max_iter=30)
+    scores = []
+    for seed in (0, 1):
+        model = PUMAUnlearner(net, reweight=None, random_state=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(X[:150], y[:150])
+            scores.append(make_forget_scorer("kl")(model, X[150:], y[150:]))
+    assert scores[0] < 0.3 * scores[1] < 0
+    assert scores[1] < 0.3 * scores[0] < 0
+
+
+def test_probes():
+    X, y = classification(n_rows=200, n_classes=3)
+    ids = [f"p{row // 2}" for row in range(150)]
+    model = PUMAUnlearner(Ridge(), reweight=None).fit(X[:150], X[:150, 0], X_ids=ids)
+    asked = []
+
+    def metric(unlearner, rows, targets):
+        asked.append(unlearner.receipts_[-1])
+        return 0.0
+
+    own = ["p3", "p4", "of another fold"]
+    make_forget_scorer(metric, forget=own)(model, X, X[:, 0])
+    assert (asked[-1].n_subjects, asked[-1].covers("p3")) == (2, True)
+    make_forget_scorer(metric, forget=lambda unlearner: ["p7"])(model, X, X[:, 0])
+    assert asked[-1].covers("p7")
+    make_forget_scorer(metric, forget="influential")(model, X, X[:, 0])
+    moves = model.objective().self_influence().reshape(-1, 2).sum(axis=1)
+    assert all(asked[-1].covers(f"p{subject}") for subject in np.argsort(-moves)[:3])
+    assert asked[-1].n_subjects == 75 // 20
+    labels = RetrainUnlearner(GaussianNB()).fit(X[:150], y[:150])
+    make_forget_scorer(metric, forget="class")(labels, X, y)
+    assert asked[-1].n_rows in np.unique(y[:150], return_counts=True)[1]
+    with pytest.raises(TypeError, match="influential"):
+        make_forget_scorer(metric, forget="influential")(labels, X, y)
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [
         ({"metric": "beauty"}, "beauty"),
+        ({"metric": "accuracy", "forget": "all"}, "forget='all'"),
+        ({"metric": "accuracy", "n_refits": 0}, "n_refits=0"),
         ({"metric": 3}, "metric=3"),
         ({"metric": "accuracy", "forget": 0}, "forget=0"),
         ({"metric": "accuracy", "forget": 1.0}, "forget=1.0"),
