@@ -12,11 +12,17 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_unlearn._influence.checks import doubts, optimality_doubts
+from sklearn_unlearn._influence.checks import doubts, optimality_doubts, transformer_doubt
 from sklearn_unlearn._influence.criteria import CriterionSource
 from sklearn_unlearn._influence.linear.steps import refitted
 from sklearn_unlearn._influence.objective import Settings
 from sklearn_unlearn._influence.objectives import check_model, make_objective
+from sklearn_unlearn._influence.training_anew import (
+    check_classes,
+    objective_anew,
+    outcome_anew,
+    rows_of_training,
+)
 from sklearn_unlearn._inner.callbacks import with_callbacks
 from sklearn_unlearn._inner.declared import check_number, check_option, seed_parts, warn_idle
 from sklearn_unlearn._inner.fit_params import (
@@ -69,6 +75,7 @@ class ObjectiveUnlearner(BaseUnlearner):
     parameters go (``_arrive``).
     """
 
+    _REPLACED = BaseUnlearner._REPLACED | {"_blank"}
     # Weights are the inner estimator's metadata, not this object's own.
     __metadata_request__fit = {"sample_weight": UNUSED}
 
@@ -155,17 +162,18 @@ class ObjectiveUnlearner(BaseUnlearner):
                 seed=seed,
             )
 
+        blank = clone(inner)
         self._fit_inner(inner, X, y, trained, fit_params, context)
         if source.split_off:
             source.held_out[inner.held_out_rows_] = True
             trained = ~source.held_out
         X_kept, fingerprint = guarded(X)
         objective = objective_of_fit(inner, X_kept, trained)
-        odd = source.unpredictable(objective, inner) if not frozen else ()
-        if len(odd):
+        unknown = source.unpredictable(objective, inner) if not frozen else ()
+        if len(unknown):
             # As with a category that no other row has: they must be trained on.
-            source.held_out[odd], trained[odd] = False, True
-            inner = clone(inner)
+            source.held_out[unknown], trained[unknown] = False, True
+            inner = clone(blank)
             self._fit_inner(inner, X, y, trained, fit_params, context)
             objective = objective_of_fit(inner, X_kept, trained)
         warn_idle(self, objective.idle_params, last_step(inner))
@@ -174,6 +182,7 @@ class ObjectiveUnlearner(BaseUnlearner):
         def params_of(rows):
             return per_row(transformer_params(inner, fit_params), n_rows, rows)
 
+        doubt = transformer_doubt(objective, inner, params_of)
         self._start(
             inner,
             subjects,
@@ -181,7 +190,10 @@ class ObjectiveUnlearner(BaseUnlearner):
             _source=source,
             _seed=seed,
             _fit_params=fit_params,
-            _doubts=doubts(objective, inner, params_of),
+            # A model that was trained on other features can't be moved: it is trained again.
+            _transformer_doubt=doubt,
+            _blank=blank if doubt else None,
+            _doubts=() if doubt else doubts(objective, inner),
             # What is left to check at the first request: a pass over the rows is made then.
             _unchecked=True,
             _fingerprint=fingerprint,
@@ -260,6 +272,10 @@ class ObjectiveUnlearner(BaseUnlearner):
             X, y = take_rows(X, rows), take_rows(y, rows)
         elif may_write(inner):
             X, y = copy_rows(X, slice(None)), copy_rows(y, slice(None))
+        self._train(inner, X, y, fit_params, context)
+
+    def _train(self, inner, X, y, fit_params, context):
+        """Fit the inner estimator on rows that are its own, with progress."""
         params = self._route(fit_params, "fit")
         task = context.subcontext("fit-inner")
         shows = hasattr(inner, "set_callbacks")
@@ -306,6 +322,8 @@ class ObjectiveUnlearner(BaseUnlearner):
                 stopped_because="no forgotten row was trained on",
                 not_forgotten=tuple(left),
             )
+        if self._transformer_doubt is not None:
+            return self._trained_anew(objective, rows, removed, left, context)
         found = self._doubts
         after, hessian_of, more = self._leave_out(objective, removed)
         found += more
@@ -335,6 +353,24 @@ class ObjectiveUnlearner(BaseUnlearner):
             else outcome.retrained_parts,
             gradient_norm_before=norm,
             not_forgotten=(*left, *outcome.not_forgotten),
+        )
+
+    def _trained_anew(self, objective, rows, removed, left, context):
+        """Return attributes and the outcome of a fit of the whole model on what remains."""
+        check_classes(objective.without(removed), removed, self.estimator_)
+        numbers = rows_of_training(objective, self._source, rows)
+        inner = clone(self._blank)
+        self._train(inner, *self.training_data(numbers), context)
+        carried, source = objective_anew(
+            objective, self._source, inner, numbers, self._settings(), self._seed
+        )
+        return {
+            "estimator_": inner,
+            "_objective": carried,
+            "_source": source,
+            "_fingerprint": None,
+        }, replace(
+            outcome_anew(inner, self._transformer_doubt, len(numbers)), not_forgotten=tuple(left)
         )
 
     # True once weights were changed for the sake of criterion rows that are rows of ``fit``.

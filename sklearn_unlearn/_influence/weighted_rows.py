@@ -10,7 +10,7 @@ from sklearn_unlearn._records.rows import writable
 class WeightedRows:
     """Training rows with targets and weights, by their number in ``fit``.
 
-    ``without`` and ``reweighted`` return new objects that share the rows; only ``erase``
+    ``without``, ``training_on`` and ``reweighted`` return new objects that share the rows; only ``erase``
     writes to what is shared.
 
     Parameters
@@ -54,6 +54,12 @@ class WeightedRows:
         """Return the rows without some, which are given by number."""
         new = copy(self)
         new.excluded = np.concatenate([self.excluded, rows])
+        return new
+
+    def training_on(self, numbers):
+        """Return the rows with none but those of given numbers trained on."""
+        new = copy(self)
+        new.trained = np.isin(np.arange(len(self.trained)), numbers)
         return new
 
     def reweighted(self, rows, changes):

@@ -145,9 +145,9 @@ class FittedFeatures(Features):
         if not fitted_steps(self.transformers.steps):
             return self, None
         X, y, params = remaining()
-        return self._behind(_fitted_anew(self.transformers, X, y, params)), None
+        return self.behind(_fitted_anew(self.transformers, X, y, params)), None
 
-    def _behind(self, transformers, lost=0, anew=True):
+    def behind(self, transformers, lost=0, anew=True):
         """Return the features behind other fitted transformers of the same kind."""
         new = type(self)(transformers, self._convert)
         new.writes, new.lost, new.anew = self.writes, lost, anew
@@ -191,7 +191,7 @@ class ChainedFeatures(FittedFeatures):
         transformers = copy(old)
         transformers.steps = [*old.steps[:place], *changed]
         change = _affine_change(old[place:], transformers[place:])
-        return self._behind(transformers, lost, anew), change
+        return self.behind(transformers, lost, anew), change
 
 
 class ScaledFeatures(ChainedFeatures):
