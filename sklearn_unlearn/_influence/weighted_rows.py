@@ -10,8 +10,8 @@ from sklearn_unlearn._records.rows import writable
 class WeightedRows:
     """Training rows with targets and weights, by their number in ``fit``.
 
-    ``without``, ``training_on`` and ``reweighted`` return new objects that share the rows; only ``erase``
-    writes to what is shared.
+    ``without``, ``training_on`` and ``reweighted`` return new objects that share the rows;
+    only ``erase`` writes to what is shared.
 
     Parameters
     ----------

@@ -50,6 +50,8 @@ def out_of_reach(rows, model):
     parts = []
     if rows.from_file:
         parts.append("the file of the memory-mapped X")
+    if rows.from_model_file:
+        parts.append("the file that the model was loaded from, memory-mapped (mmap_mode)")
     if isinstance(model, Pipeline) and model.memory is not None:
         parts.append("the pipeline's cache (memory)")
     return parts + [f"{name}, which is frozen" for name in frozen_parts(model)]

@@ -15,7 +15,7 @@ import numpy as np
 import sklearn
 
 from sklearn_unlearn._records.encoding import encoded
-from sklearn_unlearn._records.keys import as_keys, check_keys
+from sklearn_unlearn._records.keys import as_keys, check_keys, check_twins
 from sklearn_unlearn._version import __version__
 
 # To be raised with every change of what a field means.
@@ -356,8 +356,11 @@ class ForgetReceipt:
             If the salt is gone, because the receipt was pickled with its model.
         """
         self._check_salt()
-        digests = subject_digests(_checked_keys(X_ids), self.salt)
-        return request_digest(digests, self.salt) == self.request_digest
+        keys = _checked_keys(X_ids)
+        if request_digest(subject_digests(keys, self.salt), self.salt) == self.request_digest:
+            return True
+        check_twins(keys, self._was_forgotten)
+        return False
 
     def covers(self, X_id):
         """Tell whether one subject was among those of the request.
@@ -384,8 +387,15 @@ class ForgetReceipt:
                 "subject_digests don't agree with request_digest: the receipt was changed. "
                 "Use the receipt that was kept at the time of the request."
             )
-        (digest,) = subject_digests(_checked_keys([X_id]), self.salt)
-        return digest in self.subject_digests
+        keys = _checked_keys([X_id])
+        if self._was_forgotten(keys[0]):
+            return True
+        check_twins(keys, self._was_forgotten)
+        return False
+
+    def _was_forgotten(self, key):
+        """Tell whether a key is that of a subject of the request."""
+        return subject_digests([key], self.salt)[0] in self.subject_digests
 
     def without_salt(self) -> Self:
         """Return the receipt without its salt and what could be tried out.

@@ -75,6 +75,15 @@ def is_memory_mapped(X):
     return X is not None
 
 
+def _lies_in_file(X):
+    """Tell whether rows in any container, or some of their values, lie in a file."""
+    if sparse.issparse(X):
+        return is_memory_mapped(X.data)
+    if hasattr(X, "iloc"):
+        return any(is_memory_mapped(X.iloc[:, place].to_numpy()) for place in range(X.shape[1]))
+    return is_memory_mapped(X)
+
+
 def writable(values):
     """Return an array that can be written to and that is in no file, the same one if it is that."""
     if values is None or (values.flags.writeable and not is_memory_mapped(values)):
@@ -128,6 +137,8 @@ class RowStore:
         self._readers = WeakSet([self])
         # The user's file is not written to.
         self.from_file = is_memory_mapped(X)
+        # Nor is that of a model that was loaded as a memory map.
+        self.from_model_file = False
 
     def __len__(self):
         return self._n_rows
@@ -204,6 +215,7 @@ class RowStore:
 
     def __setstate__(self, state):
         vars(self).update(state, _readers=WeakSet([self]))
+        self.from_model_file = _lies_in_file(self._X)
 
     def __getstate__(self):
         state = {**vars(self), "from_file": False}
@@ -256,6 +268,11 @@ class RowParts:
     def from_file(self):
         """True if some rows came from the user's file, which is not written to."""
         return any(part.from_file for part in self._parts)
+
+    @property
+    def from_model_file(self):
+        """True if some rows came from the file of a model that was loaded as a memory map."""
+        return any(part.from_model_file for part in self._parts)
 
     def _append(self, X):
         if sparse.issparse(X):

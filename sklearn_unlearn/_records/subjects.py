@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_unlearn._records.keys import as_keys, check_keys, check_lasting
+from sklearn_unlearn._records.keys import as_keys, check_keys, check_lasting, check_twins
 
 
 class UnknownIdError(KeyError):
@@ -196,7 +196,11 @@ class SubjectIndex:
         _check_order(X_ids)
         keys = as_keys(X_ids)
         check_keys(keys, "argument X_ids")
-        return np.fromiter((key in self._rows_of for key in keys), bool, len(keys))
+        known = np.fromiter((key in self._rows_of for key in keys), bool, len(keys))
+        if not known.all():
+            unknown = [keys[place] for place in np.flatnonzero(~known)]
+            check_twins(unknown, self._rows_of.__contains__)
+        return known
 
     def request(self, X_ids, skip_unknown=False):
         """Return what a request asks for.
@@ -232,6 +236,7 @@ class SubjectIndex:
         n_unknown = owned.count(None)
         if n_unknown:
             unknown = [key for key, own in zip(keys, owned) if own is None]
+            check_twins(unknown, self._rows_of.__contains__)
             if not skip_unknown:
                 raise UnknownIdError(self._explain_unknown(unknown, len(keys)), unknown)
             keys = [key for key, own in zip(keys, owned) if own is not None]

@@ -127,6 +127,43 @@ def test_a_day_and_its_midnight_are_two_ids():
     assert rows_gone(days, np.array(["2024-01-01"], dtype="M8[D]")) == [1]
 
 
+ROWS = np.random.default_rng(0).normal(size=(N, 3))
+DAYS = [date(2024, 1, 1) + timedelta(days=day) for day in range(N)]
+
+
+@pytest.mark.parametrize(
+    ("ids", "asked"),
+    [
+        (DAYS, np.array(DAYS[3:4], dtype="M8[D]")),
+        (np.array(DAYS, dtype="M8[D]"), DAYS[3:4]),
+        (DAYS, [pd.Timestamp(DAYS[3])]),
+        ([("a", day) for day in DAYS], [("a", np.datetime64(DAYS[3]))]),
+    ],
+    ids=["array", "dates", "timestamp", "tuple"],
+)
+def test_a_date_that_is_known_as_a_moment_or_the_reverse_is_refused(ids, asked):
+    model = PUMAUnlearner(Ridge(), reweight=None).fit(ROWS, ROWS[:, 0], X_ids=ids)
+    for call in (
+        model.knows,
+        model.partial_forget,
+        lambda some: model.partial_forget(some, unknown="skip"),
+    ):
+        with pytest.raises(ValueError, match="dates, .*or all as moments"):
+            call(asked)
+    assert model.n_subjects_ == N
+    receipt = model.partial_forget(model.ids_of([3])).receipts_[0]
+    with pytest.raises(ValueError, match="or all as moments"):
+        receipt.covers(list(asked)[0])
+    with pytest.raises(ValueError, match="or all as moments"):
+        receipt.matches(asked)
+
+
+def test_dates_and_numpy_moments_side_by_side_are_refused():
+    mixed = [DAYS[0], np.datetime64("2024-01-01"), *DAYS[2:]]
+    with pytest.raises(ValueError, match="side by side"):
+        PUMAUnlearner(Ridge(), reweight=None).fit(ROWS, ROWS[:, 0], X_ids=mixed)
+
+
 CONTAINERS = {
     "list": lambda ids: ids,
     "tuple": tuple,
