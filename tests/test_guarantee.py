@@ -199,6 +199,18 @@ def test_a_training_again_that_would_lack_a_class_changes_nothing():
     assert model.knows(np.flatnonzero(LABELS)).all()
 
 
+@pytest.mark.parametrize("make", [PUMAUnlearner, InfluenceUnlearner, RetrainUnlearner])
+def test_the_containers_that_a_model_hands_out_are_no_change_of_it_and_stay(make):
+    columns = ColumnTransformer([("a", StandardScaler(), ["a"]), ("b", MinMaxScaler(), ["b"])])
+    for first in (StandardScaler(), columns):
+        model = make(make_pipeline(first, logistic())).fit(FRAME[["a", "b"]], LABELS)
+        before = model_digest(model.estimator_)
+        model.estimator_.set_output(transform="pandas")
+        assert model_digest(model.estimator_) == before
+        model.partial_forget([1]).partial_forget([5])
+        assert hasattr(model.estimator_[:-1].transform(FRAME[["a", "b"]]), "iloc")
+
+
 def test_nothing_of_the_rows_remains_after_a_training_again():
     model = naive(make_pipeline(Augmenting(), logistic())).fit(X, LABELS).partial_forget([7, 8])
     assert not holds_row(pickle.loads(pickle.dumps(model)), X[7])

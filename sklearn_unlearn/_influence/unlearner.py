@@ -35,6 +35,7 @@ from sklearn_unlearn._inner.fit_params import (
     with_weights,
 )
 from sklearn_unlearn._inner.pipelines import (
+    cloned_like,
     fitted_steps,
     joined_pipeline,
     last_step,
@@ -359,7 +360,7 @@ class ObjectiveUnlearner(BaseUnlearner):
         """Return attributes and the outcome of a fit of the whole model on what remains."""
         check_classes(objective.without(removed), removed, self.estimator_)
         numbers = rows_of_training(objective, self._source, rows)
-        inner = clone(self._blank)
+        inner = cloned_like(self._blank, self.estimator_)
         self._train(inner, *self.training_data(numbers), context)
         carried, source = objective_anew(
             objective, self._source, inner, numbers, self._settings(), self._seed

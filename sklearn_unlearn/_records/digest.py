@@ -8,7 +8,7 @@ from types import BuiltinFunctionType, CodeType, FunctionType
 import numpy as np
 
 # How an estimator is called and watched, not what it computes.
-_NOT_THE_MODEL = {"_metadata_request", "_skl_callbacks"}
+_NOT_THE_MODEL = {"_metadata_request", "_skl_callbacks", "_sklearn_output_config"}
 
 _NAMED = (type, FunctionType, BuiltinFunctionType, np.ufunc)
 

@@ -16,6 +16,7 @@ import sklearn
 
 from sklearn_unlearn._records.encoding import encoded
 from sklearn_unlearn._records.keys import as_keys, check_keys, check_twins
+from sklearn_unlearn._records.receipt_fields import check_fields
 from sklearn_unlearn._version import __version__
 
 # To be raised with every change of what a field means.
@@ -79,7 +80,7 @@ class ForgetReceipt:
     stays in memory, its receipts hold a salt: the key of the digests of the subjects. The
     salt leaves the model when the model is pickled, and with it what could be tried out:
     the digests of subjects go, those of models stay under the salt as their key. Keep
-    ``to_dict()`` or ``to_json()`` in your own records if you want to show later whom a
+    ``to_json()`` in your own records if you want to show later whom a
     receipt is about, and keep them as you would keep the ids: whoever has the salt can try
     ids, and rows against the digest of the model before. To show a receipt to others,
     pass on ``without_salt().to_json()``.
@@ -226,9 +227,18 @@ class ForgetReceipt:
 
         Raises
         ------
+        TypeError
+            If it is no dict.
+
         ValueError
-            If the dict is no receipt, or one of another schema version.
+            If the dict is no receipt, or one of another schema version, or if a field holds
+            what no receipt does.
         """
+        if not isinstance(record, dict):
+            raise TypeError(
+                f"A receipt is read from a dict; got a {type(record).__name__}. Pass what "
+                "to_dict() returned, or to from_json what to_json() returned."
+            )
         found = record.get("schema_version")
         if found != SCHEMA_VERSION:
             raise ValueError(
@@ -247,6 +257,7 @@ class ForgetReceipt:
                 f"This dict is no receipt: {', '.join(wrong)} missing or not a field. "
                 "Pass what to_dict() returned."
             )
+        check_fields(record)
         tuples = {
             each.name: tuple(record.get(each.name, ()))
             for each in fields(cls)
@@ -256,6 +267,7 @@ class ForgetReceipt:
             name: None if record[name] is None else float(record[name])
             for name in ("gradient_norm_before", "gradient_norm_after")
         }
+        norms["seconds"] = float(record["seconds"])
         return cls(**{**record, **tuples, **norms})
 
     @classmethod
@@ -385,7 +397,7 @@ class ForgetReceipt:
         if request_digest(self.subject_digests, self.salt) != self.request_digest:
             raise ValueError(
                 "subject_digests don't agree with request_digest: the receipt was changed. "
-                "Use the receipt that was kept at the time of the request."
+                "Read what its to_json() returned at the time of the request by from_json."
             )
         keys = _checked_keys([X_id])
         if self._was_forgotten(keys[0]):
@@ -420,7 +432,7 @@ class ForgetReceipt:
         if self.salt is None:
             raise ValueError(
                 "This receipt has no salt: it was stored with its model. "
-                "Use the receipt's to_dict() that was kept at the time of the request."
+                "Read what its to_json() returned at the time of the request by from_json."
             )
 
 
@@ -488,6 +500,9 @@ def verify_chain(receipts, *, last_digest=None):
 
     Raises
     ------
+    TypeError
+        If one is no receipt.
+
     ValueError
         If a receipt has no salt, because it was pickled with its model.
 
@@ -501,6 +516,13 @@ def verify_chain(receipts, *, last_digest=None):
     >>> verify_chain(receipts), verify_chain(receipts[1:])
     (True, False)
     """
+    receipts = list(receipts)
+    odd = {type(each).__name__ for each in receipts if not isinstance(each, ForgetReceipt)}
+    if odd:
+        raise TypeError(
+            f"verify_chain takes a list of ForgetReceipt; got {', '.join(sorted(odd))} in it. Read "
+            "texts with ForgetReceipt.from_json and dicts with ForgetReceipt.from_dict first."
+        )
     whole = all(
         after.follows(before)
         and request_digest(after.subject_digests, after.salt) == after.request_digest

@@ -151,6 +151,56 @@ def test_dicts_that_are_no_receipts_are_refused(receipts):
         ForgetReceipt.from_dict({**record, "colour": "red"})
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("guarantee", "certain"),
+        ("guarantee", 1),
+        ("n_rows", -1),
+        ("n_rows", "3"),
+        ("n_rows", 2.5),
+        ("n_rows", True),
+        ("n_subjects", None),
+        ("n_unknown", -2),
+        ("gradient_norm_after", -0.5),
+        ("gradient_norm_before", "small"),
+        ("seconds", -1.0),
+        ("seconds", None),
+        ("created_at", "yesterday"),
+        ("created_at", 5),
+        ("method", None),
+        ("stopped_because", 3),
+        ("request_digest", "xyz"),
+        ("model_digest_after", None),
+        ("previous_digest", 7),
+        ("subject_digests", "ab"),
+        ("subject_digests", ["xy"]),
+        ("not_forgotten", "the cache"),
+        ("holds_rows", [1]),
+        ("salt", 5),
+        ("params", []),
+        ("versions", "1.0"),
+    ],
+)
+def test_a_receipt_with_a_field_that_can_not_be_is_refused_by_name(receipts, field, value):
+    record = {**receipts[0].to_dict(), field: value}
+    with pytest.raises(ValueError, match=f"^{field} of a receipt must be"):
+        ForgetReceipt.from_dict(record)
+    with pytest.raises(ValueError, match=f"^{field} of a receipt must be"):
+        ForgetReceipt.from_json(json.dumps(record))
+
+
+def test_what_is_no_receipt_at_all_is_refused_with_the_way_to_read_it(receipts):
+    text = receipts[0].to_json()
+    with pytest.raises(TypeError, match="from_json"):
+        ForgetReceipt.from_dict(text)
+    with pytest.raises(TypeError, match="got a list"):
+        ForgetReceipt.from_json("[]")
+    for some in ([text], [receipts[0], text], [receipts[0].to_dict()], text):
+        with pytest.raises(TypeError, match="from_json"):
+            verify_chain(some)
+
+
 def test_one_subject_of_a_batch_is_covered(receipts):
     batch = receipts[0]
     assert all(batch.covers(key) for key in IDS[:20])

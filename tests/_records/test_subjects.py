@@ -148,12 +148,12 @@ def test_a_date_that_is_known_as_a_moment_or_the_reverse_is_refused(ids, asked):
         model.partial_forget,
         lambda some: model.partial_forget(some, unknown="skip"),
     ):
-        with pytest.raises(ValueError, match="dates, .*or all as moments"):
+        with pytest.raises(ValueError, match=r"dates, .*or all as moments"):
             call(asked)
     assert model.n_subjects_ == N
     receipt = model.partial_forget(model.ids_of([3])).receipts_[0]
     with pytest.raises(ValueError, match="or all as moments"):
-        receipt.covers(list(asked)[0])
+        receipt.covers(next(iter(asked)))
     with pytest.raises(ValueError, match="or all as moments"):
         receipt.matches(asked)
 
