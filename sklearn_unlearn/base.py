@@ -315,7 +315,7 @@ class BaseUnlearner(
             Numbers of rows that are not forgotten.
 
         random_state : int, RandomState instance or None
-            The seed.
+            The seed; of no effect for an unlearner that has no such parameter.
 
         **more : dict
             Further parameters of ``fit``.
@@ -326,7 +326,9 @@ class BaseUnlearner(
             Fitted; this object is not changed.
         """
         X, y, fit_params = self.training_data(rows)
-        fresh = self.fresh().set_params(random_state=random_state)
+        fresh = self.fresh()
+        if "random_state" in fresh.get_params(deep=False):
+            fresh.set_params(random_state=random_state)
         with self._routing_of_fit():
             return fresh.fit(X, y, X_ids=self.ids_of(rows), **more, **fit_params)
 
