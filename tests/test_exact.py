@@ -140,6 +140,9 @@ def concrete(drawn, proba):
             yield (name,)
 
 
+# Settings are drawn for all inner models alike, those that have no partial_fit too.
+pytestmark = pytest.mark.filterwarnings("ignore:.* can't act on:UserWarning")
+
 engine = st.fixed_dictionaries(
     {
         "block_size": st.sampled_from([1, 3, 7, 100]),

@@ -211,6 +211,13 @@ def test_the_containers_that_a_model_hands_out_are_no_change_of_it_and_stay(make
         assert hasattr(model.estimator_[:-1].transform(FRAME[["a", "b"]]), "iloc")
 
 
+@pytest.mark.parametrize("made", [{"damping": 0.1}, {"solver": "cg"}])
+def test_a_parameter_that_is_set_after_fit_and_can_not_act_is_named(made):
+    model = PUMAUnlearner(logistic()).fit(X, LABELS).set_params(**made)
+    with pytest.warns(UserWarning, match=f"^{next(iter(made))} of .* can't act on"):
+        model.partial_forget([0])
+
+
 def test_nothing_of_the_rows_remains_after_a_training_again():
     model = naive(make_pipeline(Augmenting(), logistic())).fit(X, LABELS).partial_forget([7, 8])
     assert not holds_row(pickle.loads(pickle.dumps(model)), X[7])

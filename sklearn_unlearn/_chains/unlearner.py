@@ -23,7 +23,7 @@ from sklearn_unlearn._chains.storing import StoredStatesMixin
 from sklearn_unlearn._chains.sync import rows_to_train, sync
 from sklearn_unlearn._chains.training import Recipe
 from sklearn_unlearn._inner.callbacks import Progress, with_callbacks
-from sklearn_unlearn._inner.declared import check_number, check_unchanged
+from sklearn_unlearn._inner.declared import check_number, check_unchanged, warn_idle
 from sklearn_unlearn._inner.pipelines import last_step, out_of_reach
 from sklearn_unlearn._inner.skorch import adapted, needs_two_rows
 from sklearn_unlearn._records.fingerprint import check_same_rows, guarded
@@ -141,6 +141,11 @@ class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
                 f"checkpoint_dir={self.checkpoint_dir!r} is no path. Pass the name of a directory."
             )
 
+    def _idle_params(self, inner):
+        """Return the names of parameters that can't act on an inner model."""
+        # Without partial_fit a chain is one fit.
+        return () if hasattr(inner, "partial_fit") else ("n_epochs", "cumulative")
+
     @property
     def fitting_params(self):
         """Names of the parameters that act in ``fit`` alone."""
@@ -211,6 +216,7 @@ class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
         store = self._new_store()
         with self._left_on_failure(store):
             inner = _check_inner(self._inner())
+            warn_idle(self, self._idle_params(inner), last_step(inner))
             started = {
                 "_key": key,
                 "_fingerprints": (fingerprint,),

@@ -102,7 +102,7 @@ class ObjectiveUnlearner(BaseUnlearner):
 
         sample_weight : float or array-like of shape (n_samples,), default=None
             Weights of the rows, for the inner estimator; for the last step of a pipeline
-            unless metadata is routed.
+            unless metadata is routed: then the inner estimator requests them, not this one.
 
         **fit_params : dict
             Further parameters for ``fit`` of the inner estimator.
@@ -289,6 +289,9 @@ class ObjectiveUnlearner(BaseUnlearner):
         self._check_params()
         objective, source = self.objective(), self._source
         check_same_rows(objective.rows, self._fingerprint)
+        if self._settings() != Settings():
+            # They may have been set since fit.
+            warn_idle(self, objective.idle_params, last_step(self.estimator_))
         self._own()
 
         def pass_begins():
