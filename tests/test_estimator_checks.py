@@ -181,7 +181,7 @@ def networks():
         ),
         "MLPClassifier": PUMAUnlearner(MLPClassifier(hidden_layer_sizes=(10,))),
         "MLPRegressor": PUMAUnlearner(
-            MLPRegressor(learning_rate_init=0.01, max_iter=500), reweight=None
+            MLPRegressor((10,), learning_rate_init=0.05, max_iter=200), reweight=None
         ),
         "amnesiac": AmnesiacUnlearner(
             skorch.NeuralNetClassifier(
