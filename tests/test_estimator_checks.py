@@ -161,8 +161,8 @@ def networks():
         "callbacks": [SetSizes],
         "max_epochs": 10,
         "optimizer": torch.optim.Adam,
-        "lr": 0.05,
-        "batch_size": 32,
+        "lr": 0.1,
+        "batch_size": 16,
         "verbose": 0,
     }
     return {
@@ -171,7 +171,8 @@ def networks():
         ),
         "binary": PUMAUnlearner(skorch.NeuralNetBinaryClassifier(**trained)),
         "regressor": PUMAUnlearner(
-            skorch.NeuralNetRegressor(**trained, train_split=None), reweight=None
+            skorch.NeuralNetRegressor(**trained | {"lr": 0.05, "batch_size": 32}, train_split=None),
+            reweight=None,
         ),
         "pipeline": PUMAUnlearner(
             make_pipeline(
@@ -181,7 +182,7 @@ def networks():
         ),
         "MLPClassifier": PUMAUnlearner(MLPClassifier(hidden_layer_sizes=(10,))),
         "MLPRegressor": PUMAUnlearner(
-            MLPRegressor((10,), learning_rate_init=0.05, max_iter=200), reweight=None
+            MLPRegressor(learning_rate_init=0.01, max_iter=500), reweight=None
         ),
         "amnesiac": AmnesiacUnlearner(
             skorch.NeuralNetClassifier(
