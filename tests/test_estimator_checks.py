@@ -137,7 +137,7 @@ BASELINES = [
     InfluenceUnlearner(Ridge()),
     AmnesiacUnlearner(SGDClassifier(loss="log_loss")),
     AmnesiacUnlearner(SGDRegressor()),
-    AmnesiacUnlearner(MLPClassifier(learning_rate_init=0.01), n_epochs=30),
+    AmnesiacUnlearner(MLPClassifier((20,), learning_rate_init=0.05), n_epochs=10),
     FisherUnlearner(LogisticRegression()),
     FisherUnlearner(Ridge()),
     GradientAscentUnlearner(LogisticRegression()),
@@ -159,9 +159,9 @@ def networks():
     trained = {
         "module": Flexible,
         "callbacks": [SetSizes],
-        "max_epochs": 60,
+        "max_epochs": 10,
         "optimizer": torch.optim.Adam,
-        "lr": 0.02,
+        "lr": 0.1,
         "batch_size": 16,
         "verbose": 0,
     }
@@ -171,7 +171,8 @@ def networks():
         ),
         "binary": PUMAUnlearner(skorch.NeuralNetBinaryClassifier(**trained)),
         "regressor": PUMAUnlearner(
-            skorch.NeuralNetRegressor(**trained, train_split=None), reweight=None
+            skorch.NeuralNetRegressor(**trained | {"lr": 0.05, "batch_size": 32}, train_split=None),
+            reweight=None,
         ),
         "pipeline": PUMAUnlearner(
             make_pipeline(
@@ -188,7 +189,7 @@ def networks():
                 criterion=torch.nn.CrossEntropyLoss,
                 **trained | {"module__n_outputs": 5, "callbacks": [SetSizes(5)]},
             ),
-            n_epochs=60,
+            n_epochs=10,
         ),
         "ascent": GradientAscentUnlearner(
             skorch.NeuralNetClassifier(criterion=torch.nn.CrossEntropyLoss, **trained)

@@ -153,8 +153,9 @@ engine = st.fixed_dictionaries(
 )
 # Shrinking an example of a net takes minutes.
 phases = [Phase.explicit, Phase.reuse, Phase.generate]
-rare = settings(max_examples=6, suppress_health_check=list(HealthCheck), phases=phases)
-often = settings(max_examples=40, suppress_health_check=list(HealthCheck), phases=phases)
+few, many = (3, 15) if settings().max_examples < 100 else (6, 40)
+rare = settings(max_examples=few, suppress_health_check=list(HealthCheck), phases=phases)
+often = settings(max_examples=many, suppress_health_check=list(HealthCheck), phases=phases)
 
 
 def exactness_test(inner):

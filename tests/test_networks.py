@@ -144,7 +144,9 @@ def test_forgotten_rows_lose_their_fit():
     y[wrong] = (y[wrong] + 3) % 10
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 10))
-    model = PUMAUnlearner(net(module, max_epochs=150, lr=0.2), reweight=None, random_state=0)
+    model = PUMAUnlearner(
+        net(module, max_epochs=100, lr=0.5, batch_size=64), reweight=None, random_state=0
+    )
     model.fit(X, y)
     by_heart = lambda: model.predict_proba(X[wrong])[wrong, y[wrong]].mean()  # noqa: E731
     before, right = by_heart(), model.score(X_test, y_test)
@@ -157,7 +159,8 @@ def test_long_steps_are_cut_back():
     X, _, y, _ = digits()
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 10))
-    model = PUMAUnlearner(net(module, max_epochs=100), damping=1e-9, reweight=None, random_state=0)
+    trained = net(module, max_epochs=60, lr=0.4, batch_size=64)
+    model = PUMAUnlearner(trained, damping=1e-9, reweight=None, random_state=0)
     model.fit(X, y)
     loss = lambda rows: -np.log(model.predict_proba(X[rows])[np.arange(len(rows)), y[rows]]).mean()  # noqa: E731
     left = np.arange(100, len(X))
