@@ -235,6 +235,9 @@ class ObjectiveUnlearner(BaseUnlearner):
         """
         check_is_fitted(self)
         self._settle()
+        return self._bound_objective()
+
+    def _bound_objective(self):
         return self._objective.bound(last_step(self.estimator_), self._settings())
 
     def _draw_seeds(self, inner, frozen):
@@ -270,7 +273,7 @@ class ObjectiveUnlearner(BaseUnlearner):
 
     def _forget(self, rows, context):
         self._check_params()
-        objective, source = self.objective(), self._source
+        objective, source = self._bound_objective(), self._source
         check_same_rows(objective.rows, self._fingerprint)
         self._own()
 

@@ -56,6 +56,22 @@ def encoded(value):
     return f"o{kind.__module__}.{kind.__qualname__}:".encode() + _contents(value)
 
 
+def all_encoded(values):
+    """Return what :func:`encoded` does for each of many values, sooner where they are alike."""
+    kinds = set(map(type, values))
+    if kinds == {str}:
+        return [b"s" + value.encode("utf-8", "surrogatepass") for value in values]
+    if kinds == {int}:
+        return [b"n%d" % value for value in values]
+    if kinds == {tuple} and len(set(map(len, values))) == 1 and values[0]:
+        columns = [
+            [b"%d:%b" % (len(part), part) for part in all_encoded(column)]
+            for column in zip(*values, strict=True)
+        ]
+        return [b"t" + b"".join(parts) for parts in zip(*columns, strict=True)]
+    return [encoded(value) for value in values]
+
+
 def _in_utc(value):
     """Return a moment in UTC if it has a time zone."""
     if not isinstance(value, datetime) or value.tzinfo is None:

@@ -6,7 +6,7 @@ import json
 import math
 import secrets
 from copy import copy
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any, Self
@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 import sklearn
 
-from sklearn_unlearn._records.encoding import encoded
+from sklearn_unlearn._records.encoding import all_encoded
 from sklearn_unlearn._records.keys import as_keys, check_keys
 from sklearn_unlearn._version import __version__
 
@@ -26,6 +26,8 @@ VERSIONS = {
     "scikit-learn": sklearn.__version__,
     "numpy": np.__version__,
 }
+
+_ENCODER = json.JSONEncoder(sort_keys=True, allow_nan=False)
 
 # Bytes of a subject's digest: enough that no two subjects share one.
 DIGEST_SIZE = 16
@@ -296,11 +298,7 @@ class ForgetReceipt:
         str
             One object, its names sorted. Numbers that JSON lacks are texts, such as "inf".
         """
-        record = {
-            name: repr(value) if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in self.to_dict().items()
-        }
-        return json.dumps(record, sort_keys=True, allow_nan=False)
+        return _as_json(vars(self))
 
     def digest(self) -> str:
         """Return a digest of this receipt, the same with and without salt.
@@ -313,7 +311,7 @@ class ForgetReceipt:
         str
             SHA-256 of the JSON of ``without_salt()``, in hexadecimal.
         """
-        return hashlib.sha256(self.without_salt().to_json().encode()).hexdigest()
+        return hashlib.sha256(_as_json(self._without_salt()).encode()).hexdigest()
 
     def follows(self, previous):
         """Tell whether a receipt is the one written before this one, and unchanged.
@@ -395,15 +393,19 @@ class ForgetReceipt:
         ForgetReceipt
             A receipt from which neither ids nor the model before can be found by trying.
         """
+        return self if self.salt is None else type(self)(**self._without_salt())
+
+    def _without_salt(self):
+        """Return the fields of the receipt without its salt and what could be tried out."""
         if self.salt is None:
-            return self
-        return replace(
-            self,
-            salt=None,
-            subject_digests=(),
-            model_digest_before=keyed_digest(self.model_digest_before, self.salt),
-            model_digest_after=keyed_digest(self.model_digest_after, self.salt),
-        )
+            return vars(self)
+        return {
+            **vars(self),
+            "salt": None,
+            "subject_digests": (),
+            "model_digest_before": keyed_digest(self.model_digest_before, self.salt),
+            "model_digest_after": keyed_digest(self.model_digest_after, self.salt),
+        }
 
     def _check_salt(self):
         """Raise if the key of the digests is gone."""
@@ -412,6 +414,16 @@ class ForgetReceipt:
                 "This receipt has no salt: it was stored with its model. "
                 "Use the receipt's to_dict() that was kept at the time of the request."
             )
+
+
+def _as_json(record):
+    """Return the fields of a receipt as JSON; numbers that JSON lacks are texts."""
+    odd = {
+        name: repr(value)
+        for name, value in record.items()
+        if isinstance(value, float) and not math.isfinite(value)
+    }
+    return _ENCODER.encode({**record, **odd})
 
 
 def write_receipt(keys, previous, params, **entries):
@@ -504,11 +516,12 @@ def subject_digests(keys, salt):
     """Return a keyed digest of each id, sorted; equal ids have equal ones."""
     blank = hashlib.blake2b(key=salt.encode(), digest_size=DIGEST_SIZE)
     digests = []
-    for key in keys:
+    for text in all_encoded(keys):
         mac = blank.copy()
-        mac.update(encoded(key))
+        mac.update(text)
         digests.append(mac.hexdigest())
-    return tuple(sorted(digests))
+    digests.sort()
+    return tuple(digests)
 
 
 def request_digest(digests, salt):

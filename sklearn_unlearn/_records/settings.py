@@ -29,8 +29,8 @@ def settings(estimator, known=None):
     if known is None:
         return {name: described(value) for name, value in estimator.get_params().items()}
     own = {name: described(getattr(estimator, name)) for name in known if "__" not in name}
-    now = {**known, **own}
-    return known if now == known else now
+    same = all(known[name] == value for name, value in own.items())
+    return known if same else {**known, **own}
 
 
 def described(value):
@@ -46,9 +46,12 @@ def described(value):
     bool, int, float, str, list or None
         Plain values and short tuples of them as they are; of others, the type and the size.
     """
+    kind = type(value)
+    if value is None or kind in (bool, int) or (kind is str and len(value) <= MAX_TEXT):
+        return value
     if isinstance(value, np.generic):
         value = value.item()
-    kind = type(value)
+        kind = type(value)
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else repr(float(value))
     if value is None or kind in (bool, int) or (kind is str and len(value) <= MAX_TEXT):

@@ -14,7 +14,8 @@ def weighted(u, derivative, raw, y):
     """Return weights times a derivative of the loss, per row and output."""
     # Erased rows have no meaningful target: their zero weight must win over inf.
     with np.errstate(all="ignore"):
-        return np.where(u != 0, u * derivative(raw, y), 0.0)
+        values = u * derivative(raw, y)
+    return values if u.all() else np.where(u != 0, values, 0.0)
 
 
 def row_curvatures(loss, u, raw, y, n_blocks):
