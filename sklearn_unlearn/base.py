@@ -72,19 +72,15 @@ class Erasure:
 
     Parameters
     ----------
-    keys : list
-        Their ids.
-
     rows : ndarray of int
         Their rows.
     """
 
-    keys: list[Any]
     rows: np.ndarray
 
     def pay(self, model: "BaseUnlearner") -> None:
         """Erase them; a repeated call changes nothing."""
-        model._subjects.forget(self.keys)
+        model._subjects.drop(self.rows)
         model._erase(self.rows)
 
 
@@ -496,7 +492,7 @@ class BaseUnlearner(
         )
         receipts = [*self.receipts_, receipt]
         self._commit(
-            {**attributes, "receipts_": receipts, "_digest": digest}, owes=Erasure(keys, rows)
+            {**attributes, "receipts_": receipts, "_digest": digest}, owes=Erasure(rows)
         )
         context.call_on_fit_task_end(estimator=self)
         logger.info(
