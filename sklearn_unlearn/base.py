@@ -491,9 +491,7 @@ class BaseUnlearner(
             **vars(outcome),
         )
         receipts = [*self.receipts_, receipt]
-        self._commit(
-            {**attributes, "receipts_": receipts, "_digest": digest}, owes=Erasure(rows)
-        )
+        self._commit({**attributes, "receipts_": receipts, "_digest": digest}, owes=Erasure(rows))
         context.call_on_fit_task_end(estimator=self)
         logger.info(
             "%s forgot %d rows of %d subjects in %.3f s",

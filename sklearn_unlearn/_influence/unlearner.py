@@ -36,6 +36,7 @@ from sklearn_unlearn._inner.pipelines import (
     out_of_reach,
 )
 from sklearn_unlearn._inner.skorch import adapted, fitted_adapted, holds_rows_out
+from sklearn_unlearn._records.altered import altered
 from sklearn_unlearn._records.fingerprint import check_same_rows, guarded
 from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn._records.rows import copy_rows, count_rows, take_rows
@@ -330,7 +331,7 @@ class ObjectiveUnlearner(BaseUnlearner):
             "_doubts": found,
             "_unchecked": False,
             "_fingerprint": None,
-        }, replace(
+        }, altered(
             outcome,
             n_rows_retrained=carried.n_rows if anew else outcome.n_rows_retrained,
             retrained_parts=tuple(fitted_steps(carried.features.transformers.steps))

@@ -75,9 +75,7 @@ def kept_settings(estimator, names):
             for name, value in estimator.get_params().items()
             if name.partition("__")[0] in names
         }
-    return {
-        name: value if type(value) in _PLAIN else _kept(value) for name, value in found.items()
-    }
+    return {name: value if type(value) in _PLAIN else _kept(value) for name, value in found.items()}
 
 
 @lru_cache(maxsize=1000)

@@ -15,6 +15,7 @@ _NAMED = (type, FunctionType, BuiltinFunctionType, np.ufunc)
 
 # What most attributes are, so that they are looked for first.
 _PLAIN = {type(None), str, bytes, bool, int, float}
+_CONTAINERS = {dict, list, tuple}
 
 
 def model_digest(model, known=None):
@@ -68,10 +69,10 @@ def _feed(sha, value, parents, known):
     if type(value) in _PLAIN:
         sha.update(_as_text(value))
         return
-    if type(value) is np.ndarray and not value.dtype.hasobject and not value.dtype.names:
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         _feed_array(sha, value)
         return
-    if isinstance(value, (str, bytes, Number, np.generic)):
+    if type(value) not in _CONTAINERS and isinstance(value, (str, bytes, Number, np.generic)):
         sha.update(_as_text(value))
         return
     if id(value) in parents:
@@ -85,10 +86,7 @@ def _feed(sha, value, parents, known):
     elif isinstance(value, CodeType):
         _feed(sha, (value.co_code, value.co_consts, value.co_names), inside, known)
     elif isinstance(value, np.ndarray) and value.dtype.names:
-        # Field by field: what lies between them, as in the nodes of trees, is no value.
         _feed(sha, {name: value[name] for name in value.dtype.names}, inside, known)
-    elif isinstance(value, np.ndarray) and value.dtype != object:
-        _feed_array(sha, value)
     elif hasattr(value, "untyped_storage"):
         _feed(sha, value.detach().cpu().numpy(), inside, known)
     elif hasattr(value, "state_dict"):
@@ -122,9 +120,29 @@ def _as_text(value):
 
 
 def _feed_array(sha, value):
-    """Feed an array of numbers or texts into a hash."""
+    """Feed an array into a hash, by its values."""
+    if value.dtype.names:
+        # What lies between the fields, as in the nodes of trees, is no value.
+        value = value.astype(_packed(value.dtype))
+        sha.update(_fields(value.dtype))
     sha.update(f"{value.dtype.str}{value.shape}".encode())
     sha.update(np.ascontiguousarray(value).data)
+
+
+@lru_cache(maxsize=100)
+def _packed(dtype):
+    """Return a dtype whose fields follow each other without gaps."""
+    if dtype.subdtype is not None:
+        return np.dtype((_packed(dtype.base), dtype.shape))
+    if dtype.names is None:
+        return dtype
+    return np.dtype([(name, _packed(dtype[name])) for name in dtype.names])
+
+
+@lru_cache(maxsize=100)
+def _fields(dtype):
+    """Return what is hashed of the names and types of fields."""
+    return repr(dtype.descr).encode()
 
 
 def _feed_estimator(sha, value, parents, known):

@@ -6,12 +6,18 @@ import numpy as np
 GONE = None
 
 # An odd number, by which hashes are spread: those of whole numbers lie side by side.
-_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+_SPREAD = 0x9E3779B97F4A7C15
+_LARGEST = 2**64 - 1
 
 
 def _hashes(keys):
     """Return a number of 64 bits for each key, equal for equal keys."""
-    return np.fromiter(map(hash, keys), np.int64, len(keys)).view(np.uint64) * _SPREAD
+    return np.fromiter(map(hash, keys), np.int64, len(keys)).view(np.uint64) * np.uint64(_SPREAD)
+
+
+def _hash(key):
+    """Return the number of one key."""
+    return np.uint64(hash(key) * _SPREAD & _LARGEST)
 
 
 class Lookup:
@@ -54,6 +60,9 @@ class Lookup:
         counts : ndarray of int of shape (n_asked,)
             How many rows each has; 0 for unknown keys.
         """
+        if len(asked) == 1:
+            rows = self._find_one(keys, asked[0])
+            return np.array(rows, dtype=np.intp), np.array([len(rows)])
         wanted = _hashes(asked)
         first = np.searchsorted(self._hashes, wanted)
         rows = self._alone(wanted, first)
@@ -66,6 +75,17 @@ class Lookup:
         ]
         counts = np.fromiter(map(len, owned), np.intp, len(owned))
         return np.array([row for own in owned for row in own], dtype=np.intp), counts
+
+    def _find_one(self, keys, key):
+        """Return the rows of one key."""
+        wanted, found = _hash(key), []
+        for place in range(int(np.searchsorted(self._hashes, wanted)), len(self._hashes)):
+            if self._hashes[place] != wanted:
+                break
+            row = int(self._rows[place])
+            if row >= 0 and keys[row] == key:
+                found.append(row)
+        return sorted(found)
 
     def _alone(self, wanted, first):
         """Return the row of each hash, None unless each is there, and in one place only."""
@@ -103,6 +123,9 @@ class Lookup:
             Numbers of rows.
         """
         numbers = [row for row in gone.tolist() if keys[row] is not GONE]
+        if len(numbers) == 1:
+            self._erase_one(numbers[0], _hash(keys[numbers[0]]))
+            return
         hashes = _hashes([keys[row] for row in numbers])
         places = self._places(hashes, np.array(numbers, dtype=np.intp))
         if not len(places):
@@ -112,10 +135,23 @@ class Lookup:
         before, after = places[begins] - 1, places[ends] + 1
         low = np.where(before < 0, np.uint64(0), self._hashes[before])
         past = after == len(self._hashes)
-        high = np.where(past, np.uint64(2**64 - 1), self._hashes[np.where(past, 0, after)])
+        high = np.where(past, np.uint64(_LARGEST), self._hashes[np.where(past, 0, after)])
         halfway = low + (high - low) // np.uint64(2)
         self._hashes[places] = halfway[np.cumsum(begins) - 1]
         self._rows[places] = -1
+
+    def _erase_one(self, row, wanted):
+        """Remove the hash of one row."""
+        end = len(self._hashes) - 1
+        place = int(np.searchsorted(self._hashes, wanted))
+        while place <= end and self._hashes[place] == wanted:
+            if self._rows[place] == row:
+                low = int(self._hashes[place - 1]) if place else 0
+                high = int(self._hashes[place + 1]) if place < end else _LARGEST
+                self._hashes[place] = low + (high - low) // 2
+                self._rows[place] = -1
+                return
+            place += 1
 
     def _places(self, hashes, rows):
         """Return where rows of known hashes stand, in ascending order."""

@@ -41,6 +41,8 @@ def by_block(objective, solvers, V, method):
     """Apply a method of the solvers to the free parameters of every block of V."""
     free = free_parameters(objective)
     blocks = V.reshape(len(V), -1, objective.hessian_shape[1])
+    if len(free) == blocks.shape[2]:
+        free = slice(None)
     result = np.zeros_like(blocks)
     for block in range(blocks.shape[1]):
         solver = solvers[min(block, len(solvers) - 1)]
