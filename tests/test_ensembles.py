@@ -633,3 +633,16 @@ def test_a_prediction_and_its_classes_belong_together_during_a_request():
         watching.result()
     assert seen
     assert all(n_classes == n_columns for n_classes, n_columns in seen)
+
+
+def test_an_edit_of_any_model_inside_is_noticed_at_the_next_request():
+    model = SISAEnsemble(Ridge(), n_shards=4, random_state=0).fit(X, Y).partial_forget([0])
+    for inner in model.estimator_.estimators_:
+        kept = inner.coef_[0]
+        inner.coef_[0] += 1
+        with pytest.raises(ValueError, match="was changed by other means"):
+            model.partial_forget([1])
+        inner.coef_[0] = kept
+    receipts = model.partial_forget([1]).receipts_
+    assert receipts[-1].model_digest_before == receipts[0].model_digest_after
+    assert receipts[-1].model_digest_after == model_digest(model.estimator_)

@@ -93,10 +93,10 @@ def linear_case(name, model, y, X, n_requests):
     # The first request copies X and makes the Hessian.
     unlearner.partial_forget([0])
     bare.forget(np.array([0]))
-    times = [
-        (cpu_ms(lambda: unlearner.partial_forget([i])), cpu_ms(lambda: bare.forget(np.array([i]))))
-        for i in range(1, n_requests + 1)
-    ]
+    times = []
+    for i in range(1, n_requests + 1):
+        request = cpu_ms(lambda i=i: unlearner.partial_forget([i]))
+        times.append((request, cpu_ms(lambda i=i: bare.forget(np.array([i])))))
     request, arithmetic = np.median(times, axis=0).tolist()
     theta = np.append(unlearner.estimator_.coef_, unlearner.estimator_.intercept_)
     return {

@@ -8,7 +8,6 @@ from numbers import Integral
 import numpy as np
 from sklearn.base import BaseEstimator
 
-
 # What most parameters are; no estimators, and not to be changed in place.
 _PLAIN = {type(None), str, bool, int, float}
 

@@ -61,7 +61,7 @@ def _state(value):
     state = value.__getstate__()
     if not isinstance(state, dict):
         return state
-    return {name: state[name] for name in state.keys() & attributes.keys()}
+    return {name: part for name, part in state.items() if name in attributes}
 
 
 def _feed(sha, value, parents, known):
@@ -152,17 +152,19 @@ def _feed_estimator(sha, value, parents, known):
         return
     own = hashlib.sha256() if parents else sha
     inside = (*parents, id(value))
-    own.update(type(value).__name__.encode())
-    state = _state(value)
+    state, texts = _state(value), [type(value).__name__]
     if isinstance(state, dict):
-        for name, text in _in_order(tuple(state)):
-            own.update(text)
+        for name in _in_order(tuple(state)):
             part = state[name]
             if type(part) in _PLAIN:
-                own.update(_as_text(part))
-            else:
-                _feed(own, part, inside, known)
+                texts.append(f"{name!r}{type(part).__name__}:{part!r}")
+                continue
+            own.update(("".join(texts) + repr(name)).encode())
+            texts.clear()
+            _feed(own, part, inside, known)
+        own.update("".join(texts).encode())
     else:
+        own.update(texts[0].encode())
         _feed(own, state, inside, known)
     if parents:
         known[id(value)] = own.digest()
@@ -171,8 +173,8 @@ def _feed_estimator(sha, value, parents, known):
 
 @lru_cache(maxsize=1000)
 def _in_order(names):
-    """Return the attributes that count in a fixed order, each with what is hashed of its name."""
-    return [(name, repr(name).encode()) for name in sorted(set(names) - _NOT_THE_MODEL, key=repr)]
+    """Return the names of the attributes that count in a fixed order."""
+    return sorted(set(names) - _NOT_THE_MODEL, key=repr)
 
 
 def _is_importable(function):
