@@ -58,18 +58,24 @@ def encoded(value):
 
 def all_encoded(values):
     """Return what :func:`encoded` does for each of many values, sooner where they are alike."""
+    texts = _texts(values)
+    return list(map(encoded, values)) if texts is None else [text.encode() for text in texts]
+
+
+def _texts(values):
+    """Return encodings as ASCII texts, None where that can't be done for all values alike."""
     kinds = set(map(type, values))
     if kinds == {str}:
-        return [b"s" + value.encode("utf-8", "surrogatepass") for value in values]
+        return ["s" + value for value in values] if "".join(values).isascii() else None
     if kinds == {int}:
-        return [b"n%d" % value for value in values]
-    if kinds == {tuple} and len(set(map(len, values))) == 1 and values[0]:
-        columns = [
-            [b"%d:%b" % (len(part), part) for part in all_encoded(column)]
-            for column in zip(*values, strict=True)
-        ]
-        return [b"t" + b"".join(parts) for parts in zip(*columns, strict=True)]
-    return [encoded(value) for value in values]
+        return [f"n{value}" for value in values]
+    if kinds != {tuple} or len(set(map(len, values))) > 1 or not values[0]:
+        return None
+    columns = [_texts(column) for column in zip(*values, strict=True)]
+    if any(column is None for column in columns):
+        return None
+    columns = [[f"{len(text)}:{text}" for text in column] for column in columns]
+    return ["t" + "".join(parts) for parts in zip(*columns, strict=True)]
 
 
 def _in_utc(value):

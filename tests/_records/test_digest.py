@@ -78,7 +78,9 @@ def test_a_digest_changes_with_every_field_of_a_tree_and_not_with_what_lies_betw
     values = second.estimators_[1].tree_.value
     values[0, 0, 0] = np.nextafter(values[0, 0, 0], 2)
     assert model_digest(first) != model_digest(second)
-    gaps = np.zeros(2, dtype={"names": ["a", "b"], "formats": ["u1", "f8"], "itemsize": 24})
+    gaps = np.zeros(
+        2, dtype={"names": ["a", "b"], "formats": ["u1", "f8"], "offsets": [0, 8], "itemsize": 24}
+    )
     same = gaps.copy()
     same.view(np.uint8)[3] = 1
     other = gaps.copy()
