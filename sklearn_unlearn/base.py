@@ -447,6 +447,12 @@ class BaseUnlearner(
         ValueError
             If the request is empty or invalid, or leaves too little to train on; if
             ``estimator_``, or a parameter that acts in ``fit`` alone, was changed since.
+
+        Notes
+        -----
+        Each request reads all of ``estimator_`` once, estimators inside it included, to see that
+        it is what ``fit`` or the last request left. For the receipt, only those estimators are
+        read that the request has made anew.
         """
         return self._request(X_ids, unknown=unknown)
 
