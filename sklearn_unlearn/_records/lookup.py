@@ -1,5 +1,8 @@
 """Which rows have which key: a sorted table of hashes beside the list of keys."""
 
+from itertools import repeat
+from operator import is_
+
 import numpy as np
 
 # Key of a row that is forgotten; no id is None.
@@ -36,7 +39,8 @@ class Lookup:
     def __init__(self, keys):
         hashes = _hashes(keys)
         order = np.argsort(hashes)
-        if GONE in keys:
+        # Not ``in``, which would ask ids of any kind whether they equal None.
+        if any(map(is_, keys, repeat(GONE))):
             order = order[[keys[row] is not GONE for row in order.tolist()]]
         self._hashes = hashes[order]
         self._rows = order.astype(np.int32 if len(keys) < 2**31 else np.int64)
