@@ -350,12 +350,13 @@ class PUMAUnlearner(ObjectiveUnlearner):
             )
 
     def _check_unchanged(self):
-        super()._check_unchanged()
+        digests = super()._check_unchanged()
         if self.reweight is not None and not self._source.is_possible:
             raise ValueError(
                 f"reweight={self.reweight!r} was set after a fit that held no rows out, so that "
                 "there is nothing to measure performance on. Fit anew, or set reweight=None."
             )
+        return digests
 
     @serial
     def influence(self, X_ids: Ids | None = None) -> np.ndarray:

@@ -651,3 +651,16 @@ def test_a_parameter_that_can_not_act_on_the_inner_model_is_named_in_a_warning(m
     y = X[:, 0] if is_regressor(model) else NAMES
     with pytest.warns(UserWarning, match=f"^{name} of .* can't act on"):
         model.fit(X, y)
+
+
+def test_an_edit_of_any_model_inside_is_noticed_at_the_next_request():
+    model = SISAEnsemble(Ridge(), n_shards=4, random_state=0).fit(X, Y).partial_forget([0])
+    for inner in model.estimator_.estimators_:
+        kept = inner.coef_[0]
+        inner.coef_[0] += 1
+        with pytest.raises(ValueError, match="was changed by other means"):
+            model.partial_forget([1])
+        inner.coef_[0] = kept
+    receipts = model.partial_forget([1]).receipts_
+    assert receipts[-1].model_digest_before == receipts[0].model_digest_after
+    assert receipts[-1].model_digest_after == model_digest(model.estimator_)

@@ -89,14 +89,7 @@ CHOICES = {
 
 def _ids_by_row(model):
     """Return the id of each row that a model holds."""
-    owned = model._subjects._rows_of
-    if owned is None:
-        return dict(enumerate(model._subjects.keys))
-    return {
-        row: key
-        for key, numbers in owned.items()
-        for row in (numbers if isinstance(numbers, list) else [numbers])
-    }
+    return dict(zip(*model._subjects.remaining(), strict=True))
 
 
 def _trained(ledger, model, rng, place):

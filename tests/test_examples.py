@@ -139,6 +139,16 @@ def test_linear_forgetting(tmp_path):
     assert "refit/naive" in run(tmp_path, "benchmarks/linear_forgetting.py", "--max-rows", "1000")
 
 
+def test_fixed_costs(tmp_path):
+    figures = json.loads(run(tmp_path, "benchmarks/fixed_costs.py", "--json", "--small"))
+    ridge, logistic = figures["linear"]
+    assert ridge["distance"] < 1e-9
+    assert logistic["distance"] < 1e-3
+    assert all(case["rows_retrained"] > 0 for case in figures["ensembles"])
+    assert all(case["covered"] for case in figures["ids"])
+    assert figures["look_up"]["n_subjects"] == figures["look_up"]["n_ids"]
+
+
 @pytest.mark.slow
 def test_reweighting(tmp_path):
     figures = json.loads(run(tmp_path, "benchmarks/reweighting.py", "--json", "--seeds", "1"))

@@ -2,7 +2,7 @@
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, eigh, qr
-from scipy.linalg.lapack import dpocon
+from scipy.linalg.lapack import dpocon, dpotrf, dpotrs
 from scipy.sparse.linalg import LinearOperator, cg
 
 EPS = np.finfo(float).eps
@@ -95,7 +95,7 @@ class SymmetricSolver:
         """
         if self._factor is not None:
             scale = self._scale[:, None]
-            return scale * cho_solve(self._factor, scale * rhs)
+            return scale * dpotrs(self._factor, scale * rhs, lower=True)[0]
         reduced = rhs[self._rest] - self._cross.T @ self._eliminate(rhs[self._fixed])
         rest = self._range @ ((self._range.T @ reduced) / self._values[:, None])
         rest -= self._null @ (self._null.T @ rest)
@@ -103,6 +103,11 @@ class SymmetricSolver:
         solution[self._rest] = rest
         solution[self._fixed] = self._eliminate(rhs[self._fixed] - self._cross @ rest)
         return solution
+
+    @property
+    def is_blind(self):
+        """True if there are parameters that change no prediction."""
+        return self._factor is None and bool(self._null.shape[1])
 
     def null_part(self, theta):
         """Return the part of parameters that the matrix is blind to.
@@ -119,7 +124,7 @@ class SymmetricSolver:
             that were forgotten can have put it there.
         """
         blind = np.zeros_like(theta)
-        if self._factor is None and self._null.shape[1]:
+        if self.is_blind:
             rest = self._null @ (self._null.T @ theta[self._rest])
             blind[self._rest] = rest
             blind[self._fixed] = -self._eliminate(self._cross @ rest)
@@ -131,13 +136,12 @@ def _regular_factor(matrix):
 
     The factor is None if the matrix is singular to working precision.
     """
-    try:
-        factor = cho_factor(matrix, lower=True)
-    except np.linalg.LinAlgError:
-        return None, 0.0
     if not len(matrix):
-        return factor, 1.0
-    rcond, _ = dpocon(factor[0], np.abs(matrix).sum(axis=0).max(), uplo="L")
+        return matrix, 1.0
+    factor, failed = dpotrf(matrix, lower=True, clean=False)
+    if failed:
+        return None, 0.0
+    rcond, _ = dpocon(factor, np.abs(matrix).sum(axis=0).max(), uplo="L")
     return (factor if rcond > len(matrix) * EPS * 10 else None), rcond
 
 

@@ -43,6 +43,7 @@ from sklearn_unlearn._inner.pipelines import (
     out_of_reach,
 )
 from sklearn_unlearn._inner.skorch import adapted, fitted_adapted, holds_rows_out
+from sklearn_unlearn._records.altered import altered
 from sklearn_unlearn._records.fingerprint import check_same_rows, guarded
 from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn._records.rows import copy_rows, count_rows, take_rows
@@ -248,6 +249,9 @@ class ObjectiveUnlearner(BaseUnlearner):
         """
         check_is_fitted(self)
         self._settle()
+        return self._bound_objective()
+
+    def _bound_objective(self):
         return self._objective.bound(last_step(self.estimator_), self._settings())
 
     def _draw_seeds(self, inner, frozen):
@@ -287,7 +291,7 @@ class ObjectiveUnlearner(BaseUnlearner):
 
     def _forget(self, rows, context):
         self._check_params()
-        objective, source = self.objective(), self._source
+        objective, source = self._bound_objective(), self._source
         check_same_rows(objective.rows, self._fingerprint)
         if self._settings() != Settings():
             # They may have been set since fit.
@@ -349,7 +353,7 @@ class ObjectiveUnlearner(BaseUnlearner):
             "_doubts": found,
             "_unchecked": False,
             "_fingerprint": None,
-        }, replace(
+        }, altered(
             outcome,
             n_rows_retrained=carried.n_rows if anew else outcome.n_rows_retrained,
             retrained_parts=tuple(fitted_steps(carried.features.transformers.steps))

@@ -4,6 +4,7 @@ from copy import copy
 
 import numpy as np
 
+from sklearn_unlearn._records.altered import altered
 from sklearn_unlearn._records.rows import writable
 
 
@@ -52,9 +53,7 @@ class WeightedRows:
 
     def without(self, rows):
         """Return the rows without some, which are given by number."""
-        new = copy(self)
-        new.excluded = np.concatenate([self.excluded, rows])
-        return new
+        return altered(self, excluded=np.concatenate([self.excluded, rows]))
 
     def training_on(self, numbers):
         """Return the rows with none but those of given numbers trained on."""

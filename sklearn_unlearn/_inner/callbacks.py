@@ -31,6 +31,13 @@ except ImportError:
         return method
 
 
+def watched(estimator, task_name):
+    """Return the task of a request: one that nobody watches, if the estimator has no callbacks."""
+    if not getattr(estimator, "_skl_callbacks", None):
+        return _NoContext()
+    return estimator._init_callback_context(task_name=task_name, max_subtasks=None)
+
+
 class Progress:
     """A task of an estimator, which its callbacks watch.
 
@@ -72,4 +79,4 @@ class Progress:
         context.call_on_fit_task_end(estimator=self.estimator)
 
 
-__all__ = ["CallbackSupportMixin", "Progress", "with_callbacks"]
+__all__ = ["CallbackSupportMixin", "Progress", "watched", "with_callbacks"]

@@ -89,7 +89,7 @@ def check_keys(keys, source):
     _check_floats(odd, source)
 
 
-def check_twins(unknown, is_known):
+def check_twins(unknown, are_known):
     """Refuse dates where the moments at which they begin are known, and the reverse.
 
     Parameters
@@ -97,15 +97,16 @@ def check_twins(unknown, is_known):
     unknown : list
         Keys that were not found.
 
-    is_known : callable
-        Tells whether a key is known.
+    are_known : callable
+        Tells which keys of a list are known.
 
     Raises
     ------
     ValueError
         If one is known under its other type.
     """
-    if any(twin is not key and is_known(twin) for key in unknown for twin in [_twin(key)]):
+    twins = [twin for key in unknown for twin in [_twin(key)] if twin is not key]
+    if twins and any(are_known(twins)):
         raise ValueError(f"An id was not found, but is known as the other kind. {_ONE_KIND}")
 
 

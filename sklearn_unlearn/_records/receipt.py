@@ -6,15 +6,14 @@ import json
 import math
 import secrets
 from copy import copy
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, datetime
-from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
 import sklearn
 
-from sklearn_unlearn._records.encoding import encoded
+from sklearn_unlearn._records.encoding import all_encoded
 from sklearn_unlearn._records.keys import as_keys, check_keys, check_twins
 from sklearn_unlearn._records.receipt_fields import check_fields
 from sklearn_unlearn._version import __version__
@@ -27,6 +26,8 @@ VERSIONS = {
     "scikit-learn": sklearn.__version__,
     "numpy": np.__version__,
 }
+
+_ENCODER = json.JSONEncoder(sort_keys=True, allow_nan=False)
 
 # Bytes of a subject's digest: enough that no two subjects share one.
 DIGEST_SIZE = 16
@@ -308,11 +309,7 @@ class ForgetReceipt:
         str
             One object, its names sorted. Numbers that JSON lacks are texts, such as "inf".
         """
-        record = {
-            name: repr(value) if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in self.to_dict().items()
-        }
-        return json.dumps(record, sort_keys=True, allow_nan=False)
+        return _as_json(vars(self))
 
     def digest(self) -> str:
         """Return a digest of this receipt, the same with and without salt.
@@ -325,7 +322,7 @@ class ForgetReceipt:
         str
             SHA-256 of the JSON of ``without_salt()``, in hexadecimal.
         """
-        return hashlib.sha256(self.without_salt().to_json().encode()).hexdigest()
+        return hashlib.sha256(_as_json(self._without_salt()).encode()).hexdigest()
 
     def follows(self, previous):
         """Tell whether a receipt is the one written before this one, and unchanged.
@@ -371,7 +368,7 @@ class ForgetReceipt:
         keys = _checked_keys(X_ids)
         if request_digest(subject_digests(keys, self.salt), self.salt) == self.request_digest:
             return True
-        check_twins(keys, self._was_forgotten)
+        check_twins(keys, self._were_forgotten)
         return False
 
     def covers(self, X_id):
@@ -400,14 +397,14 @@ class ForgetReceipt:
                 "Read what its to_json() returned at the time of the request by from_json."
             )
         keys = _checked_keys([X_id])
-        if self._was_forgotten(keys[0]):
+        if self._were_forgotten(keys)[0]:
             return True
-        check_twins(keys, self._was_forgotten)
+        check_twins(keys, self._were_forgotten)
         return False
 
-    def _was_forgotten(self, key):
-        """Tell whether a key is that of a subject of the request."""
-        return subject_digests([key], self.salt)[0] in self.subject_digests
+    def _were_forgotten(self, keys):
+        """Tell which keys are those of subjects of the request."""
+        return [digest in self.subject_digests for digest in subject_digests(keys, self.salt)]
 
     def without_salt(self) -> Self:
         """Return the receipt without its salt and what could be tried out.
@@ -417,15 +414,19 @@ class ForgetReceipt:
         ForgetReceipt
             A receipt from which neither ids nor the model before can be found by trying.
         """
+        return self if self.salt is None else type(self)(**self._without_salt())
+
+    def _without_salt(self):
+        """Return the fields of the receipt without its salt and what could be tried out."""
         if self.salt is None:
-            return self
-        return replace(
-            self,
-            salt=None,
-            subject_digests=(),
-            model_digest_before=keyed_digest(self.model_digest_before, self.salt),
-            model_digest_after=keyed_digest(self.model_digest_after, self.salt),
-        )
+            return vars(self)
+        return {
+            **vars(self),
+            "salt": None,
+            "subject_digests": (),
+            "model_digest_before": keyed_digest(self.model_digest_before, self.salt),
+            "model_digest_after": keyed_digest(self.model_digest_after, self.salt),
+        }
 
     def _check_salt(self):
         """Raise if the key of the digests is gone."""
@@ -434,6 +435,16 @@ class ForgetReceipt:
                 "This receipt has no salt: it was stored with its model. "
                 "Read what its to_json() returned at the time of the request by from_json."
             )
+
+
+def _as_json(record):
+    """Return the fields of a receipt as JSON; numbers that JSON lacks are texts."""
+    odd = {
+        name: repr(value)
+        for name, value in record.items()
+        if isinstance(value, float) and not math.isfinite(value)
+    }
+    return _ENCODER.encode({**record, **odd})
 
 
 def write_receipt(keys, previous, params, **entries):
@@ -476,71 +487,16 @@ def write_receipt(keys, previous, params, **entries):
     )
 
 
-def verify_chain(receipts, *, last_digest=None):
-    """Tell whether receipts are all those of a model since ``fit``, in order and unchanged.
-
-    Whoever knows the salts can write another chain that fits together. To rule this out,
-    give the ``digest()`` of each receipt to somebody else at the time of the request; it
-    tells nothing about who was forgotten.
-
-    Parameters
-    ----------
-    receipts : list of ForgetReceipt
-        All receipts of a model, the oldest first, as read from your records: those with
-        salt.
-
-    last_digest : str, default=None
-        ``digest()`` of the last receipt, noted elsewhere. Without it, receipts missing at
-        the end are not found, nor a change of the last one.
-
-    Returns
-    -------
-    bool
-        True if each receipt names the one before it as it is.
-
-    Raises
-    ------
-    TypeError
-        If one is no receipt.
-
-    ValueError
-        If a receipt has no salt, because it was pickled with its model.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_diabetes
-    >>> from sklearn.linear_model import Ridge
-    >>> from sklearn_unlearn import PUMAUnlearner, verify_chain
-    >>> model = PUMAUnlearner(Ridge()).fit(*load_diabetes(return_X_y=True))
-    >>> receipts = model.partial_forget([3]).partial_forget([14]).receipts_
-    >>> verify_chain(receipts), verify_chain(receipts[1:])
-    (True, False)
-    """
-    receipts = list(receipts)
-    odd = {type(each).__name__ for each in receipts if not isinstance(each, ForgetReceipt)}
-    if odd:
-        raise TypeError(
-            f"verify_chain takes a list of ForgetReceipt; got {', '.join(sorted(odd))} in it. Read "
-            "texts with ForgetReceipt.from_json and dicts with ForgetReceipt.from_dict first."
-        )
-    whole = all(
-        after.follows(before)
-        and request_digest(after.subject_digests, after.salt) == after.request_digest
-        for before, after in pairwise([None, *receipts])
-    )
-    end = receipts[-1].digest() if receipts else None
-    return whole and (last_digest is None or last_digest == end)
-
-
 def subject_digests(keys, salt):
     """Return a keyed digest of each id, sorted; equal ids have equal ones."""
     blank = hashlib.blake2b(key=salt.encode(), digest_size=DIGEST_SIZE)
     digests = []
-    for key in keys:
+    for text in all_encoded(keys):
         mac = blank.copy()
-        mac.update(encoded(key))
+        mac.update(text)
         digests.append(mac.hexdigest())
-    return tuple(sorted(digests))
+    digests.sort()
+    return tuple(digests)
 
 
 def request_digest(digests, salt):

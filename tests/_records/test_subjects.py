@@ -18,7 +18,7 @@ from sklearn.linear_model import Ridge
 from sklearn.naive_bayes import GaussianNB
 
 from sklearn_unlearn import PUMAUnlearner, SISAEnsemble, UnknownIdError, partial_forget
-from sklearn_unlearn._records.encoding import encoded
+from sklearn_unlearn._records.encoding import all_encoded, encoded
 from sklearn_unlearn._records.keys import as_keys
 from sklearn_unlearn._records.subjects import SubjectIndex
 
@@ -509,3 +509,12 @@ def test_new_ids_that_are_known_are_counted_but_not_printed():
     with pytest.raises(ValueError, match="2 of 2 new") as caught:
         index.new_keys(2, frame, None, None)
     assert "secret" not in str(caught.value)
+
+
+ALIKE = (st.text(), st.integers(), st.tuples(st.text(), st.integers()), ANY)
+
+
+@given(st.one_of(*(st.lists(kind, max_size=5) for kind in ALIKE)))
+def test_many_ids_are_encoded_as_each_alone(ids):
+    keys = as_keys(ids)
+    assert all_encoded(keys) == [encoded(key) for key in keys]

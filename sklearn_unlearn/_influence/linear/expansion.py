@@ -6,8 +6,12 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.extmath import safe_sparse_dot
 
+from sklearn_unlearn._records.altered import altered
+
 # Where a feature's sum of squares falls below this share of what it was, all is measured anew.
 MIN_SHARE = 1e-6
+
+SQRT_HALF = 0.5**0.5
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,9 @@ class Expansion:
 
     measured : bool, default=True
         False if value and gradient were carried along a step, not summed over rows.
+
+    is_settled : bool, default=False
+        True if the reference, and what it is for the mass, are powers of two.
     """
 
     value: np.ndarray
@@ -51,6 +58,7 @@ class Expansion:
     mass: np.ndarray | None = None
     drift: float = 0.0
     measured: bool = True
+    is_settled: bool = False
 
     @classmethod
     def zeros(cls, n_groups, theta_shape, hessian_shape=None):
@@ -99,6 +107,31 @@ class Expansion:
         for block, matrix in enumerate(self.hessian[group]):
             matrix += gram(Z, curvature[:, block])
 
+    def less(self, left, share):
+        """Return the expansion without some rows.
+
+        Parameters
+        ----------
+        left : Expansion
+            Theirs.
+
+        share : float
+            Their share of the weight.
+
+        Returns
+        -------
+        Expansion
+            Of the others, from the same reference.
+        """
+        return altered(
+            self,
+            value=self.value - left.value,
+            gradient=self.gradient - left.gradient,
+            hessian=self.hessian - left.hessian,
+            mass=np.array([self.mass[0] - left.mass[0], self.mass[1]]),
+            drift=self.drift + share,
+        )
+
     def diagonal(self):
         """Return the diagonal of the Hessian, of shape (n_groups, n_blocks, d)."""
         return np.diagonal(self.hessian, axis1=-2, axis2=-1)
@@ -113,10 +146,10 @@ class Expansion:
         How large sums once were guards against rounding, for which powers of two will do: their
         difference from the sums of now is no row's.
         """
-        if self.reference is None:
+        if self.reference is None or self.is_settled:
             return self
         mass = np.array([self.mass[0], power_of_two(self.mass[1])])
-        return replace(self, reference=power_of_two(self.reference), mass=mass)
+        return replace(self, reference=power_of_two(self.reference), mass=mass, is_settled=True)
 
     def bend(self, step):
         """Return the change of the gradient along a step, of the gradient's shape."""
@@ -125,7 +158,7 @@ class Expansion:
         if n_blocks == len(flat):
             bent = np.einsum("gbij,bj->gbi", self.hessian, flat)
         else:
-            bent = np.einsum("gij,bj->gbi", self.hessian[:, 0], flat)
+            bent = flat @ self.hessian[:, 0].swapaxes(1, 2)
         return bent.reshape(self.gradient.shape)
 
     def rescaled(self, scale, shift):
@@ -140,23 +173,22 @@ class Expansion:
             hessian=whole @ self.hessian @ whole.T,
             reference=self.reference * np.diag(whole) ** 2,
             mass=self.mass * scale**2,
+            is_settled=False,
         )
 
 
 def power_of_two(values):
     """Return the powers of two that are nearest to values; zero for those below 0."""
     values = np.asarray(values, dtype=float)
-    found = np.zeros_like(values)
-    positive = values > 0
-    found[positive] = np.exp2(np.round(np.log2(values[positive])))
-    return found
+    mantissa, exponent = np.frexp(values)
+    return np.where(values > 0, np.ldexp(1.0, exponent - (mantissa < SQRT_HALF)), 0.0)
 
 
 def sum_of_squares(Z, weights):
     """Return the weighted sum of squares of each feature."""
     if sparse.issparse(Z):
         return Z.power(2).T @ weights
-    return np.einsum("np,np,n->p", Z, Z, weights)
+    return weights @ np.square(Z)
 
 
 def gram(Z, d):
@@ -191,8 +223,10 @@ def pull_back(Z, slopes):
     ndarray of shape (n_outputs, n_features + 1)
         Sum over rows, the intercept last.
     """
-    coef = safe_sparse_dot(Z.T, slopes, dense_output=True).T
-    return np.hstack([coef, slopes.sum(axis=0)[:, None]])
+    gradient = np.empty((slopes.shape[1], Z.shape[1] + 1))
+    gradient[:, :-1] = safe_sparse_dot(Z.T, slopes, dense_output=True).T
+    gradient[:, -1] = slopes.sum(axis=0)
+    return gradient
 
 
 def push_forward(Z, V):
@@ -213,5 +247,6 @@ def push_forward(Z, V):
     """
     if len(V) <= 3 and not sparse.issparse(Z):
         # A matrix product with so few columns costs more than one product for each.
-        return np.column_stack([Z @ v[:-1] + v[-1] for v in V])
+        columns = [Z @ v[:-1] + v[-1] for v in V]
+        return columns[0][:, None] if len(V) == 1 else np.column_stack(columns)
     return safe_sparse_dot(Z, V[:, :-1].T, dense_output=True) + V[:, -1]

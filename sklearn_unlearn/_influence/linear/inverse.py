@@ -12,9 +12,11 @@ def block_solvers(objective):
     """Return one solver per block of the Hessian; blocks share one where they are equal."""
     e, free, q = objective.expansion, free_parameters(objective), objective.theta.shape[1]
     n_blocks, d, _ = objective.hessian_shape
-    factors = objective.factors()[:, :n_blocks, None]
-    hessian = (factors[..., None] * e.hessian).sum(axis=0)
-    reference = (factors * e.reference).sum(axis=0)
+    hessian, reference = e.hessian[0], e.reference[0]
+    if objective.is_grouped:
+        factors = objective.factors()[:, :n_blocks, None]
+        hessian = (factors[..., None] * e.hessian).sum(axis=0)
+        reference = (factors * e.reference).sum(axis=0)
     penalty = objective.penalty().reshape(-1, d)
     if (penalty == penalty[0]).all():
         penalty = penalty[:1]
@@ -24,11 +26,14 @@ def block_solvers(objective):
     solvers = []
     for block in range(max(n_blocks, len(penalty))):
         data, l2 = min(block, n_blocks - 1), penalty[min(block, len(penalty) - 1)]
-        matrix = hessian[data] + np.diag(l2)
+        matrix = hessian[data].copy()
+        matrix.flat[:: d + 1] += l2
         if _is_open_to_shifts(objective):
             matrix += _gauge(objective, matrix)
         scale = (reference[data] + l2)[free]
-        solvers.append(SymmetricSolver(matrix[np.ix_(free, free)], scale, intercepts))
+        if len(free) < d:
+            matrix = matrix[np.ix_(free, free)]
+        solvers.append(SymmetricSolver(matrix, scale, intercepts))
     return solvers
 
 
@@ -36,6 +41,8 @@ def by_block(objective, solvers, V, method):
     """Apply a method of the solvers to the free parameters of every block of V."""
     free = free_parameters(objective)
     blocks = V.reshape(len(V), -1, objective.hessian_shape[1])
+    if len(free) == blocks.shape[2]:
+        free = slice(None)
     result = np.zeros_like(blocks)
     for block in range(blocks.shape[1]):
         solver = solvers[min(block, len(solvers) - 1)]

@@ -6,6 +6,7 @@ predictions, with coefficients that stay zero: steps move it together with them.
 :class:`LinearProblem` is scaled to sums over rows.
 """
 
+import math
 from copy import copy
 from dataclasses import replace
 
@@ -14,11 +15,11 @@ import numpy as np
 from sklearn_unlearn._influence.linear.class_weights import ClassWeights
 from sklearn_unlearn._influence.linear.expansion import (
     Expansion,
-    power_of_two,
     pull_back,
     push_forward,
 )
 from sklearn_unlearn._influence.linear.inverse import block_solvers, by_block, solve_by_products
+from sklearn_unlearn._influence.linear.layout import make_layout
 from sklearn_unlearn._influence.linear.leave_one_out import self_influence
 from sklearn_unlearn._influence.linear.passes import (
     add_rows,
@@ -35,6 +36,7 @@ from sklearn_unlearn._influence.linear.problem import (
 from sklearn_unlearn._influence.linear.projection import projected
 from sklearn_unlearn._influence.linear.steps import arrive
 from sklearn_unlearn._influence.objective import Objective
+from sklearn_unlearn._records.altered import altered
 from sklearn_unlearn._records.rows import RowStore, batches
 
 # A dense Hessian of up to 4,000 parameters is kept; beyond, only its products are used.
@@ -89,7 +91,7 @@ class LinearObjective(Objective):
         )
         self.expansion = None
         self.is_reweighted = False
-        self._solvers = None
+        self._solvers = self._layout_of = None
 
     @staticmethod
     def make_rows(X, features):
@@ -122,13 +124,13 @@ class LinearObjective(Objective):
         return self.class_weights.n_rows
 
     @property
-    def _is_grouped(self):
+    def is_grouped(self):
         """True if the expansion is kept per class, as balanced class weights need."""
         return self.class_weights.balanced and self.keeps_hessian
 
     def factors(self):
         """Return what each group of the expansion is multiplied by."""
-        return self.class_weights.factors() if self._is_grouped else np.ones((1, 1))
+        return self.class_weights.factors() if self.is_grouped else np.ones((1, 1))
 
     @property
     def hessian_shape(self):
@@ -143,16 +145,23 @@ class LinearObjective(Objective):
     def keeps_hessian(self):
         """True if the Hessian is small enough to be kept."""
         groups = self.class_weights.n_classes if self.class_weights.balanced else 1
-        return groups * np.prod(self.hessian_shape) <= MAX_HESSIAN_VALUES
+        return groups * math.prod(self.hessian_shape) <= MAX_HESSIAN_VALUES
+
+    @property
+    def layout(self):
+        """Which parameters may move and what their penalties are, Layout; kept while it holds."""
+        found = self._layout_of
+        if found is None or found[0] is not self.problem or found[1] != self.theta.shape:
+            made = make_layout(self.problem, self.theta.shape, self.fit_intercept)
+            found = self._layout_of = (self.problem, self.theta.shape, made)
+        return found[2]
 
     def penalty(self):
         """Return the penalty of every parameter, of theta's shape."""
-        tally = self.class_weights
-        scale = {"one": 1.0, "rows": tally.n_rows, "weight": tally.sample_weight}
-        penalty = np.empty_like(self.theta)
-        penalty[:, :-1] = np.reshape(self.problem.l2, (-1, 1))
-        penalty[:, -1] = self.problem.intercept_l2
-        return penalty * scale[self.problem.scale]
+        tally, penalty = self.class_weights, self.layout.penalty
+        if self.problem.scale == "one":
+            return penalty
+        return penalty * (tally.n_rows if self.problem.scale == "rows" else tally.sample_weight)
 
     def encoded_targets(self, y):
         """Return class numbers or values as the loss takes them, shape (n, n_outputs)."""
@@ -184,27 +193,24 @@ class LinearObjective(Objective):
 
     def free(self):
         """Return which parameters may move, ndarray of bool of the shape of theta."""
-        free = np.ones(self.shape, dtype=bool)
-        free[:, -1] = self.fit_intercept
-        free[self.n_predictions :, :-1] = False
-        free[self.n_predictions :, -1] = True
-        return free
+        return self.layout.free
 
     def _freed(self, gradient):
         """Return a gradient in which parameters that stay have no part."""
-        gradient[~self.free()] = 0
+        if self.layout.stays is not None:
+            gradient[self.layout.stays] = 0
         return gradient
 
     def output_weights(self, rows, weights):
         """Return the weights of rows in each output; a group's factor is added later."""
         weights = weights[:, None]
-        if self.y.ndim > 1 or self._is_grouped:
+        if self.y.ndim > 1 or self.is_grouped:
             return weights
         return weights * self.class_weights.factors()[self.y[rows]]
 
     def groups(self, rows):
         """Return the groups of rows where the expansion is kept per class, else None."""
-        return self.y[rows] if self._is_grouped else None
+        return self.y[rows] if self.is_grouped else None
 
     def row_curvatures(self, rows, weights, raw):
         """Return the weights of rows in each output, and their curvatures at raw predictions."""
@@ -214,7 +220,7 @@ class LinearObjective(Objective):
 
     def empty(self, hessian):
         """Return an expansion of no rows."""
-        n_groups = self.class_weights.n_classes if self._is_grouped else 1
+        n_groups = self.class_weights.n_classes if self.is_grouped else 1
         return Expansion.zeros(n_groups, self.theta.shape, self.hessian_shape if hessian else None)
 
     def add(self, expansion, rows, weights, Z, raw):
@@ -245,7 +251,7 @@ class LinearObjective(Objective):
 
     def as_reference(self, total):
         """Return an expansion that was just made from the rows."""
-        return replace(total, reference=total.diagonal().copy())
+        return replace(total, reference=total.diagonal().copy(), is_settled=False)
 
     def expanded(self):
         """Return the expansion, made at the first call."""
@@ -260,7 +266,8 @@ class LinearObjective(Objective):
 
     def gradient(self):
         """Return the gradient at theta, of theta's shape, penalty included."""
-        data = (self.factors()[:, :, None] * self.expanded().gradient).sum(axis=0)
+        data = self.expanded().gradient
+        data = (self.factors()[:, :, None] * data).sum(axis=0) if self.is_grouped else data[0]
         return self._freed(data + self.penalty() * self.theta)
 
     def gradient_norm(self):
@@ -269,8 +276,7 @@ class LinearObjective(Objective):
 
     def measured_gradient_norm(self):
         """Return :meth:`gradient_norm` if it comes from a pass over the rows, else None."""
-        self.gradient()
-        return self.gradient_norm() if self.expansion.measured else None
+        return self.gradient_norm() if self.expanded().measured else None
 
     def directional(self, S, rows=None, weights=None):
         """Return derivatives of weighted row losses, and derivatives by the raw predictions.
@@ -321,7 +327,7 @@ class LinearObjective(Objective):
     def _along(self, S, rows, weights, Z):
         """Return the directional derivatives and slopes of rows whose features are at hand."""
         u, factors = self.output_weights(rows, weights), None
-        if self._is_grouped:
+        if self.is_grouped:
             factors = self.class_weights.factors()[self.y[rows]]
         return along(self.loss, self.theta, S, Z, self.targets(rows), u, factors)
 
@@ -348,7 +354,7 @@ class LinearObjective(Objective):
         nowhere = np.zeros((1, *self.shape))
         for _, rows, Z in self._walk():
             slopes = self._along(nowhere, rows, weights[rows], Z)[1]
-            if self._is_grouped:
+            if self.is_grouped:
                 slopes = slopes * self.class_weights.factors()[self.y[rows]]
             total += squared(Z, slopes)
         return self._freed(total)
@@ -369,22 +375,18 @@ class LinearObjective(Objective):
         rows = rows[self.trained[rows]]
         if not len(rows):
             return self
-        new = copy(self)
-        new._solvers = None
-        new.data = self.data.without(rows)
-        new.class_weights = self.class_weights.without(self.data.codes(rows), self.weights[rows])
+        weights = self.weights[rows]
+        new = altered(
+            self,
+            _solvers=None,
+            data=self.data.without(rows),
+            class_weights=self.class_weights.without(self.data.codes(rows), weights),
+        )
         if self.expansion is None or self._is_stale():
             new.expansion = None
             return new
-        left, e = self._terms_of(rows, self.weights[rows], True), self.expansion
-        new.expansion = replace(
-            e,
-            value=e.value - left.value,
-            gradient=e.gradient - left.gradient,
-            hessian=e.hessian - left.hessian,
-            mass=np.array([e.mass[0] - left.mass[0], e.mass[1]]),
-            drift=e.drift + self._share(self.weights[rows].sum()),
-        )
+        left = self._terms_of(rows, weights, True)
+        new.expansion = self.expansion.less(left, self._share(weights.sum()))
         if new.expansion.has_lost_digits():
             new.expansion = None
         return new
@@ -405,8 +407,8 @@ class LinearObjective(Objective):
 
     def _share(self, weight):
         """Return a weight as a share of all weight, as a power of two."""
-        total = max(self.class_weights.sample_weight, np.finfo(float).tiny)
-        return float(power_of_two(weight / total))
+        share = weight / max(self.class_weights.sample_weight, np.finfo(float).tiny)
+        return 2.0 ** round(math.log2(share)) if share > 0 else 0.0
 
     def _is_stale(self):
         """True if the expansion should be made anew before the next step."""
@@ -444,14 +446,12 @@ class LinearObjective(Objective):
         LinearObjective
             The objective there, at no cost in rows.
         """
-        new = copy(self)
-        new._theta = self.theta + step
-        e = self.expanded()
+        new, e = altered(self, _theta=self.theta + step), self.expanded()
         if e.hessian is None:
             new.expansion = None
             return new
         bent = e.bend(step)
-        new.expansion = replace(
+        new.expansion = altered(
             e,
             value=e.value + ((e.gradient + 0.5 * bent) * step).sum(axis=2),
             gradient=e.gradient + bent,
@@ -523,7 +523,7 @@ class LinearObjective(Objective):
         """
         gradient = self.gradient() if gradient is None else gradient
         step = -self.solve(gradient[None])[0]
-        if self.keeps_hessian:
+        if self.keeps_hessian and any(solver.is_blind for solver in self.solvers()):
             step -= by_block(self, self.solvers(), self.theta[None], "null_part")[0]
         if not np.isfinite(step).all():
             raise ValueError(
@@ -534,9 +534,7 @@ class LinearObjective(Objective):
 
     def kept(self):
         """Return the objective with so much of its expansion as may be stored."""
-        new = copy(self)
-        new.expansion = None if self.expansion is None else self.expansion.settled()
-        return new
+        return altered(self, expansion=self.expansion and self.expansion.settled())
 
     def arrive(self, carried, hessian_of, steps, pass_begins):
         """Return the objective after the request's Newton steps, and the outcome."""
