@@ -2,7 +2,7 @@
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, eigh, qr
-from scipy.linalg.lapack import dpocon
+from scipy.linalg.lapack import dlange, dpocon, dpotrf, dpotri
 from scipy.sparse.linalg import LinearOperator, cg
 
 EPS = np.finfo(float).eps
@@ -40,14 +40,16 @@ class SymmetricSolver:
     """
 
     def __init__(self, matrix, reference, intercepts):
-        if not np.isfinite(matrix).all():
+        self._scale = 1 / np.sqrt(np.where(reference > 0, reference, 1.0))
+        scaled = matrix * self._scale
+        scaled *= self._scale[:, None]
+        norm = dlange("1", scaled.T) if len(scaled) else 0.0
+        if not np.isfinite(norm):
             raise ValueError(
                 "The Hessian of the remaining objective is not finite: predictions overflow. "
                 "Scale the features, or fit the model to a tighter tolerance."
             )
-        self._scale = 1 / np.sqrt(np.where(reference > 0, reference, 1.0))
-        scaled = matrix * self._scale * self._scale[:, None]
-        self._factor, self.rcond = _regular_factor(scaled)
+        self._factor, self.rcond = _regular_factor(scaled, norm)
         if self._factor is None:
             self._decompose(matrix, intercepts)
 
@@ -95,7 +97,7 @@ class SymmetricSolver:
         """
         if self._factor is not None:
             scale = self._scale[:, None]
-            return scale * cho_solve(self._factor, scale * rhs)
+            return scale * cho_solve(self._factor, scale * rhs, check_finite=False)
         reduced = rhs[self._rest] - self._cross.T @ self._eliminate(rhs[self._fixed])
         rest = self._range @ ((self._range.T @ reduced) / self._values[:, None])
         rest -= self._null @ (self._null.T @ rest)
@@ -103,6 +105,15 @@ class SymmetricSolver:
         solution[self._rest] = rest
         solution[self._fixed] = self._eliminate(rhs[self._fixed] - self._cross @ rest)
         return solution
+
+    def inverse(self):
+        """Return the (pseudo-)inverse as :meth:`solve` applies it, of shape (d, d)."""
+        if self._factor is None or not len(self._scale):
+            return self.solve(np.eye(len(self._scale)))
+        inverse = _mirrored(dpotri(self._factor[0], lower=1)[0])
+        inverse *= self._scale
+        inverse *= self._scale[:, None]
+        return inverse
 
     def null_part(self, theta):
         """Return the part of parameters that the matrix is blind to.
@@ -126,19 +137,30 @@ class SymmetricSolver:
         return blind
 
 
-def _regular_factor(matrix):
+def _regular_factor(matrix, norm):
     """Return the Cholesky factor of a matrix and its reciprocal condition number.
 
-    The factor is None if the matrix is singular to working precision.
+    The factor is None if the matrix is singular to working precision. The matrix, of which the
+    norm is the largest sum of a column, is written to.
     """
-    try:
-        factor = cho_factor(matrix, lower=True)
-    except np.linalg.LinAlgError:
-        return None, 0.0
     if not len(matrix):
-        return factor, 1.0
-    rcond, _ = dpocon(factor[0], np.abs(matrix).sum(axis=0).max(), uplo="L")
-    return (factor if rcond > len(matrix) * EPS * 10 else None), rcond
+        return (matrix, True), 1.0
+    # LAPACK reads columns, which a symmetric matrix has where it has rows: no copy is made.
+    factor, failed = dpotrf(matrix.T, lower=1, clean=0, overwrite_a=1)
+    if failed:
+        return None, 0.0
+    rcond, _ = dpocon(factor, norm, uplo="L")
+    return ((factor, True) if rcond > len(matrix) * EPS * 10 else None), rcond
+
+
+def _mirrored(lower, size=64):
+    """Return a matrix of which only the lower triangle counts as a symmetric one, in place."""
+    for start in range(0, len(lower), size):
+        stop = start + size
+        corner = np.tril(lower[start:stop, start:stop])
+        lower[start:stop, start:stop] = corner + np.tril(corner, -1).T
+        lower[start:stop, stop:] = lower[stop:, start:stop].T
+    return lower
 
 
 def solve_cg(product, diagonal, rhs, rtol=1e-9):

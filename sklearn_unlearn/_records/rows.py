@@ -53,9 +53,9 @@ def copy_rows(X, rows):
     return taken.clone() if is_polars(taken) else taken.copy()
 
 
-def batches(n_rows, row_values):
-    """Yield slices of rows that hold a bounded number of values."""
-    step = max(1, CHUNK_VALUES // row_values)
+def batches(n_rows, row_values, min_rows=1):
+    """Yield slices of rows that hold a bounded number of values, or a least number of rows."""
+    step = max(min_rows, CHUNK_VALUES // row_values)
     for start in range(0, n_rows, step):
         yield slice(start, min(start + step, n_rows))
 

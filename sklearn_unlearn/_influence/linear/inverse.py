@@ -5,6 +5,7 @@ from scipy import sparse
 
 from sklearn_unlearn._influence.linear.expansion import pull_back, push_forward
 from sklearn_unlearn._influence.linear.passes import times_curvature
+from sklearn_unlearn._influence.linear.shifts import ShiftFreeSolver
 from sklearn_unlearn._influence.solvers import SymmetricSolver, solve_cg
 
 
@@ -13,8 +14,11 @@ def block_solvers(objective):
     e, free, q = objective.expansion, free_parameters(objective), objective.theta.shape[1]
     n_blocks, d, _ = objective.hessian_shape
     factors = objective.factors()[:, :n_blocks, None]
-    hessian = (factors[..., None] * e.hessian).sum(axis=0)
+    alone = len(factors) == 1 and (factors == 1).all()
+    hessian = e.hessian[0] if alone else (factors[..., None] * e.hessian).sum(axis=0)
     reference = (factors * e.reference).sum(axis=0)
+    if is_open_to_shifts(objective):
+        return [_shift_free_solver(objective, hessian[0], reference[0])]
     penalty = objective.penalty().reshape(-1, d)
     if (penalty == penalty[0]).all():
         penalty = penalty[:1]
@@ -24,12 +28,24 @@ def block_solvers(objective):
     solvers = []
     for block in range(max(n_blocks, len(penalty))):
         data, l2 = min(block, n_blocks - 1), penalty[min(block, len(penalty) - 1)]
-        matrix = hessian[data] + np.diag(l2)
-        if _is_open_to_shifts(objective):
-            matrix += _gauge(objective, matrix)
+        matrix = hessian[data] if len(free) == d else hessian[data][np.ix_(free, free)]
+        matrix = matrix.copy()
+        matrix[np.diag_indices_from(matrix)] += l2[free]
         scale = (reference[data] + l2)[free]
-        solvers.append(SymmetricSolver(matrix[np.ix_(free, free)], scale, intercepts))
+        solvers.append(SymmetricSolver(matrix, scale, intercepts))
     return solvers
+
+
+def _shift_free_solver(objective, hessian, reference):
+    """Return the solver of the one block of softmax."""
+    K, q = objective.theta.shape
+    free = q if objective.fit_intercept else q - 1
+    return ShiftFreeSolver(
+        hessian.reshape(K, q, K, q)[:, :free, :, :free],
+        objective.penalty()[0, :free],
+        reference.reshape(K, q)[:, :free],
+        objective.fit_intercept and not objective.problem.intercept_l2,
+    )
 
 
 def by_block(objective, solvers, V, method):
@@ -73,13 +89,13 @@ def solve_by_products(objective, V):
 
     solved = [solve_cg(product, diagonal.ravel(), (v * free).ravel()) for v in V]
     solved = np.array(solved).reshape(V.shape)
-    if _is_open_to_shifts(objective):
+    if is_open_to_shifts(objective):
         shifts = _open_shifts(objective)
         solved[:, :, shifts] -= solved[:, :, shifts].mean(axis=1, keepdims=True)
     return solved
 
 
-def _is_open_to_shifts(objective):
+def is_open_to_shifts(objective):
     """Tell whether a shift of all outputs changes no loss."""
     coupling = objective.loss.coupling
     return coupling is not None and coupling.open_to_shifts
@@ -90,11 +106,3 @@ def _open_shifts(objective):
     shifts = (objective.penalty() == 0).all(axis=0)
     shifts[-1] &= objective.fit_intercept
     return shifts
-
-
-def _gauge(objective, matrix):
-    """Return a term that pins the shifts that softmax leaves open."""
-    n_outputs = len(objective.theta)
-    size = np.diag(matrix).reshape(objective.theta.shape).mean(axis=0)
-    all_outputs = np.full((n_outputs, n_outputs), 1 / n_outputs)
-    return np.kron(all_outputs, np.diag(size * _open_shifts(objective)))
