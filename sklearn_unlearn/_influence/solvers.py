@@ -3,9 +3,9 @@
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, eigh, qr
 from scipy.linalg.lapack import dlange, dpocon, dpotrf, dpotri
-from scipy.sparse.linalg import LinearOperator, cg
 
 EPS = np.finfo(float).eps
+MAX_CG = 1000
 
 
 class SymmetricSolver:
@@ -164,44 +164,57 @@ def _mirrored(lower, size=64):
 
 
 def solve_cg(product, diagonal, rhs, rtol=1e-9):
-    """Solve a symmetric positive semidefinite system by conjugate gradients.
+    """Solve symmetric positive semidefinite systems with one matrix by conjugate gradients.
 
     Parameters
     ----------
     product : callable
-        Product of the matrix and a vector.
+        Product of the matrix and vectors, which are the rows of its argument.
 
     diagonal : ndarray of shape (d,)
         Its diagonal, the preconditioner.
 
-    rhs : ndarray of shape (d,)
-        Right-hand side.
+    rhs : ndarray of shape (m, d)
+        Right-hand sides.
 
     rtol : float, default=1e-9
         Relative residual to stop at.
 
     Returns
     -------
-    ndarray of shape (d,)
-        The solution; of minimum norm in the preconditioner's scale if the system is
+    ndarray of shape (m, d)
+        The solutions; of minimum norm in the preconditioner's scale if the system is
         singular.
 
     Raises
     ------
     ValueError
-        If the residual stays above 1e-3 of the right-hand side.
+        If a residual stays above 1e-3 of the right-hand side.
     """
     inverse = np.where(diagonal > 0, 1 / np.where(diagonal > 0, diagonal, 1.0), 1.0)
-    d = len(rhs)
-    operator = LinearOperator((d, d), matvec=product, dtype=float)
-    preconditioner = LinearOperator((d, d), matvec=lambda v: inverse * v, dtype=float)
+    solution, sizes = np.zeros(rhs.shape), np.linalg.norm(rhs, axis=1)
+    left = np.flatnonzero(sizes)
+    residual = rhs[left]
+    direction = inverse * residual
+    slope = (residual * direction).sum(axis=1)
     # A breakdown shows in the residual.
     with np.errstate(all="ignore"):
-        solution, _ = cg(operator, rhs, rtol=rtol, maxiter=1000, M=preconditioner)
-    residual = np.linalg.norm(rhs - product(solution))
-    if not residual <= 1e-3 * np.linalg.norm(rhs):
+        for _ in range(MAX_CG):
+            if not len(left):
+                break
+            bent = product(direction)
+            step = (slope / (direction * bent).sum(axis=1))[:, None]
+            solution[left] += step * direction
+            residual -= step * bent
+            way = inverse * residual
+            new = (residual * way).sum(axis=1)
+            direction = way + (new / slope)[:, None] * direction
+            on = np.linalg.norm(residual, axis=1) > rtol * sizes[left]
+            left, residual, direction, slope = left[on], residual[on], direction[on], new[on]
+    gap = np.linalg.norm(rhs - product(solution), axis=1)
+    if not (gap <= 1e-3 * sizes).all():
         raise ValueError(
-            f"Conjugate gradients stopped at a residual of {residual:.3g}. Scale the features "
+            f"Conjugate gradients stopped at a residual of {gap.max():.3g}. Scale the features "
             "or use a stronger L2 penalty."
         )
     return solution

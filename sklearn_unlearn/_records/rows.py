@@ -43,6 +43,16 @@ def take_rows(X, rows):
     return X[rows] if hasattr(X, "shape") else np.asarray(X)[rows]
 
 
+def _consecutive_rows(X, batch):
+    """Return a slice of rows to read, as views of an array's or a CSR matrix's values."""
+    if not sparse.issparse(X) or X.format != "csr":
+        return take_rows(X, batch)
+    start, stop = X.indptr[batch.start], X.indptr[batch.stop]
+    parts = (X.data[start:stop], X.indices[start:stop])
+    indptr = X.indptr[batch.start : batch.stop + 1] - start
+    return type(X)((*parts, indptr), shape=(len(indptr) - 1, X.shape[1]))
+
+
 def copy_rows(X, rows):
     """Return a copy of the given rows, arrays row by row in memory."""
     taken = take_rows(X, rows)
@@ -173,7 +183,7 @@ class RowStore:
         for batch in batches(n_rows, values_per_row(self._X)):
             numbers = batch if self._positions is None else self._positions[batch]
             whole = batch.stop - batch.start == n_rows
-            yield numbers, self._X if whole else take_rows(self._X, batch)
+            yield numbers, self._X if whole else _consecutive_rows(self._X, batch)
 
     def erase(self, rows):
         """Remove the values of rows; a repeated call changes nothing."""

@@ -8,6 +8,10 @@ from sklearn_unlearn._influence.linear.passes import times_curvature
 from sklearn_unlearn._influence.linear.shifts import ShiftFreeSolver
 from sklearn_unlearn._influence.solvers import SymmetricSolver, solve_cg
 
+# Relative residual of conjugate gradients. A Newton step is wrong by more than this where the
+# curvature changes along it.
+RTOL, RTOL_QUADRATIC = 1e-6, 1e-9
+
 
 def block_solvers(objective):
     """Return one solver per block of the Hessian; blocks share one where they are equal."""
@@ -65,30 +69,34 @@ def free_parameters(objective):
 
 
 def solve_by_products(objective, V):
-    """Solve by conjugate gradients; the curvatures of all rows are computed once."""
-    weights = objective.live_weights()
-    curvatures, penalty, loss = [], objective.penalty(), objective.loss
-    diagonal = penalty
+    """Solve by conjugate gradients, for all right-hand sides at once.
+
+    Features and curvatures of all rows are made once; each step is a pass over them.
+    """
+    weights, penalty, loss = objective.live_weights(), objective.penalty(), objective.loss
+    K, q = objective.theta.shape
+    rows_of, diagonal = [], penalty
     for _, rows, block in objective.blocks():
         Z = objective.features(block)
         u, h = objective.row_curvatures(rows, weights[rows], objective.push_forward(Z))
-        curvatures.append((h, u))
+        rows_of.append((Z, h, u))
         squares = Z.power(2) if sparse.issparse(Z) else np.square(Z)
         local = loss.coupling.diagonal(h, u) if loss.coupling else h
         diagonal = diagonal + pull_back(squares, local)
-    free = objective.free().astype(float)
+    free = objective.free()
 
-    def product(v):
-        v = v.reshape(free.shape) * free
-        result = penalty * v
-        for (_, _, block), (h, u) in zip(objective.blocks(), curvatures, strict=True):
-            Z = objective.features(block)
-            change = times_curvature(loss, h, u, push_forward(Z, v))
-            result = result + pull_back(Z, change)
-        return (result * free).ravel()
+    def product(S):
+        S = S.reshape(-1, K, q) * free
+        result = penalty * S
+        for Z, h, u in rows_of:
+            changes = push_forward(Z, S.reshape(-1, q)).reshape(len(h), -1, K)
+            slopes = [times_curvature(loss, h, u, changes[:, s]) for s in range(len(S))]
+            result += pull_back(Z, np.hstack(slopes)).reshape(S.shape)
+        return (result * free).reshape(len(S), -1)
 
-    solved = [solve_cg(product, diagonal.ravel(), (v * free).ravel()) for v in V]
-    solved = np.array(solved).reshape(V.shape)
+    rhs = (V * free).reshape(len(V), -1)
+    rtol = RTOL_QUADRATIC if loss.quadratic else RTOL
+    solved = solve_cg(product, diagonal.ravel(), rhs, rtol).reshape(V.shape)
     if is_open_to_shifts(objective):
         shifts = _open_shifts(objective)
         solved[:, :, shifts] -= solved[:, :, shifts].mean(axis=1, keepdims=True)

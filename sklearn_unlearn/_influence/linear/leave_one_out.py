@@ -230,7 +230,7 @@ def _softmax_influence(Z, inverse, slope):
 
 def _pair_leverages(Z, inverse):
     """Yield places of rows and ``x^T H^-1 x`` for each pair of classes, of shape (m, m, n)."""
-    m, q = inverse.shape[:2]
+    m = len(inverse)
     pairs = np.triu_indices(m)
     blocks = inverse[pairs[0], :, pairs[1]]
     for batch in batches(Z.shape[0], m * m):

@@ -98,7 +98,7 @@ def left_out_one_by_one(model, X, y, weights):
     theta = np.column_stack([model.coef_, model.intercept_])[:, : Z.shape[1]]
     p = softmax(Z @ theta.T, axis=1)
     slopes = u[:, None] * (p - np.eye(K)[codes])
-    penalty = np.full(theta.shape, 1 / model.C if model.C < np.inf else 0.0)
+    penalty = np.full(theta.shape, 0.0 if np.isinf(model.C) else 1 / model.C)
     if model.fit_intercept:
         penalty[:, -1] = 0
     shares = written_out(Z, p, u)
