@@ -178,7 +178,8 @@ def solve_cg(product, diagonal, rhs, rtol=1e-9):
         Right-hand sides.
 
     rtol : float, default=1e-9
-        Relative residual to stop at.
+        Relative residual to stop at, in the preconditioner's scale: about the relative error in
+        the norm that the matrix defines.
 
     Returns
     -------
@@ -192,11 +193,11 @@ def solve_cg(product, diagonal, rhs, rtol=1e-9):
         If a residual stays above 1e-3 of the right-hand side.
     """
     inverse = np.where(diagonal > 0, 1 / np.where(diagonal > 0, diagonal, 1.0), 1.0)
-    solution, sizes = np.zeros(rhs.shape), np.linalg.norm(rhs, axis=1)
+    solution, sizes = np.zeros(rhs.shape), (inverse * rhs**2).sum(axis=1)
     left = np.flatnonzero(sizes)
     residual = rhs[left]
     direction = inverse * residual
-    slope = (residual * direction).sum(axis=1)
+    slope = sizes[left]
     # A breakdown shows in the residual.
     with np.errstate(all="ignore"):
         for _ in range(MAX_CG):
@@ -209,12 +210,14 @@ def solve_cg(product, diagonal, rhs, rtol=1e-9):
             way = inverse * residual
             new = (residual * way).sum(axis=1)
             direction = way + (new / slope)[:, None] * direction
-            on = np.linalg.norm(residual, axis=1) > rtol * sizes[left]
+            on = ~(new <= rtol**2 * sizes[left])
             left, residual, direction, slope = left[on], residual[on], direction[on], new[on]
-    gap = np.linalg.norm(rhs - product(solution), axis=1)
-    if not (gap <= 1e-3 * sizes).all():
-        raise ValueError(
-            f"Conjugate gradients stopped at a residual of {gap.max():.3g}. Scale the features "
-            "or use a stronger L2 penalty."
-        )
+    if len(left):
+        # Rounding may keep it above rtol, and a breakdown far above.
+        gap = np.linalg.norm(rhs[left] - product(solution[left]), axis=1)
+        if not (gap <= 1e-3 * np.linalg.norm(rhs[left], axis=1)).all():
+            raise ValueError(
+                f"Conjugate gradients stopped at a residual of {gap.max():.3g}. Scale the "
+                "features or use a stronger L2 penalty."
+            )
     return solution

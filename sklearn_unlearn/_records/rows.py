@@ -143,6 +143,11 @@ class RowStore:
         return self._n_rows
 
     @property
+    def row_values(self):
+        """About how many values a row holds."""
+        return values_per_row(self._X)
+
+    @property
     def on_disk(self):
         """True if the rows are read from the user's file."""
         return is_memory_mapped(self._X)

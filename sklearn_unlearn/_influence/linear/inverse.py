@@ -8,9 +8,11 @@ from sklearn_unlearn._influence.linear.passes import times_curvature
 from sklearn_unlearn._influence.linear.shifts import ShiftFreeSolver
 from sklearn_unlearn._influence.solvers import SymmetricSolver, solve_cg
 
-# Relative residual of conjugate gradients. A Newton step is wrong by more than this where the
-# curvature changes along it.
-RTOL, RTOL_QUADRATIC = 1e-6, 1e-9
+# Relative residual of conjugate gradients. A step is a hundredth off, as a quadratic model of a
+# curved loss is; the next one measures the gradient, and takes what was left. A quadratic loss is
+# solved for good, and so are the steps of a refinement, and systems so small that it costs nothing.
+RTOL, RTOL_TIGHT = 1e-2, 1e-9
+SMALL = 500
 
 
 def block_solvers(objective):
@@ -68,7 +70,7 @@ def free_parameters(objective):
     return np.flatnonzero(objective.free().ravel()[: objective.hessian_shape[1]])
 
 
-def solve_by_products(objective, V):
+def solve_by_products(objective, V, tight):
     """Solve by conjugate gradients, for all right-hand sides at once.
 
     Features and curvatures of all rows are made once; each step is a pass over them.
@@ -80,9 +82,8 @@ def solve_by_products(objective, V):
         Z = objective.features(block)
         u, h = objective.row_curvatures(rows, weights[rows], objective.push_forward(Z))
         rows_of.append((Z, h, u))
-        squares = Z.power(2) if sparse.issparse(Z) else np.square(Z)
         local = loss.coupling.diagonal(h, u) if loss.coupling else h
-        diagonal = diagonal + pull_back(squares, local)
+        diagonal = diagonal + pull_back(_squares(Z), local)
     free = objective.free()
 
     def product(S):
@@ -95,12 +96,20 @@ def solve_by_products(objective, V):
         return (result * free).reshape(len(S), -1)
 
     rhs = (V * free).reshape(len(V), -1)
-    rtol = RTOL_QUADRATIC if loss.quadratic else RTOL
+    tight = tight or loss.quadratic or free.size <= SMALL
+    rtol = RTOL_TIGHT if tight else RTOL
     solved = solve_cg(product, diagonal.ravel(), rhs, rtol).reshape(V.shape)
     if is_open_to_shifts(objective):
         shifts = _open_shifts(objective)
         solved[:, :, shifts] -= solved[:, :, shifts].mean(axis=1, keepdims=True)
     return solved
+
+
+def _squares(Z):
+    """Return the squares of features."""
+    if not sparse.issparse(Z):
+        return np.square(Z)
+    return type(Z)((Z.data**2, Z.indices, Z.indptr), shape=Z.shape)
 
 
 def is_open_to_shifts(objective):

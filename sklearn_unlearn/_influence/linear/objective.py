@@ -10,6 +10,7 @@ from copy import copy
 from dataclasses import replace
 
 import numpy as np
+from scipy import sparse
 
 from sklearn_unlearn._influence.linear.class_weights import ClassWeights
 from sklearn_unlearn._influence.linear.expansion import (
@@ -35,10 +36,13 @@ from sklearn_unlearn._influence.linear.problem import (
 from sklearn_unlearn._influence.linear.projection import projected
 from sklearn_unlearn._influence.linear.steps import arrive
 from sklearn_unlearn._influence.objective import Objective
-from sklearn_unlearn._records.rows import RowStore, batches
+from sklearn_unlearn._records.rows import RowStore, batches, values_per_row
 
 # A dense Hessian of up to 4,000 parameters is kept; beyond, only its products are used.
 MAX_HESSIAN_VALUES = 4000**2
+
+# Rows whose features show how many values a row has.
+SOME_ROWS = 20
 
 # Share of the weight that may change before curvature at older parameters is made anew.
 MAX_DRIFT = 0.01
@@ -114,7 +118,11 @@ class LinearObjective(Objective):
     @property
     def row_values(self):
         """Number of values that a row takes while it is used."""
-        return self.theta.shape[1]
+        if self.features.numeric:
+            return self.rows.row_values
+        # Of text, a row has thousands of columns and a few dozen values.
+        some = self.features(self.rows.take(self.remaining_rows()[:SOME_ROWS]))
+        return values_per_row(some) if sparse.issparse(some) else self.theta.shape[1]
 
     @property
     def n_rows(self):
@@ -309,7 +317,7 @@ class LinearObjective(Objective):
                 yield some, some, block
             return
         numbers = self.remaining_rows() if rows is None else rows
-        for batch in batches(len(numbers), self.theta.shape[1]):
+        for batch in batches(len(numbers), self.row_values):
             some = numbers[batch]
             yield some if rows is None else batch, some, self.rows.take(some)
 
@@ -496,7 +504,7 @@ class LinearObjective(Objective):
         tens of passes over the rows.
         """
         if not self.keeps_hessian:
-            return solve_by_products(self, V)
+            return solve_by_products(self, V, tight=False)
         return by_block(self, self.solvers(), V, "solve")
 
     def solvers(self):
@@ -507,13 +515,17 @@ class LinearObjective(Objective):
             self._solvers = block_solvers(self)
         return self._solvers
 
-    def newton_step(self, gradient=None):
+    def newton_step(self, gradient=None, tight=False):
         """Return the step to the minimum of the expansion.
 
         Parameters
         ----------
         gradient : ndarray of the shape of theta, default=None
             Used in place of the objective's own.
+
+        tight : bool, default=False
+            True for a step that is to end at the minimum to rounding where no Hessian is kept,
+            and conjugate gradients stop before by default.
 
         Returns
         -------
@@ -522,8 +534,10 @@ class LinearObjective(Objective):
             without penalty), it leads to those of minimum norm.
         """
         gradient = self.gradient() if gradient is None else gradient
-        step = -self.solve(gradient[None])[0]
-        if self.keeps_hessian:
+        if not self.keeps_hessian:
+            step = -solve_by_products(self, gradient[None], tight)[0]
+        else:
+            step = -self.solve(gradient[None])[0]
             step -= by_block(self, self.solvers(), self.theta[None], "null_part")[0]
         if not np.isfinite(step).all():
             raise ValueError(
