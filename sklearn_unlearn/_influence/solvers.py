@@ -106,6 +106,11 @@ class SymmetricSolver:
         solution[self._fixed] = self._eliminate(rhs[self._fixed] - self._cross @ rest)
         return solution
 
+    @property
+    def is_regular(self):
+        """True if the matrix has a Cholesky factor."""
+        return self._factor is not None
+
     def inverse(self):
         """Return the (pseudo-)inverse as :meth:`solve` applies it, of shape (d, d)."""
         if self._factor is None or not len(self._scale):

@@ -182,10 +182,10 @@ class RowStore:
         """Return rows by their number, without categories that only other rows have."""
         return without_unused(self.take(rows))
 
-    def chunks(self):
+    def chunks(self, min_rows=1):
         """Yield (row numbers or slice, rows); erased rows come as zeros or not at all."""
         n_rows = count_rows(self._X)
-        for batch in batches(n_rows, values_per_row(self._X)):
+        for batch in batches(n_rows, values_per_row(self._X), min_rows):
             numbers = batch if self._positions is None else self._positions[batch]
             whole = batch.stop - batch.start == n_rows
             yield numbers, self._X if whole else _consecutive_rows(self._X, batch)

@@ -123,9 +123,9 @@ class Expansion:
         n_blocks, d = self.hessian.shape[1:3]
         flat = step.reshape(-1, d)
         if n_blocks == len(flat):
-            bent = np.einsum("gbij,bj->gbi", self.hessian, flat)
+            bent = np.matmul(self.hessian, flat[:, :, None])
         else:
-            bent = np.einsum("gij,bj->gbi", self.hessian[:, 0], flat)
+            bent = np.swapaxes(np.matmul(self.hessian[:, 0], flat.T), 1, 2)
         return bent.reshape(self.gradient.shape)
 
     def rescaled(self, scale, shift):
@@ -162,12 +162,15 @@ def sum_of_squares(Z, weights):
 def gram(Z, d):
     """Return the Hessian of features Z with a one appended, for curvatures d per row."""
     p = Z.shape[1]
+    if not sparse.issparse(Z) and (d >= 0).all():
+        root = np.empty((len(d), p + 1))
+        root[:, -1] = np.sqrt(d)
+        np.multiply(Z, root[:, -1:], out=root[:, :-1])
+        # NumPy makes one half of such a product only.
+        return root.T @ root
     out = np.empty((p + 1, p + 1))
     if sparse.issparse(Z):
         out[:p, :p] = (Z.T @ Z.multiply(d[:, None])).toarray()
-    elif (d >= 0).all():
-        root = Z * np.sqrt(d)[:, None]
-        out[:p, :p] = root.T @ root
     else:
         out[:p, :p] = Z.T @ (Z * d[:, None])
     out[p, :p] = out[:p, p] = Z.T @ d

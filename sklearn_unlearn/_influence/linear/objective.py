@@ -19,6 +19,7 @@ from sklearn_unlearn._influence.linear.expansion import (
     pull_back,
     push_forward,
 )
+from sklearn_unlearn._influence.linear.following import can_follow, follow, kept_inverse
 from sklearn_unlearn._influence.linear.inverse import block_solvers, by_block, solve_by_products
 from sklearn_unlearn._influence.linear.leave_one_out import self_influence
 from sklearn_unlearn._influence.linear.passes import (
@@ -41,6 +42,8 @@ from sklearn_unlearn._records.rows import RowStore, batches, values_per_row
 # A dense Hessian of up to 4,000 parameters is kept; beyond, only its products are used.
 MAX_HESSIAN_VALUES = 4000**2
 
+# Values of a block of rows that is made larger for the sake of a large Hessian.
+MAX_BLOCK_VALUES = 2**22
 # Rows whose features show how many values a row has.
 SOME_ROWS = 20
 
@@ -238,7 +241,7 @@ class LinearObjective(Objective):
         hessian = self.keeps_hessian and hessian
         total = self.empty(hessian)
         weights = self.live_weights()
-        for _, rows, Z in self._walk():
+        for _, rows, Z in self._walk(min_rows=self._min_rows() if hessian else 1):
             self.add(total, rows, weights[rows], Z, self.push_forward(Z))
         new = copy(self)
         if hessian:
@@ -306,14 +309,19 @@ class LinearObjective(Objective):
             derivatives[some], slopes[some] = derivative, slope
         return derivatives, slopes, gradient
 
-    def blocks(self, rows=None):
+    def _min_rows(self):
+        """Return how many rows are worth adding a Hessian's share of theirs, up to 32 MiB."""
+        q = self.theta.shape[1]
+        return min(2 * q, MAX_BLOCK_VALUES // q)
+
+    def blocks(self, rows=None, min_rows=1):
         """Yield places, row numbers and rows of some rows or all, chunk by chunk.
 
         All are, where rows are numbers, those that are kept, else those that remain: of rows
         that leave, transformers fitted without them may not know what to make.
         """
         if rows is None and self.features.numeric:
-            for some, block in self.rows.chunks():
+            for some, block in self.rows.chunks(min_rows):
                 yield some, some, block
             return
         numbers = self.remaining_rows() if rows is None else rows
@@ -321,9 +329,9 @@ class LinearObjective(Objective):
             some = numbers[batch]
             yield some if rows is None else batch, some, self.rows.take(some)
 
-    def _walk(self, rows=None):
+    def _walk(self, rows=None, min_rows=1):
         """Yield places, row numbers and features of some rows or all, chunk by chunk."""
-        for at, some, block in self.blocks(rows):
+        for at, some, block in self.blocks(rows, min_rows):
             yield at, some, self.features(block)
 
     def _along(self, S, rows, weights, Z):
@@ -384,17 +392,23 @@ class LinearObjective(Objective):
         if self.expansion is None or self._is_stale():
             new.expansion = None
             return new
-        left, e = self._terms_of(rows, self.weights[rows], True), self.expansion
+        e, weights = self.expansion, self.weights[rows]
+        followed = follow(self, rows, weights)
+        left = self._terms_of(rows, weights, followed is None)
+        if followed is None:
+            hessian, mass = e.hessian - left.hessian, left.mass[0]
+        else:
+            hessian, mass, new._solvers = followed
         new.expansion = replace(
             e,
             value=e.value - left.value,
             gradient=e.gradient - left.gradient,
-            hessian=e.hessian - left.hessian,
-            mass=np.array([e.mass[0] - left.mass[0], e.mass[1]]),
-            drift=e.drift + self._share(self.weights[rows].sum()),
+            hessian=hessian,
+            mass=np.array([e.mass[0] - mass, e.mass[1]]),
+            drift=e.drift + self._share(weights.sum()),
         )
         if new.expansion.has_lost_digits():
-            new.expansion = None
+            new.expansion = new._solvers = None
         return new
 
     def check_remaining(self, model):
@@ -512,7 +526,7 @@ class LinearObjective(Objective):
         if self._solvers is None:
             if self.expanded().hessian is None:
                 self.expansion = self.measured().expansion
-            self._solvers = block_solvers(self)
+            self._solvers = kept_inverse(self, block_solvers(self))
         return self._solvers
 
     def newton_step(self, gradient=None, tight=False):
@@ -567,4 +581,6 @@ class LinearObjective(Objective):
     def erase(self, rows):
         """Remove the values of rows from the shared arrays; repeated calls change nothing."""
         super().erase(rows)
-        self._solvers = None
+        # A factor keeps how large sums were with the rows; an inverse that has followed doesn't.
+        if not can_follow(self):
+            self._solvers = None
