@@ -10,7 +10,6 @@ from copy import copy
 from dataclasses import replace
 
 import numpy as np
-from scipy import sparse
 
 from sklearn_unlearn._influence.linear.class_weights import ClassWeights
 from sklearn_unlearn._influence.linear.expansion import (
@@ -35,18 +34,13 @@ from sklearn_unlearn._influence.linear.problem import (
     write_parameters,
 )
 from sklearn_unlearn._influence.linear.projection import projected
+from sklearn_unlearn._influence.linear.reading import blocks, row_values, rows_for_hessian
 from sklearn_unlearn._influence.linear.steps import arrive
 from sklearn_unlearn._influence.objective import Objective
-from sklearn_unlearn._records.rows import RowStore, batches, values_per_row
+from sklearn_unlearn._records.rows import RowStore
 
 # A dense Hessian of up to 4,000 parameters is kept; beyond, only its products are used.
 MAX_HESSIAN_VALUES = 4000**2
-
-# Values of a block of rows that is made larger for the sake of a large Hessian.
-MAX_BLOCK_VALUES = 2**22
-# Rows whose features show how many values a row has.
-SOME_ROWS = 20
-
 # Share of the weight that may change before curvature at older parameters is made anew.
 MAX_DRIFT = 0.01
 # Scale or shift of features beyond which an expansion is made anew.
@@ -121,11 +115,7 @@ class LinearObjective(Objective):
     @property
     def row_values(self):
         """Number of values that a row takes while it is used."""
-        if self.features.numeric:
-            return self.rows.row_values
-        # Of text, a row has thousands of columns and a few dozen values.
-        some = self.features(self.rows.take(self.remaining_rows()[:SOME_ROWS]))
-        return values_per_row(some) if sparse.issparse(some) else self.theta.shape[1]
+        return row_values(self)
 
     @property
     def n_rows(self):
@@ -241,7 +231,7 @@ class LinearObjective(Objective):
         hessian = self.keeps_hessian and hessian
         total = self.empty(hessian)
         weights = self.live_weights()
-        for _, rows, Z in self._walk(min_rows=self._min_rows() if hessian else 1):
+        for _, rows, Z in self._walk(min_rows=rows_for_hessian(self) if hessian else 1):
             self.add(total, rows, weights[rows], Z, self.push_forward(Z))
         new = copy(self)
         if hessian:
@@ -309,25 +299,9 @@ class LinearObjective(Objective):
             derivatives[some], slopes[some] = derivative, slope
         return derivatives, slopes, gradient
 
-    def _min_rows(self):
-        """Return how many rows are worth adding a Hessian's share of theirs, up to 32 MiB."""
-        q = self.theta.shape[1]
-        return min(2 * q, MAX_BLOCK_VALUES // q)
-
     def blocks(self, rows=None, min_rows=1):
-        """Yield places, row numbers and rows of some rows or all, chunk by chunk.
-
-        All are, where rows are numbers, those that are kept, else those that remain: of rows
-        that leave, transformers fitted without them may not know what to make.
-        """
-        if rows is None and self.features.numeric:
-            for some, block in self.rows.chunks(min_rows):
-                yield some, some, block
-            return
-        numbers = self.remaining_rows() if rows is None else rows
-        for batch in batches(len(numbers), self.row_values):
-            some = numbers[batch]
-            yield some if rows is None else batch, some, self.rows.take(some)
+        """Yield places, row numbers and rows of some rows or all, chunk by chunk."""
+        return blocks(self, rows, min_rows)
 
     def _walk(self, rows=None, min_rows=1):
         """Yield places, row numbers and features of some rows or all, chunk by chunk."""
