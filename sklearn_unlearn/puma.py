@@ -109,8 +109,8 @@ class PUMAUnlearner(ObjectiveUnlearner):
     solver : {"auto", "dense", "ekfac", "cg"}, default="auto"
         Networks: how its inverse is applied. By a dense matrix and its Cholesky factor, by a
         factorisation of each layer (EKFAC [4]_), or by conjugate gradients that this
-        preconditions. "auto" takes "dense" up to 3,000 parameters, else "ekfac", and "cg"
-        for the Hessian, which has no such factorisation.
+        preconditions. "auto" takes "ekfac", and "cg" for the Hessian, which has no such
+        factorisation. "dense" costs n d^2 and d^3, more than the training as a rule.
 
     random_state : int, RandomState instance or None, default=None
         All models: draws the hold-out, the compensators, and seeds for those parts of the inner
@@ -162,7 +162,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
     what the rows contribute, not what is left to train [3]_. Dropout is off and
     normalisation takes its running statistics, which stay as they are and are named in
     ``not_forgotten``. The first request costs the curvature of 2,000 rows drawn at random
-    (of all rows, where a dense matrix of them is cheap), every later request of k rows
+    (of more with ``solver="dense"``), every later request of k rows
     passes over these k, 2,000 remaining rows and, to reweight, the compensators and the
     criterion rows, whatever n. The matrix is made anew when 5 % of the rows that it was
     made of are gone, or after a step that had to be cut back to less than a quarter. A

@@ -68,7 +68,7 @@ def test_equals_the_linear_model(name, reweight, hessian_rows):
     inner, fitted = clone(inner).fit(X[rows], y[rows]), reference.estimator_
     inner.coefs_ = [np.array(np.atleast_2d(fitted.coef_).T)]
     inner.intercepts_ = [np.atleast_1d(fitted.intercept_)]
-    network = PUMAUnlearner(FrozenEstimator(inner), damping=0, **params)
+    network = PUMAUnlearner(FrozenEstimator(inner), damping=0, solver="dense", **params)
     network.fit(X[rows], y[rows], **fit_params)
     psi, expected = network.influence([1, 2, 7]), reference.influence([1, 2, 7])
     np.testing.assert_allclose(psi, expected, rtol=1e-4, atol=1e-8)

@@ -43,6 +43,16 @@ def take_rows(X, rows):
     return X[rows] if hasattr(X, "shape") else np.asarray(X)[rows]
 
 
+def _consecutive_rows(X, batch):
+    """Return a slice of rows to read, as views of an array's or a CSR matrix's values."""
+    if not sparse.issparse(X) or X.format != "csr":
+        return take_rows(X, batch)
+    start, stop = X.indptr[batch.start], X.indptr[batch.stop]
+    parts = (X.data[start:stop], X.indices[start:stop])
+    indptr = X.indptr[batch.start : batch.stop + 1] - start
+    return type(X)((*parts, indptr), shape=(len(indptr) - 1, X.shape[1]))
+
+
 def copy_rows(X, rows):
     """Return a copy of the given rows, arrays row by row in memory."""
     taken = take_rows(X, rows)
@@ -53,9 +63,9 @@ def copy_rows(X, rows):
     return taken.clone() if is_polars(taken) else taken.copy()
 
 
-def batches(n_rows, row_values):
-    """Yield slices of rows that hold a bounded number of values."""
-    step = max(1, CHUNK_VALUES // row_values)
+def batches(n_rows, row_values, min_rows=1):
+    """Yield slices of rows that hold a bounded number of values, or a least number of rows."""
+    step = max(min_rows, CHUNK_VALUES // row_values)
     for start in range(0, n_rows, step):
         yield slice(start, min(start + step, n_rows))
 
@@ -144,6 +154,11 @@ class RowStore:
         return self._n_rows
 
     @property
+    def row_values(self):
+        """About how many values a row holds."""
+        return values_per_row(self._X)
+
+    @property
     def on_disk(self):
         """True if the rows are read from the user's file."""
         return is_memory_mapped(self._X)
@@ -178,13 +193,13 @@ class RowStore:
         """Return rows by their number, without categories that only other rows have."""
         return without_unused(self.take(rows))
 
-    def chunks(self):
+    def chunks(self, min_rows=1):
         """Yield (row numbers or slice, rows); erased rows come as zeros or not at all."""
         n_rows = count_rows(self._X)
-        for batch in batches(n_rows, values_per_row(self._X)):
+        for batch in batches(n_rows, values_per_row(self._X), min_rows):
             numbers = batch if self._positions is None else self._positions[batch]
             whole = batch.stop - batch.start == n_rows
-            yield numbers, self._X if whole else take_rows(self._X, batch)
+            yield numbers, self._X if whole else _consecutive_rows(self._X, batch)
 
     def erase(self, rows):
         """Remove the values of rows; a repeated call changes nothing."""

@@ -107,7 +107,7 @@ class Expansion:
         for block, matrix in enumerate(self.hessian[group]):
             matrix += gram(Z, curvature[:, block])
 
-    def less(self, left, share):
+    def less(self, left, share, hessian=None, mass=None):
         """Return the expansion without some rows.
 
         Parameters
@@ -118,17 +118,24 @@ class Expansion:
         share : float
             Their share of the weight.
 
+        hessian : ndarray of the shape of the own one, default=None
+            That of the others, where it is known already.
+
+        mass : ndarray of shape (n_features,), default=None
+            That of the rows; theirs by default.
+
         Returns
         -------
         Expansion
             Of the others, from the same reference.
         """
+        mass = left.mass[0] if mass is None else mass
         return altered(
             self,
             value=self.value - left.value,
             gradient=self.gradient - left.gradient,
-            hessian=self.hessian - left.hessian,
-            mass=np.array([self.mass[0] - left.mass[0], self.mass[1]]),
+            hessian=self.hessian - left.hessian if hessian is None else hessian,
+            mass=np.array([self.mass[0] - mass, self.mass[1]]),
             drift=self.drift + share,
         )
 
@@ -156,7 +163,7 @@ class Expansion:
         n_blocks, d = self.hessian.shape[1:3]
         flat = step.reshape(-1, d)
         if n_blocks == len(flat):
-            bent = np.einsum("gbij,bj->gbi", self.hessian, flat)
+            bent = np.matmul(self.hessian, flat[:, :, None])
         else:
             bent = flat @ self.hessian[:, 0].swapaxes(1, 2)
         return bent.reshape(self.gradient.shape)
@@ -194,12 +201,15 @@ def sum_of_squares(Z, weights):
 def gram(Z, d):
     """Return the Hessian of features Z with a one appended, for curvatures d per row."""
     p = Z.shape[1]
+    if not sparse.issparse(Z) and (d >= 0).all():
+        root = np.empty((len(d), p + 1))
+        root[:, -1] = np.sqrt(d)
+        np.multiply(Z, root[:, -1:], out=root[:, :-1])
+        # NumPy makes one half of such a product only.
+        return root.T @ root
     out = np.empty((p + 1, p + 1))
     if sparse.issparse(Z):
         out[:p, :p] = (Z.T @ Z.multiply(d[:, None])).toarray()
-    elif (d >= 0).all():
-        root = Z * np.sqrt(d)[:, None]
-        out[:p, :p] = root.T @ root
     else:
         out[:p, :p] = Z.T @ (Z * d[:, None])
     out[p, :p] = out[:p, p] = Z.T @ d

@@ -18,6 +18,7 @@ from sklearn_unlearn._influence.linear.expansion import (
     pull_back,
     push_forward,
 )
+from sklearn_unlearn._influence.linear.following import can_follow, follow, kept_inverse
 from sklearn_unlearn._influence.linear.inverse import block_solvers, by_block, solve_by_products
 from sklearn_unlearn._influence.linear.layout import make_layout
 from sklearn_unlearn._influence.linear.leave_one_out import self_influence
@@ -34,14 +35,14 @@ from sklearn_unlearn._influence.linear.problem import (
     write_parameters,
 )
 from sklearn_unlearn._influence.linear.projection import projected
+from sklearn_unlearn._influence.linear.reading import blocks, row_values, rows_for_hessian
 from sklearn_unlearn._influence.linear.steps import arrive
 from sklearn_unlearn._influence.objective import Objective
 from sklearn_unlearn._records.altered import altered
-from sklearn_unlearn._records.rows import RowStore, batches
+from sklearn_unlearn._records.rows import RowStore
 
 # A dense Hessian of up to 4,000 parameters is kept; beyond, only its products are used.
 MAX_HESSIAN_VALUES = 4000**2
-
 # Share of the weight that may change before curvature at older parameters is made anew.
 MAX_DRIFT = 0.01
 # Scale or shift of features beyond which an expansion is made anew.
@@ -116,7 +117,7 @@ class LinearObjective(Objective):
     @property
     def row_values(self):
         """Number of values that a row takes while it is used."""
-        return self.theta.shape[1]
+        return row_values(self)
 
     @property
     def n_rows(self):
@@ -236,7 +237,7 @@ class LinearObjective(Objective):
         hessian = self.keeps_hessian and hessian
         total = self.empty(hessian)
         weights = self.live_weights()
-        for _, rows, Z in self._walk():
+        for _, rows, Z in self._walk(min_rows=rows_for_hessian(self) if hessian else 1):
             self.add(total, rows, weights[rows], Z, self.push_forward(Z))
         new = copy(self)
         if hessian:
@@ -304,24 +305,13 @@ class LinearObjective(Objective):
             derivatives[some], slopes[some] = derivative, slope
         return derivatives, slopes, gradient
 
-    def blocks(self, rows=None):
-        """Yield places, row numbers and rows of some rows or all, chunk by chunk.
+    def blocks(self, rows=None, min_rows=1):
+        """Yield places, row numbers and rows of some rows or all, chunk by chunk."""
+        return blocks(self, rows, min_rows)
 
-        All are, where rows are numbers, those that are kept, else those that remain: of rows
-        that leave, transformers fitted without them may not know what to make.
-        """
-        if rows is None and self.features.numeric:
-            for some, block in self.rows.chunks():
-                yield some, some, block
-            return
-        numbers = self.remaining_rows() if rows is None else rows
-        for batch in batches(len(numbers), self.theta.shape[1]):
-            some = numbers[batch]
-            yield some if rows is None else batch, some, self.rows.take(some)
-
-    def _walk(self, rows=None):
+    def _walk(self, rows=None, min_rows=1):
         """Yield places, row numbers and features of some rows or all, chunk by chunk."""
-        for at, some, block in self.blocks(rows):
+        for at, some, block in self.blocks(rows, min_rows):
             yield at, some, self.features(block)
 
     def _along(self, S, rows, weights, Z):
@@ -385,10 +375,15 @@ class LinearObjective(Objective):
         if self.expansion is None or self._is_stale():
             new.expansion = None
             return new
-        left = self._terms_of(rows, weights, True)
-        new.expansion = self.expansion.less(left, self._share(weights.sum()))
+        followed, share = follow(self, rows, weights), self._share(weights.sum())
+        left = self._terms_of(rows, weights, followed is None)
+        if followed is None:
+            new.expansion = self.expansion.less(left, share)
+        else:
+            hessian, mass, new._solvers = followed
+            new.expansion = self.expansion.less(left, share, hessian, mass)
         if new.expansion.has_lost_digits():
-            new.expansion = None
+            new.expansion = new._solvers = None
         return new
 
     def check_remaining(self, model):
@@ -496,7 +491,7 @@ class LinearObjective(Objective):
         tens of passes over the rows.
         """
         if not self.keeps_hessian:
-            return solve_by_products(self, V)
+            return solve_by_products(self, V, tight=False)
         return by_block(self, self.solvers(), V, "solve")
 
     def solvers(self):
@@ -504,16 +499,20 @@ class LinearObjective(Objective):
         if self._solvers is None:
             if self.expanded().hessian is None:
                 self.expansion = self.measured().expansion
-            self._solvers = block_solvers(self)
+            self._solvers = kept_inverse(self, block_solvers(self))
         return self._solvers
 
-    def newton_step(self, gradient=None):
+    def newton_step(self, gradient=None, tight=False):
         """Return the step to the minimum of the expansion.
 
         Parameters
         ----------
         gradient : ndarray of the shape of theta, default=None
             Used in place of the objective's own.
+
+        tight : bool, default=False
+            True for a step that is to end at the minimum to rounding where no Hessian is kept,
+            and conjugate gradients stop before by default.
 
         Returns
         -------
@@ -522,7 +521,10 @@ class LinearObjective(Objective):
             without penalty), it leads to those of minimum norm.
         """
         gradient = self.gradient() if gradient is None else gradient
-        step = -self.solve(gradient[None])[0]
+        if not self.keeps_hessian:
+            step = -solve_by_products(self, gradient[None], tight)[0]
+        else:
+            step = -self.solve(gradient[None])[0]
         if self.keeps_hessian and any(solver.is_blind for solver in self.solvers()):
             step -= by_block(self, self.solvers(), self.theta[None], "null_part")[0]
         if not np.isfinite(step).all():
@@ -551,4 +553,6 @@ class LinearObjective(Objective):
     def erase(self, rows):
         """Remove the values of rows from the shared arrays; repeated calls change nothing."""
         super().erase(rows)
-        self._solvers = None
+        # A factor keeps how large sums were with the rows; an inverse that has followed doesn't.
+        if not can_follow(self):
+            self._solvers = None

@@ -264,7 +264,7 @@ def refine(objective, n_refine, tol, pass_begins):
         if stalled == 3:
             return best, "gradient norm no longer falls"
         if made < n_refine:
-            start, step = objective, objective.newton_step()
+            start, step = objective, objective.newton_step(tight=True)
             if is_long(objective, step):
                 objective, step = backtrack(objective, step), None
             else:

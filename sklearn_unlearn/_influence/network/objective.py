@@ -12,7 +12,6 @@ from scipy import sparse
 from torch.func import grad, vjp
 
 from sklearn_unlearn._influence.network.curvature import (
-    MAX_DENSE,
     MAX_LOSS,
     make_curvature,
     sample_size,
@@ -404,10 +403,9 @@ class NetworkObjective(Objective):
     def ensure_curvature(self):
         """Make the curvature of a sample of the remaining rows, unless it is there."""
         if self._curvature is None:
-            d, solver = self.shape[0], self.settings.solver
-            dense = solver == "dense" or (solver == "auto" and d <= MAX_DENSE)
+            dense = self.settings.solver == "dense"
             remaining = self.remaining_rows()
-            size = sample_size(d, self.n_outputs, dense)
+            size = sample_size(self.shape[0], self.n_outputs, dense)
             if size < len(remaining):
                 rng = np.random.RandomState(self.seed)
                 remaining = np.sort(rng.choice(remaining, size, replace=False))
@@ -417,7 +415,7 @@ class NetworkObjective(Objective):
     def solve(self, V):
         """Return the product of the inverse damped curvature and V.
 
-        The first costs the curvature of up to 2,000 rows (d up to 3,000: as many as 10^11
+        The first costs the curvature of up to 2,000 rows (a dense one: of as many as 10^11
         multiplications take), later ones nothing that grows with n.
         """
         return self.solve_and_report(V)[0]

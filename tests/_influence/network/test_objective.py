@@ -180,6 +180,16 @@ def test_solvers_agree(objective):
         assert np.corrcoef(a, b)[0, 1] > 0.9
 
 
+def test_the_factorisation_is_what_a_net_gets_unless_asked(objective):
+    """However few parameters it has; the Hessian, which has none, gets conjugate gradients."""
+    V = np.random.default_rng(2).standard_normal((1, *objective.shape))
+    assert objective.solve_and_report(V)[1] == "factorised curvature"
+    dense = with_settings(objective, solver="dense")
+    assert dense.solve_and_report(V)[1] == "dense curvature"
+    hessian_of = with_settings(objective, curvature="hessian", damping=10.0)
+    assert hessian_of.solve_and_report(V)[1].startswith("conjugate gradients")
+
+
 def test_factorisation_is_exact_where_inputs_and_errors_are_independent(double_precision):
     """The squared loss has the same curvature for every row of a single layer."""
     estimator = net(nn.Linear(4, 1), skorch.NeuralNetRegressor, lr=0.01)
