@@ -171,6 +171,12 @@ class SubjectIndex:
         # One C-level call, so that an interrupt can't come in between.
         vars(self).update(_rows_of=rows_of, _keys=None)
 
+    def owners(self):
+        """Return the ids that are not forgotten, and the row or list of rows that each owns."""
+        if self._rows_of is None:
+            self._build()
+        return list(self._rows_of), list(self._rows_of.values())
+
     @property
     def n_subjects(self):
         """Number of ids that are not forgotten."""
