@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import check_consistent_length
 
 from sklearn_unlearn._influence.compensation import Criterion, Weighting, compensated
-from sklearn_unlearn._influence.criteria import CriterionRows, CriterionSource, numbered
+from sklearn_unlearn._influence.criteria import CriterionRows, CriterionSource
 from sklearn_unlearn._influence.drawn import DrawnRows
 from sklearn_unlearn._influence.objective import Settings, Steps
 from sklearn_unlearn._influence.unlearner import ObjectiveUnlearner, check_settings
@@ -67,7 +67,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
         Reweighting: regulariser of the weight changes; "l2" changes many rows a little, "l1"
         few rows. None changes no weight (naive removal).
 
-    alpha : float, default=1.0
+    alpha : float, default=10.0
         Reweighting: strength of that regulariser, relative to influences scaled to a largest
         absolute value of one. The default was chosen by ``examples/benchmarks/reweighting.py``.
 
@@ -230,7 +230,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
         hessian_rows: Literal["remaining", "all"] = "remaining",
         n_refine: int = 0,
         reweight: Literal["l2", "l1"] | None = "l2",
-        alpha: float = 1.0,
+        alpha: float = 10.0,
         max_weight_change: float = 1.0,
         criterion: Literal["loss", "loss_per_class"] | Callable = "loss",
         n_compensators: int | None = None,
@@ -437,14 +437,10 @@ class PUMAUnlearner(ObjectiveUnlearner):
         Returns
         -------
         CriterionRows or None
-            The user's ``X_val``; else the rows that are held out; else those training rows that
-            a cross-fitted criterion looks at. None if there are none.
+            The user's ``X_val``, else the rows that are held out. None if there are none: a
+            cross-fitted criterion has no rows of its own.
         """
-        objective, source = self.objective(), self._source
-        if not source.cross_fits:
-            return source.rows(objective, self.estimator_)
-        rows = source.drawn.first(source.MAX_ROWS, self._subjects).rows
-        return numbered(objective, self.estimator_, np.sort(rows))
+        return self._source.rows(self.objective(), self.estimator_)
 
     @property
     def _steered(self):

@@ -172,7 +172,16 @@ class CriterionSource:
             return self._rows
         held_out = self.held_out.copy()
         held_out[list(removed)] = False
-        return numbered(objective, model, np.flatnonzero(held_out))
+        numbers = np.flatnonzero(held_out)
+        if not len(numbers):
+            return None
+        return CriterionRows(
+            objective.rows,
+            numbers,
+            given_targets(objective.y[numbers], model),
+            objective.targets(numbers),
+            objective.given_weights[numbers],
+        )
 
     def refit_params(self, unlearner, rows):
         """Return the parameters of ``fit`` that give a refit on rows the same criterion."""
@@ -193,19 +202,6 @@ class CriterionSource:
         self.held_out[rows] = False
         if self.drawn is not None:
             self.drawn.erase(rows)
-
-
-def numbered(objective, model, numbers):
-    """Return numbered rows of ``fit`` as criterion rows, None if there are none."""
-    if not len(numbers):
-        return None
-    return CriterionRows(
-        objective.rows,
-        numbers,
-        given_targets(objective.y[numbers], model),
-        objective.targets(numbers),
-        objective.given_weights[numbers],
-    )
 
 
 def _given_rows(objective, model, X_val, y_val):

@@ -6,7 +6,7 @@ from sklearn_unlearn._records.receipt import Outcome
 
 # A step is long if it promises to take more than this share off the objective: then its
 # quadratic model is no longer trusted without a look at the rows.
-LONG_STEP = 0.01
+LONG_STEP = 0.001
 MAX_PASSES = 100
 # Relative error of parameters from which on a closed form is no longer called exact.
 MAX_ERROR = 1e-9
