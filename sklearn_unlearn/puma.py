@@ -67,9 +67,10 @@ class PUMAUnlearner(ObjectiveUnlearner):
         Reweighting: regulariser of the weight changes; "l2" changes many rows a little, "l1"
         few rows. None changes no weight (naive removal).
 
-    alpha : float, default=10.0
+    alpha : float, default=1.0
         Reweighting: strength of that regulariser, relative to influences scaled to a largest
-        absolute value of one. The default was chosen by ``examples/benchmarks/reweighting.py``.
+        absolute value of one; in each of ten folds ten times as strong. The default was chosen by
+        ``examples/benchmarks/reweighting.py``.
 
     max_weight_change : float, default=1.0
         Reweighting: how far a row's weight may go from the one that it had in ``fit``, over all
@@ -230,7 +231,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
         hessian_rows: Literal["remaining", "all"] = "remaining",
         n_refine: int = 0,
         reweight: Literal["l2", "l1"] | None = "l2",
-        alpha: float = 10.0,
+        alpha: float = 1.0,
         max_weight_change: float = 1.0,
         criterion: Literal["loss", "loss_per_class"] | Callable = "loss",
         n_compensators: int | None = None,

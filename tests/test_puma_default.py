@@ -97,14 +97,14 @@ def test_weights_stay_within_their_bound_over_all_requests(reweight, eta):
         LogisticRegression(),
         reweight=reweight,
         alpha=1e-3,
-        max_weight_change=0.1,
+        max_weight_change=0.02,
         eta=eta,
         random_state=0,
     ).fit(X, y, sample_weight=weights)
     for row in np.argsort(-model.influence())[:60]:
         model.partial_forget([row])
     changes = weight_changes(model)
-    assert 0.09 < np.abs(changes).max() <= 0.1 + 1e-12
+    assert 0.019 < np.abs(changes).max() <= 0.02 + 1e-12
     left = model.rows_of()
     expected = weights[left] * (1 + changes)
     np.testing.assert_allclose(model.objective().weights[left], expected)
@@ -119,12 +119,15 @@ def test_a_loss_within_its_error_is_not_made_up_for():
     )
     # Rows that stand often shrink the error, and leave the predicted loss as it is.
     np.testing.assert_allclose(few.influence(), many.influence(), rtol=1e-8, atol=1e-12)
-    rows = np.argsort(np.abs(few.influence() - np.median(np.abs(few.influence()))))[:1]
-    assert few.influence(rows)[0] > 0
-    few.partial_forget(rows), many.partial_forget(rows)
-    assert not few.objective().is_reweighted
-    assert few.receipts_[-1].guarantee == "exact"
-    assert many.objective().is_reweighted
+    helpful = np.flatnonzero(few.influence() > 0)[:40]
+    reweighted = [
+        [row for row in helpful if deepcopy(model).partial_forget([row]).objective().is_reweighted]
+        for model in (few, many)
+    ]
+    assert 0 < len(reweighted[0]) < len(reweighted[1])
+    assert set(reweighted[0]) < set(reweighted[1])
+    within = np.setdiff1d(helpful, reweighted[0])[:1]
+    assert few.partial_forget(within).receipts_[-1].guarantee == "exact"
 
 
 def test_requests_are_the_same_for_the_same_seed_and_for_any_order_of_rows():
@@ -190,10 +193,10 @@ def odd(name):
         X, y = classification(n_rows=300, n_classes=3)
         y = np.where(np.arange(300) == 250, "alone", y)
         return puma.set_params(criterion="loss_per_class"), X, y, {}
-    if name == "three subjects":
-        return puma, X, y, {"X_ids": np.minimum(ids, 202)}
+    if name == "few subjects":
+        return puma, X, y, {"X_ids": ids % 13}
     if name == "one large subject":
-        return puma, X, y, {"X_ids": np.maximum(ids, 220)}
+        return puma, X, y, {"X_ids": np.minimum(ids, 170)}
     if name == "a class of one subject":
         return puma, X, np.where(ids > 280, "rare", y), {"X_ids": np.minimum(ids, 281)}
     if name == "sparse":
@@ -220,7 +223,7 @@ def odd(name):
 ODD = [
     "callable",
     "loss per class",
-    "three subjects",
+    "few subjects",
     "one large subject",
     "a class of one subject",
     "sparse",
@@ -236,7 +239,8 @@ def test_odd_tables_are_judged_as_far_as_they_can_be(name):
     psi = model.influence()
     assert np.isfinite(psi).all()
     assert (psi != 0).any()
-    for ids in ([5], range(10, 40), range(150, 161)):
+    few = name == "few subjects"
+    for ids in ([5], [6, 10], [8]) if few else ([5], range(10, 40), range(150, 161)):
         naive = deepcopy(model).set_params(reweight=None).partial_forget(ids)
         model.partial_forget(ids)
         assert np.isfinite(last(model.estimator_).coef_).all()

@@ -176,9 +176,9 @@ def compensated(after, hessian_of, rows, removed, criterion, weighting) -> tuple
     if not asked:
         return after, after
     some, folds = _compensators(after, rows, criterion, weighting)
-    room = weighting.bound / max(1.0, weighting.eta)
-    so_far = after.data.changes(some)
-    lower, upper = np.minimum(-room - so_far, 0), np.maximum(room - so_far, 0)
+    so_far, longer = after.data.changes(some), max(1.0, weighting.eta)
+    lower = np.minimum(-weighting.bound - so_far, 0) / longer
+    upper = np.maximum(weighting.bound - so_far, 0) / longer
     S = hessian_of.solve(np.concatenate([gradient() for _, _, gradient in asked]))
     psi, pulls = after.directional(S, some, after.given_weights[some])
     changes, start = np.zeros(len(some)), 0
@@ -190,7 +190,8 @@ def compensated(after, hessian_of, rows, removed, criterion, weighting) -> tuple
             psi[up, of],
             loss,
             penalty=weighting.penalty,
-            alpha=weighting.alpha,
+            # What a fold says of its few rows is that much less certain.
+            alpha=weighting.alpha * len(demands),
             lower=lower[up],
             upper=upper[up],
         )
