@@ -7,8 +7,8 @@ from sklearn_unlearn._records.receipt import Outcome
 # A step is long if it promises to take more than this share off the objective: then its
 # quadratic model is no longer trusted without a look at the rows.
 LONG_STEP = 0.01
-# The same for a step that takes the Hessian of the rows that remain, and is to end at their optimum:
-# what it is off by there shows in the loss of other rows.
+# The same for a step that takes the Hessian of the rows that remain, to end at their optimum: what
+# it is off by there shows in the loss of other rows.
 LONG_STEP_OF_REMAINING = 0.001
 MAX_PASSES = 100
 # Relative error of parameters from which on a closed form is no longer called exact.
@@ -150,7 +150,8 @@ def descend(objective, hessian_of, pass_begins):
     """
     for made in range(MAX_PASSES):
         step = hessian_of.newton_step(objective.gradient())
-        share = LONG_STEP_OF_REMAINING if hessian_of is objective else LONG_STEP
+        same_rows = hessian_of.n_rows == objective.n_rows
+        share = LONG_STEP_OF_REMAINING if same_rows else LONG_STEP
         if not is_long(objective, step, share):
             return step, objective
         pass_begins()
