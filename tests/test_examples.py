@@ -60,7 +60,9 @@ def test_plot_is_it_forgotten(tmp_path):
     assert (tmp_path / "is_it_forgotten.png").stat().st_size > 10_000
 
 
-STUDIES = sorted(path.stem for path in (EXAMPLES / "studies").glob("[!c]*.py"))
+# What they share is not one of them.
+SHARED = {"common", "removal"}
+STUDIES = sorted({path.stem for path in (EXAMPLES / "studies").glob("*.py")} - SHARED)
 
 
 @pytest.mark.slow
@@ -137,6 +139,14 @@ def test_linear_forgetting(tmp_path):
     assert {case["model"] for case in figures["cases"]} == {"logistic", "ridge"}
     assert all(case["naive_distance"] < 0.01 for case in figures["cases"])
     assert "refit/naive" in run(tmp_path, "benchmarks/linear_forgetting.py", "--max-rows", "1000")
+
+
+@pytest.mark.slow
+def test_default_requests(tmp_path):
+    script, small = "benchmarks/default_requests.py", ("--rows", "3000", "--requests", "20")
+    figures = json.loads(run(tmp_path, script, "--json", *small))
+    assert set(figures["ways"]) == {"default", "reweight=None"}
+    assert "all requests, refits" in run(tmp_path, script, *small)
 
 
 @pytest.mark.slow
