@@ -60,7 +60,9 @@ def test_plot_is_it_forgotten(tmp_path):
     assert (tmp_path / "is_it_forgotten.png").stat().st_size > 10_000
 
 
-STUDIES = sorted(path.stem for path in (EXAMPLES / "studies").glob("[!c]*.py"))
+# What they share is not one of them.
+SHARED = {"common", "removal"}
+STUDIES = sorted({path.stem for path in (EXAMPLES / "studies").glob("*.py")} - SHARED)
 
 
 @pytest.mark.slow
@@ -147,6 +149,14 @@ def test_fixed_costs(tmp_path):
     assert all(case["rows_retrained"] > 0 for case in figures["ensembles"])
     assert all(case["covered"] for case in figures["ids"])
     assert figures["look_up"]["n_subjects"] == figures["look_up"]["n_ids"]
+
+
+@pytest.mark.slow
+def test_default_requests(tmp_path):
+    script, small = "benchmarks/default_requests.py", ("--rows", "3000", "--requests", "20")
+    figures = json.loads(run(tmp_path, script, "--json", *small))
+    assert set(figures["ways"]) == {"default", "reweight=None"}
+    assert "all requests, refits" in run(tmp_path, script, *small)
 
 
 @pytest.mark.slow

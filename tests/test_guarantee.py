@@ -313,7 +313,10 @@ def test_a_model_that_was_changed_by_hand_is_not_overwritten(change):
         (PUMAUnlearner(LogisticRegression()), {"estimator": Ridge()}),
         (PUMAUnlearner(LogisticRegression()), {"random_state": 3}),
         (PUMAUnlearner(LogisticRegression()), {"validation_fraction": 0.3}),
-        (PUMAUnlearner(LogisticRegression(), reweight=None), {"reweight": "l2"}),
+        (
+            PUMAUnlearner(LogisticRegression(), reweight=None, validation_fraction=0.1),
+            {"reweight": "l2"},
+        ),
         (
             PUMAUnlearner(make_pipeline(MinMaxScaler(), LogisticRegression())),
             {"estimator__minmaxscaler__feature_range": (0, 2)},
@@ -361,7 +364,7 @@ def test_parameters_that_act_at_requests_act_after_fit():
 
 
 def test_held_out_rows_that_steered_a_reweighting_are_not_forgotten_exactly():
-    model = PUMAUnlearner(Ridge(), random_state=0).fit(X, Y)
+    model = PUMAUnlearner(Ridge(), validation_fraction=0.1, random_state=0).fit(X, Y)
     held_out = np.setdiff1d(np.arange(N), model.trained_on(np.arange(N)))
     assert model.partial_forget(held_out[:1]).receipts_[-1].guarantee == "exact"
     trained = model.trained_on(model.rows_of())
@@ -369,11 +372,23 @@ def test_held_out_rows_that_steered_a_reweighting_are_not_forgotten_exactly():
     assert model.objective().is_reweighted
     receipt = model.partial_forget(held_out[1:2]).receipts_[-1]
     assert receipt.guarantee == "approximate"
-    assert "held-out rows" in receipt.not_forgotten[0]
+    assert "reweighted others by" in receipt.not_forgotten[0]
+
+
+@pytest.mark.parametrize("n_refine", [0, 20])
+def test_trained_rows_that_steered_a_reweighting_are_not_forgotten_at_the_optimum(n_refine):
+    model = PUMAUnlearner(Ridge(), n_refine=n_refine, tol=1e-8, random_state=0).fit(X, Y)
+    assert len(model.trained_on(np.arange(N))) == N
+    model.partial_forget(np.argsort(-model.influence())[:60])
+    assert model.objective().is_reweighted
+    receipt = model.partial_forget(model.rows_of()[:1]).receipts_[-1]
+    assert receipt.guarantee == "approximate"
+    assert "reweighted others by" in receipt.not_forgotten[0]
 
 
 def test_a_request_that_changes_nothing_is_no_better_than_the_one_before():
-    model = PUMAUnlearner(logistic(), random_state=0, alpha=1e9).fit(X, LABELS)
+    model = PUMAUnlearner(logistic(), validation_fraction=0.1, random_state=0, alpha=1e9)
+    model.fit(X, LABELS)
     held_out = np.setdiff1d(np.arange(N), model.trained_on(np.arange(N)))
     model.partial_forget(model.trained_on(np.arange(N))[:20]).partial_forget(held_out[:1])
     assert [receipt.guarantee for receipt in model.receipts_] == ["approximate"] * 2
@@ -602,7 +617,7 @@ def test_rows_with_a_category_of_their_own_are_not_held_out():
     # One in three rows is the only one of its category.
     frame.loc[::3, "city"] = [f"rare {row}" for row in range(0, N, 3)]
     pipe = make_pipeline(city_encoder(OneHotEncoder()), LogisticRegression())
-    model = PUMAUnlearner(pipe, random_state=0).fit(frame, LABELS)
+    model = PUMAUnlearner(pipe, validation_fraction=0.1, random_state=0).fit(frame, LABELS)
     trained = model.trained_on(np.arange(N))
     assert np.isin(np.arange(0, N, 3), trained).all()
     assert len(trained) < N
@@ -612,7 +627,7 @@ def test_rows_with_a_category_of_their_own_are_not_held_out():
 
 def test_held_out_rows_of_a_category_that_left_no_longer_judge():
     frame, pipe = FRAME.copy(), make_pipeline(city_encoder(OneHotEncoder()), LogisticRegression())
-    model = PUMAUnlearner(pipe, random_state=0).fit(frame, LABELS)
+    model = PUMAUnlearner(pipe, validation_fraction=0.1, random_state=0).fit(frame, LABELS)
     held_out = np.setdiff1d(np.arange(N), model.trained_on(np.arange(N)))
     city = CITY[held_out[0]]
     trained = model.trained_on(np.flatnonzero(city == CITY))

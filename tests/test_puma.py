@@ -317,7 +317,7 @@ def test_influence_is_the_change_of_leaving_one_row_out():
 
 def test_influence_of_held_out_rows_is_zero():
     X, y = rows_for("classes2", 0, n_rows=200)
-    model = PUMAUnlearner(logistic(), random_state=0).fit(X, y)
+    model = PUMAUnlearner(logistic(), validation_fraction=0.1, random_state=0).fit(X, y)
     psi = model.influence()
     assert len(psi) == 200
     np.testing.assert_array_equal(psi == 0, model._source.held_out)
@@ -371,7 +371,7 @@ def test_compensators_are_few_and_seeded():
 
 def test_held_out_rows_are_forgotten_too():
     X, y = rows_for("classes2", 0, n_rows=200)
-    model = PUMAUnlearner(logistic(), random_state=0).fit(X, y)
+    model = PUMAUnlearner(logistic(), validation_fraction=0.1, random_state=0).fit(X, y)
     before = parameters(model.estimator_)
     held_out = np.flatnonzero(model._source.held_out)
     model.partial_forget(held_out[:5])
@@ -443,6 +443,9 @@ def test_wide_problems_use_products(monkeypatch):
 def test_wide_and_dense_agree(monkeypatch):
     X, y = rows_for("classes3", 0, n_rows=300)
     ends = []
+    # Where no Hessian is kept fewer folds judge, to save passes.
+    fewer = "sklearn_unlearn._influence.linear.crossfit.N_FOLDS_WITHOUT_HESSIAN"
+    monkeypatch.setattr(fewer, 10)
     for limit in (4000**2, 0):
         monkeypatch.setattr("sklearn_unlearn._influence.linear.objective.MAX_HESSIAN_VALUES", limit)
         for weight in (None, "balanced"):
@@ -662,7 +665,10 @@ def test_bad_criterion_rows():
 def test_no_criterion_rows():
     X, y = rows_for("values", 0)
     with pytest.raises(ValueError, match="X_val"):
-        PUMAUnlearner(Ridge(), reweight=None).fit(X, y).influence()
+        PUMAUnlearner(Ridge(), reweight=None, validation_fraction=0.1).fit(X, y).influence()
+    # A fold that is judged by a model without itself needs another.
+    with pytest.raises(ValueError, match="more subjects"):
+        PUMAUnlearner(Ridge()).fit(X, y, X_ids=["only one"] * len(X)).influence()
 
 
 def test_stopped_early_models_start_from_their_own_gradient():

@@ -15,7 +15,6 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_array, validate_data
 
 from sklearn_unlearn._chains.ensembles import check_columns
-from sklearn_unlearn._chains.hashing import keyed_hash
 from sklearn_unlearn._chains.pickling import dump
 from sklearn_unlearn._chains.records import Records
 from sklearn_unlearn._chains.states import MemoryStates, files_of
@@ -27,6 +26,7 @@ from sklearn_unlearn._inner.declared import check_number, check_unchanged, warn_
 from sklearn_unlearn._inner.pipelines import last_step, out_of_reach
 from sklearn_unlearn._inner.skorch import adapted, needs_two_rows
 from sklearn_unlearn._records.fingerprint import check_same_rows, guarded
+from sklearn_unlearn._records.hashing import keyed_hash
 from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn._records.rows import RowParts, count_rows
 from sklearn_unlearn._records.subjects import SubjectIndex

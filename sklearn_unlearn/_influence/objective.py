@@ -113,6 +113,11 @@ class Objective(ABC):
         """False for rows that are held out or erased, ndarray of bool of shape (n_rows,)."""
         return self.data.trained
 
+    @property
+    def given_weights(self):
+        """Sample weights of all rows as they were in ``fit``, ndarray of shape (n_rows,)."""
+        return self.data.given
+
     def remaining_rows(self):
         """Return the numbers of the rows that the model is trained on."""
         return self.data.remaining()
@@ -176,6 +181,24 @@ class Objective(ABC):
         """Return the derivatives of the losses of rows by their raw predictions."""
 
     @abstractmethod
+    def raw_along(self, Z, v):
+        """Return the derivatives of what :meth:`slopes` differentiates by, along a direction.
+
+        Parameters
+        ----------
+        Z : array-like of shape (n, n_features)
+            Features.
+
+        v : ndarray of ``shape``
+            Direction in parameter space.
+
+        Returns
+        -------
+        ndarray of shape (n, k)
+            Derivatives.
+        """
+
+    @abstractmethod
     def pull_back(self, Z, slopes):
         """Return the gradient, of ``shape``, for derivatives by the raw predictions."""
 
@@ -220,29 +243,6 @@ class Objective(ABC):
         ndarray
             Gradient, as :meth:`reweighted` takes it.
         """
-
-    def self_weighted(self, s):
-        """Return derivatives along s, and the gradient in which they are the rows' factors.
-
-        Parameters
-        ----------
-        s : ndarray of ``shape``
-            Direction in parameter space.
-
-        Returns
-        -------
-        derivatives : ndarray of shape (n_rows, 1)
-            From :meth:`directional`.
-
-        pulls : ndarray of shape (n_rows, k)
-            Likewise.
-
-        gradient : ndarray
-            From :meth:`weighted_gradient`: how the gradient changes if every row's weight
-            changes by the row's own derivative.
-        """
-        derivatives, pulls = self.directional(s[None])
-        return derivatives, pulls, self.weighted_gradient(pulls * derivatives)
 
     @abstractmethod
     def loss_gradient(self, rows):
@@ -313,7 +313,7 @@ class Objective(ABC):
 
     @abstractmethod
     def reweighted(self, rows, changes, gradient):
-        """Return the objective with the weights of some rows multiplied by 1 + changes.
+        """Return the objective with changed weights of some rows.
 
         Parameters
         ----------
@@ -321,7 +321,7 @@ class Objective(ABC):
             Row numbers.
 
         changes : ndarray of shape (n,)
-            Relative changes.
+            Changes, relative to the weights in ``fit``.
 
         gradient : ndarray
             Gradient of the changes, from :meth:`weighted_gradient`.

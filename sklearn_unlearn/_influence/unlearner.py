@@ -51,6 +51,9 @@ from sklearn_unlearn._records.subjects import SubjectIndex
 from sklearn_unlearn._records.targets import given_targets
 from sklearn_unlearn.base import BaseUnlearner, serial
 
+# What a forgotten row has had a say in.
+STEERED = "what earlier requests owe to rows of this one, which they reweighted others by"
+
 
 def check_settings(unlearner):
     """Raise for invalid parameters of an unlearner that say how steps are computed."""
@@ -315,15 +318,16 @@ class ObjectiveUnlearner(BaseUnlearner):
         )
         if chosen_by:
             left.append("what the net's callbacks chose by the rows of its train_split")
+        steering = self._steered and source.judged_by(rows, self._subjects)
         removed = rows[objective.trained[rows]]
         if not len(removed):
             # A net has a history of the rows that it held out.
             model = self._written(objective) if source.split_off else self.estimator_
             # The model is as good as the last request left it.
             guarantee = self.receipts_[-1].guarantee if self.receipts_ else "exact"
-            if self._steered:
-                left.append("what earlier requests owe to held-out rows, by which they reweighted")
-            if chosen_by or self._steered:
+            if steering:
+                left.append(STEERED)
+            if chosen_by or steering:
                 guarantee = "approximate"
             return {"estimator_": model, "_fingerprint": None}, Outcome(
                 guarantee,
@@ -345,8 +349,9 @@ class ObjectiveUnlearner(BaseUnlearner):
             reason = f"{outcome.stopped_because}; approximate, because {found[0]}"
             outcome = replace(outcome, guarantee="approximate", stopped_because=reason)
         anew = carried.features is not objective.features and not carried.features.numeric
-        if source.held_out[rows].any() and self._steered:
-            left.append("what earlier requests owe to held-out rows, by which they reweighted")
+        if steering:
+            left.append(STEERED)
+            outcome = replace(outcome, guarantee="approximate")
         return {
             "estimator_": self._written(carried),
             "_objective": carried.kept(),

@@ -164,6 +164,12 @@ class SubjectIndex:
             vars(self).update(_keys=keys, _made=Lookup(keys))
         return self._made
 
+    def owners(self):
+        """Return the ids that are not forgotten, and the row or list of rows that each owns."""
+        if self._rows_of is None:
+            self._build()
+        return list(self._rows_of), list(self._rows_of.values())
+
     @property
     def n_subjects(self):
         """Number of ids that are not forgotten."""

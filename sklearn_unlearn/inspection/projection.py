@@ -121,7 +121,10 @@ class ProjectionDisplay:
             )
         criterion = unlearner.criterion_rows()
         if criterion is None:
-            raise ValueError("There are no criterion rows: pass X_val and y_val to fit.")
+            raise ValueError(
+                "There are no criterion rows that the model was not trained on: pass X_val and "
+                "y_val to fit, or set validation_fraction."
+            )
         rows = unlearner.rows_of(X_ids)
         left = np.setdiff1d(unlearner.rows_of(), rows)
         models = {

@@ -28,6 +28,7 @@ from sklearn_unlearn._influence.linear.passes import (
     pull_groups,
     row_curvatures,
     squared,
+    weighted,
 )
 from sklearn_unlearn._influence.linear.problem import (
     linear_problem,
@@ -186,6 +187,10 @@ class LinearObjective(Objective):
         """Return the derivatives of the losses of rows by their outputs."""
         return self.loss.gradient(self.push_forward(Z), y)
 
+    def raw_along(self, Z, v):
+        """Return the derivatives of all outputs for features along a direction."""
+        return push_forward(Z, v)
+
     def pull_back(self, Z, slopes):
         """Return the gradient for given derivatives by the outputs, or by the first of them."""
         gradient = np.zeros(self.shape)
@@ -212,6 +217,12 @@ class LinearObjective(Objective):
     def groups(self, rows):
         """Return the groups of rows where the expansion is kept per class, else None."""
         return self.y[rows] if self.is_grouped else None
+
+    def weighted_slopes(self, rows, raw):
+        """Return the derivatives of the weighted losses of rows by their outputs."""
+        u = self.output_weights(rows, self.weights[rows])
+        slopes = weighted(u, self.loss.gradient, raw, self.targets(rows))
+        return slopes * self.class_weights.factors()[self.y[rows]] if self.is_grouped else slopes
 
     def row_curvatures(self, rows, weights, raw):
         """Return the weights of rows in each output, and their curvatures at raw predictions."""
@@ -293,17 +304,6 @@ class LinearObjective(Objective):
         for at, some, Z in self._walk(rows):
             derivatives[at], slopes[at] = self._along(S, some, weights[at], Z)
         return derivatives, slopes
-
-    def self_weighted(self, s):
-        """Return what :meth:`Objective.self_weighted` does, in one pass."""
-        weights, gradient = self.live_weights(), self.empty(False).gradient
-        derivatives = np.zeros((len(self.rows), 1))
-        slopes = np.zeros((len(self.rows), len(self.theta)))
-        for _, some, Z in self._walk():
-            derivative, slope = self._along(s[None], some, weights[some], Z)
-            pull_groups(gradient, Z, slope * derivative, self.groups(some))
-            derivatives[some], slopes[some] = derivative, slope
-        return derivatives, slopes, gradient
 
     def blocks(self, rows=None, min_rows=1):
         """Yield places, row numbers and rows of some rows or all, chunk by chunk."""

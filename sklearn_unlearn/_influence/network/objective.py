@@ -190,6 +190,14 @@ class NetworkObjective(Objective):
         slopes = grad(lambda r: self.problem.losses(r, y).sum())(raw)
         return slopes.reshape(len(raw), -1).double().cpu().numpy()
 
+    def raw_along(self, Z, v):
+        """Return the derivatives of the raw predictions for features along a direction."""
+        x = self.problem.as_rows(Z)
+        change = along(
+            lambda values: self.problem.raw(values, x), self.parameters, self.unpacked(v)
+        )
+        return change.detach().reshape(len(change), -1).double().cpu().numpy()
+
     def pull_back(self, Z, slopes):
         """Return the gradient for given derivatives by the raw predictions."""
         x = self.problem.as_rows(Z)

@@ -131,10 +131,24 @@ def test_self_influence_is_that_of_row_gradients(objective, monkeypatch):
 
 def test_batches_do_not_show(objective, monkeypatch):
     s = np.random.default_rng(1).standard_normal(objective.shape)
-    whole = objective.self_weighted(s)
+
+    def along_s():
+        derivatives, pulls = objective.directional(s[None])
+        return derivatives, pulls, objective.weighted_gradient(pulls * derivatives)
+
+    whole = along_s()
     monkeypatch.setattr("sklearn_unlearn._influence.network.objective.BATCH_ROWS", 7)
-    for part, other in zip(whole, objective.self_weighted(s)):
+    for part, other in zip(whole, along_s(), strict=True):
         np.testing.assert_allclose(part, other, rtol=1e-9, atol=1e-10)
+
+
+def test_derivatives_through_the_raw_predictions_are_those_of_the_losses(objective):
+    s, some = np.random.default_rng(1).standard_normal(objective.shape), np.arange(9)
+    Z = objective.features(objective.rows.take(some))
+    change = objective.raw_along(Z, s)
+    slopes = objective.slopes(Z, objective.targets(some))
+    direct = objective.directional(s[None], some, np.ones(9))[0][:, 0]
+    np.testing.assert_allclose((change * slopes).sum(axis=1), direct, rtol=1e-4, atol=1e-5)
 
 
 def explicit_hessian(objective):
