@@ -345,8 +345,8 @@ class Objective(ABC):
         features : Features
             The new map from rows to features.
 
-        change : tuple of (ndarray, ndarray) or None, default=None
-            ``scale`` and ``shift`` if new features are ``old * scale + shift``.
+        change : Change or None, default=None
+            How features change on the rows that remain, None if that is not known.
 
         Returns
         -------

@@ -29,7 +29,6 @@ from sklearn_unlearn._inner.fit_params import (
     with_weights,
 )
 from sklearn_unlearn._inner.pipelines import (
-    fitted_steps,
     joined_pipeline,
     last_step,
     may_write,
@@ -318,7 +317,8 @@ class ObjectiveUnlearner(BaseUnlearner):
         if found:
             reason = f"{outcome.stopped_because}; approximate, because {found[0]}"
             outcome = replace(outcome, guarantee="approximate", stopped_because=reason)
-        anew = carried.features is not objective.features and not carried.features.numeric
+        changed = carried.features is not objective.features
+        refitted_parts = carried.features.refitted if changed else ()
         if source.held_out[rows].any() and self._steered:
             left.append("what earlier requests owe to held-out rows, by which they reweighted")
         return {
@@ -329,10 +329,8 @@ class ObjectiveUnlearner(BaseUnlearner):
             "_fingerprint": None,
         }, replace(
             outcome,
-            n_rows_retrained=carried.n_rows if anew else outcome.n_rows_retrained,
-            retrained_parts=tuple(fitted_steps(carried.features.transformers.steps))
-            if anew
-            else outcome.retrained_parts,
+            n_rows_retrained=carried.n_rows if refitted_parts else outcome.n_rows_retrained,
+            retrained_parts=refitted_parts or outcome.retrained_parts,
             gradient_norm_before=norm,
             not_forgotten=(*left, *outcome.not_forgotten),
         )
@@ -386,7 +384,7 @@ class ObjectiveUnlearner(BaseUnlearner):
 
         features, change = objective.features.forget(leaving, remaining)
         changed = features is not objective.features
-        if changed and features.anew:
+        if changed and features.worn:
             after.expansion = None
         target = after.with_features(features, change) if changed else after
         if self.hessian_rows == "remaining":

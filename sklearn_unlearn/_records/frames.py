@@ -1,5 +1,14 @@
 """Data frames: rows of them without a trace of the other rows."""
 
+import numpy as np
+
+# Types of pandas' own whose values can be overwritten, each by itself.
+WITH_BLANKS = (
+    *(f"{kind}{size}Dtype" for kind in ("Int", "UInt") for size in (8, 16, 32, 64)),
+    *("Float32Dtype", "Float64Dtype", "BooleanDtype", "StringDtype", "ArrowDtype"),
+    *("CategoricalDtype", "DatetimeTZDtype", "PeriodDtype"),
+)
+
 
 def is_polars(X):
     """Tell whether rows are a frame of polars."""
@@ -50,6 +59,58 @@ def alone(X):
     return _changed(X, _is_arrow, _rebuilt)
 
 
+def can_be_wiped(X):
+    """Tell whether rows are a pandas frame or series in which values can be overwritten."""
+    if not hasattr(X, "iloc"):
+        return False
+    return all(_has_blank(dtype) for dtype in (X.dtypes if X.ndim > 1 else [X.dtype]))
+
+
+def _has_blank(dtype):
+    """Tell whether columns of a type hold values that can be overwritten one by one."""
+    return isinstance(dtype, np.dtype) or type(dtype).__name__ in WITH_BLANKS
+
+
+def wiped_frame(X, rows):
+    """Overwrite the values of rows of a private pandas frame; a repeated call changes nothing.
+
+    Parameters
+    ----------
+    X : DataFrame or Series
+        Made by :func:`alone`, so that nobody else has it.
+
+    rows : ndarray of int
+        Their places.
+
+    Returns
+    -------
+    DataFrame or Series
+        The same object, or where categories or text are held by all rows together another one,
+        which shares its other columns.
+    """
+    if X.ndim == 1:
+        return wiped_frame(X.to_frame(), rows).iloc[:, 0]
+    places = {}
+    for place, dtype in enumerate(X.dtypes):
+        places.setdefault(dtype, []).append(place)
+    for dtype, some in places.items():
+        X.iloc[rows, some] = _blank(dtype)
+    return without_unused(_changed(X, _is_in_arrow, _rebuilt))
+
+
+def _blank(dtype):
+    """Return a value of a type that tells nothing."""
+    if dtype.kind in "iuf":
+        return 0
+    # In arrays with a mask, a missing value would leave what stands below the mask.
+    return False if dtype.kind == "b" else None
+
+
+def _is_in_arrow(dtype):
+    """Tell whether text lies in arrow's memory, in which nothing is overwritten."""
+    return _is_arrow(dtype) and getattr(dtype, "storage", "pyarrow") == "pyarrow"
+
+
 def _changed(frame, applies, change):
     """Return a pandas frame in which columns of some types are changed."""
     places = [place for place, dtype in enumerate(frame.dtypes) if applies(dtype)]
@@ -81,6 +142,9 @@ def _with_used_categories(column):
     """Return a categorical column without unused categories, and these in memory of their own."""
     import pandas as pd
 
+    codes = column.cat.codes.to_numpy()
+    if np.bincount(codes[codes >= 0], minlength=len(column.cat.categories)).all():
+        return column
     column = column.cat.remove_unused_categories()
     categories = column.cat.categories
     own = pd.Index(categories.tolist(), dtype=categories.dtype)

@@ -9,9 +9,11 @@ from sklearn.utils import check_array
 
 from sklearn_unlearn._records.frames import (
     alone,
+    can_be_wiped,
     is_frame,
     is_polars,
     stacked_frames,
+    wiped_frame,
     without_unused,
 )
 
@@ -108,13 +110,16 @@ class RowStore:
 
     numeric : bool
         True if the rows are numbers for a linear model; they are then kept as an array or
-        CSR matrix. In an array k rows are erased at a cost of k rows; a CSR matrix is written
-        anew, as the place that is left would tell how long they were. Else rows stay in their
-        container, and erasing copies what remains.
+        CSR matrix. Else rows stay in their container. In an array or a pandas frame k rows are
+        erased at a cost of k rows; a CSR matrix is written anew, as the place that is left would
+        tell how long they were. Of other containers erasing copies what remains.
 
     convert : bool, default=True
         False if numeric rows keep their dtype.
     """
+
+    # Numbers of rows that were erased in place and are no numbers.
+    _gone = None
 
     def __init__(self, X, numeric, convert=True):
         self._X = X
@@ -155,7 +160,18 @@ class RowStore:
                 copy=not mapped,
                 ensure_all_finite=False,
             )
+        elif can_be_wiped(self._X):
+            self._X = alone(self._X).copy()
+        elif is_array(self._X) and not mapped:
+            self._X = copy_rows(self._X, slice(None))
         self._owned = True
+
+    @property
+    def _in_place(self):
+        """True if rows that are no numbers are overwritten where they stand."""
+        if self._positions is not None or not self._owned or self.on_disk:
+            return False
+        return is_array(self._X) or can_be_wiped(self._X)
 
     def take(self, rows):
         """Return rows by their number."""
@@ -171,13 +187,17 @@ class RowStore:
         """Yield (row numbers or slice, rows); erased rows come as zeros or not at all."""
         n_rows = count_rows(self._X)
         for batch in batches(n_rows, values_per_row(self._X)):
+            if self._gone is not None:
+                numbers = np.setdiff1d(np.arange(batch.start, batch.stop), self._gone)
+                yield numbers, take_rows(self._X, numbers)
+                continue
             numbers = batch if self._positions is None else self._positions[batch]
             whole = batch.stop - batch.start == n_rows
             yield numbers, self._X if whole else take_rows(self._X, batch)
 
     def erase(self, rows):
         """Remove the values of rows; a repeated call changes nothing."""
-        if not self._numeric:
+        if not self._numeric and not self._in_place:
             positions = np.arange(self._n_rows) if self._positions is None else self._positions
             kept = np.flatnonzero(~np.isin(positions, rows))
             # One call, so that an interrupt can't come in between.
@@ -189,7 +209,12 @@ class RowStore:
                 self._X = self._X.copy()
                 self._readers.discard(self)
                 self._readers = WeakSet([self])
-            self._X = _wiped_rows(self._X, rows)
+            if self._numeric:
+                self._X = _wiped_rows(self._X, rows)
+                return
+            wipe = wiped_frame if can_be_wiped(self._X) else _wiped_rows
+            gone = rows if self._gone is None else np.union1d(self._gone, rows)
+            vars(self).update(_X=wipe(self._X, rows), _gone=gone)
 
     def __deepcopy__(self, memo):
         """Return a store of its own; the rows are copied when either is about to write to them."""

@@ -468,22 +468,26 @@ class LinearObjective(Objective):
     def with_features(self, features, change=None):
         """Return the objective in changed features, at the same raw predictions.
 
-        The expansion is converted by the change; without one it is made anew, in two passes
-        over the rows.
+        The expansion is converted by the change; without one it is made anew, and where some
+        cells have changed by themselves, in a pass over the rows.
         """
         new = copy(self)
-        new.features, new._solvers, new.expansion = features, None, None
+        new.features = features
+        if change is not None and change.is_same:
+            return new
+        new._solvers, new.expansion = None, None
         if change is None:
             return projected(new, self)
-        scale, shift = change
-        theta = self.theta.copy()
+        kept, scale, shift = change.parts(self.theta.shape[1] - 1)
+        theta = self.theta[:, np.append(kept, -1)]
         theta[:, :-1] /= scale
         theta[:, -1] -= theta[:, :-1] @ shift
         new._theta = theta
         # What an outlier dominated has lost the digits that come to matter without it.
-        slight = max(np.abs(scale).max(), np.abs(shift).max()) <= MAX_CHANGE
+        slight = max(np.abs(scale).max(initial=0), np.abs(shift).max(initial=0)) <= MAX_CHANGE
+        slight = slight and change.fill is None
         if slight and self.expansion is not None and self.expansion.hessian is not None:
-            new.expansion = self.expansion.rescaled(scale, shift)
+            new.expansion = self.expansion.rescaled(change)
         if self.fit_intercept:
             return new
         # Without an intercept the shift can't be taken up: predictions move instead.
