@@ -283,13 +283,16 @@ class Objective(ABC):
         """
 
     @abstractmethod
-    def without(self, rows):
+    def without(self, rows, leaving=None):
         """Return the objective on the rows that remain, at the same parameters.
 
         Parameters
         ----------
         rows : ndarray of int
             Rows to leave out; rows that were held out change nothing.
+
+        leaving : Leaving, default=None
+            The same rows, of which some transformers may know the output already.
 
         Returns
         -------

@@ -366,14 +366,12 @@ class ObjectiveUnlearner(BaseUnlearner):
         """Return the objective without rows, the one whose Hessian the step takes, and doubts."""
         if self.hessian_rows == "all":
             objective.ensure_curvature()
-        after = objective.without(removed)
+        leaving = objective.features.leaving(lambda: objective.rows.take(removed))
+        after = objective.without(removed, leaving)
         after.check_remaining(self.estimator_)
         found = ()
         if self._unchecked and not self._doubts:
             found = optimality_doubts(objective, after, removed, last_step(self.estimator_))
-
-        def leaving():
-            return objective.rows.take(removed)
 
         def remaining():
             numbers = after.remaining_rows()

@@ -9,7 +9,8 @@ from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_unlearn._inner.forgetting.changes import SAME
-from sklearn_unlearn._inner.forgetting.composed import first_inputs, forget
+from sklearn_unlearn._inner.forgetting.composed import Inputs, forget
+from sklearn_unlearn._inner.forgetting.leaving import Leaving
 from sklearn_unlearn._inner.forgetting.moments import MAX_LOST
 from sklearn_unlearn._inner.pipelines import active_steps, fitted_steps, may_write
 
@@ -49,8 +50,27 @@ class Features(ABC):
     def __call__(self, X):
         """Return the features of rows."""
 
+    def leaving(self, rows):
+        """Return rows that leave, as :meth:`forget` takes them.
+
+        Parameters
+        ----------
+        rows : callable
+            Returns the rows.
+
+        Returns
+        -------
+        Leaving
+            The rows, to be looked at once.
+        """
+        return Leaving(rows, getattr(self, "writes", False))
+
+    def of(self, leaving):
+        """Return the features of rows that leave."""
+        return self(leaving.rows())
+
     @abstractmethod
-    def forget(self, removed, remaining):
+    def forget(self, leaving, remaining):
         """Return features that some rows have left, and how they differ from these.
 
         They are those of transformers fitted on the remaining rows alone, up to rounding
@@ -59,8 +79,8 @@ class Features(ABC):
 
         Parameters
         ----------
-        removed : callable
-            Returns the rows that leave; called only if needed.
+        leaving : Leaving
+            The rows that leave, from :meth:`leaving`; looked at only if needed.
 
         remaining : callable
             Returns the rows, targets and fit parameters that remain; called only if a
@@ -93,7 +113,7 @@ class RawFeatures(Features):
     def __call__(self, X):
         return self._convert(X)
 
-    def forget(self, removed, remaining):
+    def forget(self, leaving, remaining):
         return self, SAME
 
 
@@ -143,7 +163,7 @@ class FittedFeatures(Features):
             X = deepcopy(X)
         return self._convert(self.transformers.transform(X))
 
-    def forget(self, removed, remaining):
+    def forget(self, leaving, remaining):
         if not fitted_steps(self.transformers.steps):
             return self, SAME
         X, y, params = remaining()
@@ -175,8 +195,11 @@ class ChainedFeatures(FittedFeatures):
         Converts what they return for the model.
     """
 
-    def forget(self, removed, remaining):
-        inputs = first_inputs(removed, remaining, self.writes)
+    def of(self, leaving):
+        return self._convert(leaving.behind(self.transformers).rows())
+
+    def forget(self, leaving, remaining):
+        inputs = Inputs.first(leaving, remaining)
         found = forget(self.transformers, inputs, self.kept)
         lost, worn = self.lost + found.lost, found.worn
         if lost > MAX_LOST:
@@ -216,8 +239,11 @@ class ScaledFeatures(ChainedFeatures):
             Z = Z - scaler.mean_
         return Z if scaler.scale_ is None else Z / scaler.scale_
 
-    def forget(self, removed, remaining):
-        features, change = super().forget(removed, remaining)
+    def of(self, leaving):
+        return self(leaving.rows())
+
+    def forget(self, leaving, remaining):
+        features, change = super().forget(leaving, remaining)
         names = getattr(self._scaler, "feature_names_in_", None)
         if names is not None:
             # Rows kept as an array have no names for a new fit to find.

@@ -1,5 +1,7 @@
 """Data frames: rows of them without a trace of the other rows."""
 
+from copy import copy
+
 import numpy as np
 
 # Types of pandas' own whose values can be overwritten, each by itself.
@@ -59,11 +61,55 @@ def alone(X):
     return _changed(X, _is_arrow, _rebuilt)
 
 
-def can_be_wiped(X):
-    """Tell whether rows are a pandas frame or series in which values can be overwritten."""
-    if not hasattr(X, "iloc"):
-        return False
-    return all(_has_blank(dtype) for dtype in (X.dtypes if X.ndim > 1 else [X.dtype]))
+class Table:
+    """The rows of a pandas frame or series, whose values can be overwritten in place.
+
+    Each column is an array of its own. What is taken is a frame again, or a series.
+
+    Parameters
+    ----------
+    X : DataFrame or Series
+        Rows of which :meth:`holds` is true; not changed.
+    """
+
+    def __init__(self, X):
+        X = alone(X)
+        self._series = X.ndim == 1
+        X = X.to_frame() if self._series else X
+        self._names = X.columns
+        self._columns = [X.iloc[:, place].array.copy() for place in range(X.shape[1])]
+        self.shape = X.shape
+
+    @staticmethod
+    def holds(X):
+        """Tell whether rows are of pandas, with columns whose values can be overwritten."""
+        if not hasattr(X, "iloc"):
+            return False
+        return all(_has_blank(dtype) for dtype in (X.dtypes if X.ndim > 1 else [X.dtype]))
+
+    def take(self, rows):
+        """Return rows by their number, an array or a slice, as a frame or series."""
+        import pandas as pd
+
+        if isinstance(rows, slice):
+            rows = np.arange(*rows.indices(self.shape[0]))
+        taken = {place: column.take(rows) for place, column in enumerate(self._columns)}
+        frame = pd.DataFrame(taken, index=pd.RangeIndex(len(rows)))
+        frame.columns = self._names
+        return frame.iloc[:, 0] if self._series else frame
+
+    def copy(self):
+        """Return a table that shares nothing that is written to."""
+        new = copy(self)
+        new._columns = [column.copy() for column in self._columns]
+        return new
+
+    def wipe(self, rows):
+        """Overwrite the values of rows; a repeated call changes nothing."""
+        for place, column in enumerate(self._columns):
+            column[rows] = _blank(column.dtype)
+            if _is_categorical(column.dtype) or _is_in_arrow(column.dtype):
+                self._columns[place] = _without_traces(column)
 
 
 def _has_blank(dtype):
@@ -71,39 +117,20 @@ def _has_blank(dtype):
     return isinstance(dtype, np.dtype) or type(dtype).__name__ in WITH_BLANKS
 
 
-def wiped_frame(X, rows):
-    """Overwrite the values of rows of a private pandas frame; a repeated call changes nothing.
-
-    Parameters
-    ----------
-    X : DataFrame or Series
-        Made by :func:`alone`, so that nobody else has it.
-
-    rows : ndarray of int
-        Their places.
-
-    Returns
-    -------
-    DataFrame or Series
-        The same object, or where categories or text are held by all rows together another one,
-        which shares its other columns.
-    """
-    if X.ndim == 1:
-        return wiped_frame(X.to_frame(), rows).iloc[:, 0]
-    places = {}
-    for place, dtype in enumerate(X.dtypes):
-        places.setdefault(dtype, []).append(place)
-    for dtype, some in places.items():
-        X.iloc[rows, some] = _blank(dtype)
-    return without_unused(_changed(X, _is_in_arrow, _rebuilt))
-
-
 def _blank(dtype):
     """Return a value of a type that tells nothing."""
-    if dtype.kind in "iuf":
+    if dtype.kind in "iufc":
         return 0
     # In arrays with a mask, a missing value would leave what stands below the mask.
     return False if dtype.kind == "b" else None
+
+
+def _without_traces(values):
+    """Return categories without unused ones, or text in memory of its own."""
+    import pandas as pd
+
+    change = _with_used_categories if _is_categorical(values.dtype) else _rebuilt
+    return change(pd.Series(values)).array
 
 
 def _is_in_arrow(dtype):

@@ -8,12 +8,11 @@ from scipy import sparse
 from sklearn.utils import check_array
 
 from sklearn_unlearn._records.frames import (
+    Table,
     alone,
-    can_be_wiped,
     is_frame,
     is_polars,
     stacked_frames,
-    wiped_frame,
     without_unused,
 )
 
@@ -38,6 +37,8 @@ def take_rows(X, rows):
     """Return the given rows in the container that they came in."""
     if hasattr(X, "iloc"):
         return X.iloc[rows]
+    if isinstance(X, Table):
+        return X.take(rows)
     if sparse.issparse(X):
         return X.tocsr()[rows]
     if isinstance(X, (list, tuple)):
@@ -160,8 +161,8 @@ class RowStore:
                 copy=not mapped,
                 ensure_all_finite=False,
             )
-        elif can_be_wiped(self._X):
-            self._X = alone(self._X).copy()
+        elif Table.holds(self._X):
+            self._X = Table(self._X)
         elif is_array(self._X) and not mapped:
             self._X = copy_rows(self._X, slice(None))
         self._owned = True
@@ -171,7 +172,7 @@ class RowStore:
         """True if rows that are no numbers are overwritten where they stand."""
         if self._positions is not None or not self._owned or self.on_disk:
             return False
-        return is_array(self._X) or can_be_wiped(self._X)
+        return is_array(self._X) or isinstance(self._X, Table)
 
     def take(self, rows):
         """Return rows by their number."""
@@ -212,9 +213,11 @@ class RowStore:
             if self._numeric:
                 self._X = _wiped_rows(self._X, rows)
                 return
-            wipe = wiped_frame if can_be_wiped(self._X) else _wiped_rows
-            gone = rows if self._gone is None else np.union1d(self._gone, rows)
-            vars(self).update(_X=wipe(self._X, rows), _gone=gone)
+            self._gone = np.unique(rows if self._gone is None else np.append(self._gone, rows))
+            if isinstance(self._X, Table):
+                self._X.wipe(rows)
+            else:
+                self._X = _wiped_rows(self._X, rows)
 
     def __deepcopy__(self, memo):
         """Return a store of its own; the rows are copied when either is about to write to them."""

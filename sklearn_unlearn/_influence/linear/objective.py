@@ -357,16 +357,21 @@ class LinearObjective(Objective):
         """Return how much each row's own loss falls by training on it, to first order."""
         return self_influence(self)
 
-    def _terms_of(self, rows, weights, hessian):
-        """Return the expansion of some rows with given weights."""
-        total = self.empty(hessian)
-        for at, some, Z in self._walk(rows):
-            self.add(total, some, weights[at], Z, self.push_forward(Z))
+    def _terms_of(self, rows, leaving):
+        """Return the expansion of some rows, whose features may be made already."""
+        total = self.empty(True)
+        # Numbers need no transformers; they are taken in batches.
+        made = None if leaving is None or self.features.numeric else self.features.of(leaving)
+        for batch in batches(len(rows), self.theta.shape[1]):
+            some = rows[batch]
+            Z = self.features(self.rows.take(some)) if made is None else made[batch]
+            self.add(total, some, self.weights[some], Z, self.push_forward(Z))
         return total
 
-    def without(self, rows):
+    def without(self, rows, leaving=None):
         """Return the objective on the rows that remain. Costs k d^2 for k rows."""
-        rows = rows[self.trained[rows]]
+        if not self.trained[rows].all():
+            rows, leaving = rows[self.trained[rows]], None
         if not len(rows):
             return self
         new = copy(self)
@@ -376,7 +381,7 @@ class LinearObjective(Objective):
         if self.expansion is None or self._is_stale():
             new.expansion = None
             return new
-        left, e = self._terms_of(rows, self.weights[rows], True), self.expansion
+        left, e = self._terms_of(rows, leaving), self.expansion
         new.expansion = replace(
             e,
             value=e.value - left.value,

@@ -4,7 +4,7 @@ going into the next.
 
 from copy import copy, deepcopy
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 from scipy import sparse
@@ -14,6 +14,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import get_tags
 
 from sklearn_unlearn._inner.forgetting.changes import SAME, Change, side_by_side
+from sklearn_unlearn._inner.forgetting.leaving import has_columns, is_empty, selected
 from sklearn_unlearn._inner.forgetting.moments import units
 from sklearn_unlearn._inner.forgetting.table import RULES
 from sklearn_unlearn._records.rows import count_rows, take_rows
@@ -57,8 +58,8 @@ class Inputs:
 
     Parameters
     ----------
-    removed : callable
-        Returns those that leave, as they come out of the old transformers before.
+    leaving : Leaving
+        Those that leave, as they come out of the old transformers before.
 
     remaining : callable
         Returns those that remain, as they come out of the new ones.
@@ -76,15 +77,36 @@ class Inputs:
         True if transformers write to the rows that they are given.
     """
 
-    def __init__(self, removed, remaining, some, targets, change=SAME, writes=False):
-        self.removed, self.remaining, self.some = cache(removed), cache(remaining), cache(some)
+    def __init__(self, leaving, remaining, some, targets, change=SAME, writes=False):
+        self.leaving, self.remaining, self.some = leaving, cache(remaining), cache(some)
         self.targets, self.change, self.writes = targets, change, writes
 
-    def mapped(self, old, new, change):
-        """Return these inputs behind two maps of rows, that of the old and that of the new."""
+    @classmethod
+    def first(cls, leaving, remaining):
+        """Return the inputs of the first transformer.
+
+        Parameters
+        ----------
+        leaving : Leaving
+            The rows that leave.
+
+        remaining : callable
+            Returns the rows that remain, their targets, and further parameters.
+        """
+        look = cache(remaining)
+        return cls(
+            leaving,
+            lambda: look()[0],
+            lambda: take_rows(look()[0], slice(0, 2)),
+            lambda: look()[1],
+            writes=leaving.writes,
+        )
+
+    def mapped(self, leaving, new, change):
+        """Return the inputs behind a map of the rows that remain, and how they differ there."""
         given = deepcopy if self.writes else lambda X: X
         return Inputs(
-            lambda: old(given(self.removed())),
+            leaving,
             lambda: new(given(self.remaining())),
             lambda: new(given(self.some())),
             self.targets,
@@ -96,35 +118,6 @@ class Inputs:
         """Return a clone of a transformer, fitted on the rows that remain."""
         X = self.remaining()
         return clone(step).fit(deepcopy(X) if self.writes else X, self.targets())
-
-
-def first_inputs(removed, remaining, writes):
-    """Return the inputs of the first transformer, from what a request gives.
-
-    Parameters
-    ----------
-    removed : callable
-        Returns the rows that leave.
-
-    remaining : callable
-        Returns the rows that remain, their targets, and further parameters.
-
-    writes : bool
-        True if transformers write to the rows that they are given.
-
-    Returns
-    -------
-    Inputs
-        The inputs.
-    """
-    look = cache(remaining)
-    return Inputs(
-        removed,
-        lambda: look()[0],
-        lambda: take_rows(look()[0], slice(0, 2)),
-        lambda: look()[1],
-        writes=writes,
-    )
 
 
 def forget(step, inputs, kept=None, fresh=False):
@@ -176,7 +169,7 @@ def _alone(step, inputs, kept, fresh):
         return None
     if fresh and rule.lost is not None:
         return _anew(step, inputs, worn=True)
-    found = rule.forget(step, inputs.removed(), kept, inputs.remaining)
+    found = rule.forget(step, inputs.leaving.rows(), kept, inputs.remaining)
     worn = found is None and rule.lost is not None
     lost = 0 if found is None or rule.lost is None else rule.lost(step, kept, *found)
     if found is not None and not change.is_same:
@@ -208,7 +201,8 @@ def _pipeline(old, inputs, kept, fresh):
         found[name] = forget(step, inputs, (kept or {}).get(name), fresh)
         if step not in (None, "passthrough"):
             new = found[name].step
-            inputs = inputs.mapped(step.transform, new.transform, found[name].change)
+            leaving = inputs.leaving.behind(step)
+            inputs = inputs.mapped(leaving, new.transform, found[name].change)
     change = found[name].change if found else start
     parts = [(name, found[name].step) for name, _ in old.steps]
     new = old
@@ -225,11 +219,8 @@ def _union(old, inputs, kept, fresh):
         if part == "drop":
             continue
         found[name] = forget(part, inputs, (kept or {}).get(name), fresh)
-        weight = (old.transformer_weights or {}).get(name)
-        given = inputs.removed()
-        out = given if part == "passthrough" else part.transform(deepcopy(given))
-        widths.append(out.shape[1])
-        changes.append(_weighted(found[name].change, weight))
+        widths.append(inputs.leaving.behind(part).rows().shape[1])
+        changes.append(_weighted(found[name].change, (old.transformer_weights or {}).get(name)))
     new = old
     if any(found[name].step is not part for name, part in old.transformer_list if name in found):
         new = copy(old)
@@ -242,18 +233,16 @@ def _union(old, inputs, kept, fresh):
 
 def _columns(old, inputs, kept, fresh):
     """Return a ColumnTransformer without rows; None if its columns can't be told apart."""
-    if inputs.change is None or not inputs.change.is_same or not _has_columns(inputs.removed()):
+    if inputs.change is None or not inputs.change.is_same or not has_columns(inputs.leaving.rows()):
         return None
     kept = kept or {}
     blocks, found = [], {}
     for name, part, columns in old.transformers_:
-        if part == "drop" or _is_empty(columns):
+        if part == "drop" or is_empty(columns):
             continue
-
-        def select(X, columns=columns):
-            return selected(X, columns)
-
-        block = inputs.mapped(select, select, SAME)
+        leaving = inputs.leaving.columns(name, columns)
+        select = partial(selected, columns=columns)
+        block = inputs.mapped(leaving, select, SAME)
         found[name] = forget(part, block, kept.get(name), fresh)
         blocks.append((name, part, block))
     widths = [_width(old.output_indices_[name]) for name in found]
@@ -265,21 +254,15 @@ def _columns(old, inputs, kept, fresh):
         for name, part, columns in old.transformers_
     ]
     new.output_indices_ = _places(old, found, widths, blocks)
-    nonzeros = _nonzeros(old, found, blocks, kept.get(NONZEROS))
-    new.sparse_output_ = _is_sparse(new, nonzeros)
+    new.sparse_output_, sure = _sparsity(old, found, blocks, kept.get(SPARSITY))
     same = new.sparse_output_ == old.sparse_output_
     same = same and all(found[name].step is part for name, part, _ in blocks)
     joined = _joined(old if same else new, found, side_by_side(changes, widths))
-    return replace(joined, kept={**(joined.kept or {}), NONZEROS: nonzeros})
+    return replace(joined, kept={**(joined.kept or {}), SPARSITY: sure})
 
 
-# Where a ColumnTransformer's numbers of rows and of values in its sparse blocks are kept.
-NONZEROS = ("nonzeros",)
-
-
-def _has_columns(X):
-    """Tell whether columns can be taken from rows as a ColumnTransformer takes them."""
-    return hasattr(X, "iloc") or isinstance(X, np.ndarray) or sparse.issparse(X)
+# Where is kept for how many more rows a ColumnTransformer's output is sure to stay as sparse.
+SPARSITY = ("sparsity",)
 
 
 def _width(place):
@@ -301,67 +284,33 @@ def _places(old, found, widths, blocks):
     return places
 
 
-def _nonzeros(old, found, blocks, kept):
-    """Return the number of rows, and how many values each sparse block holds of them."""
-    if not old.sparse_threshold:
-        return 0, {}
-    if kept is None:
-        kept = (
-            0,
-            {
-                name: None
-                for name, _, block in blocks
-                if sparse.issparse(found[name].step.transform(block.some()))
-            },
-        )
-        if not kept[1]:
-            return kept
-        kept = count_rows(blocks[0][2].remaining()) + count_rows(blocks[0][2].removed()), kept[1]
-    n_rows, counts = kept
-    left = {}
-    for name, part, block in blocks:
-        if name not in counts:
-            continue
-        if counts[name] is None or found[name].change is None:
-            left[name] = found[name].step.transform(block.remaining()).nnz
-        else:
-            left[name] = counts[name] - part.transform(block.removed()).nnz
-    return n_rows - (count_rows(blocks[0][2].removed()) if left else 0), left
+def _sparsity(old, found, blocks, kept):
+    """Return whether a ColumnTransformer returns sparse rows, and for how many rows it stays so.
 
-
-def _is_sparse(new, nonzeros):
-    """Tell whether a ColumnTransformer returns a sparse matrix, as it decides when fitted."""
-    n_rows, counts = nonzeros
-    if not counts:
-        return False
-    width = {name: _width(place) for name, place in new.output_indices_.items()}
-    dense = sum(n_rows * of for name, of in width.items() if name not in counts)
-    total = n_rows * sum(width.values())
-    return (dense + sum(counts.values())) / total < new.sparse_threshold
-
-
-def selected(X, columns):
-    """Return some columns of rows, as a ColumnTransformer names them."""
-    if not hasattr(X, "iloc"):
-        return X[:, columns]
-    if isinstance(columns, slice):
-        ends = (columns.start, columns.stop)
-        return (
-            X.loc[:, columns] if any(isinstance(end, str) for end in ends) else X.iloc[:, columns]
-        )
-    if isinstance(columns, str):
-        return X[columns]
-    if np.ndim(columns) and len(columns) and isinstance(columns[0], str):
-        return X[list(columns)]
-    return X.iloc[:, columns]
-
-
-def _is_empty(columns):
-    """Tell whether a selection has no columns."""
-    if isinstance(columns, (str, int, slice)):
-        return False
-    columns = np.asarray(columns)
-    return not columns.any() if columns.dtype == bool else columns.size == 0
+    It does where the share of values in its output that are stored is low. They are counted
+    anew only when that could have changed; the number of rows is a power of two, so that it
+    tells nothing of those that left.
+    """
+    n_gone = count_rows(blocks[0][2].leaving.rows()) if blocks else 0
+    alike = all(one.change is not None and one.change.kept is None for one in found.values())
+    if kept is not None and alike and kept >= n_gone:
+        return old.sparse_output_, kept - n_gone
+    outs = {name: found[name].step.transform(block.some()) for name, _, block in blocks}
+    if not (old.sparse_threshold and any(sparse.issparse(out) for out in outs.values())):
+        return False, np.inf
+    n_rows, stored = count_rows(blocks[0][2].remaining()), 0
+    width = sum(out.shape[1] for out in outs.values())
+    for name, _, block in blocks:
+        is_sparse = sparse.issparse(outs[name])
+        whole = found[name].step.transform(block.remaining()) if is_sparse else None
+        stored += whole.nnz if is_sparse else n_rows * outs[name].shape[1]
+    share = stored / (n_rows * width) if width else 0.0
+    below = share < old.sparse_threshold
+    # Of each row that leaves, between none and all of the values are stored.
+    worst = width * (1 - old.sparse_threshold) if not below else width * old.sparse_threshold
+    margin = n_rows * width * abs(share - old.sparse_threshold)
+    sure = margin / worst - 1 if worst else np.inf
+    return below, 2.0 ** np.floor(np.log2(sure)) if sure >= 1 else 0
 
 
 def _weighted(change, weight):
