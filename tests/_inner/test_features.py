@@ -84,7 +84,7 @@ class Rows:
 
     def leave(self, gone):
         self.left = np.setdiff1d(self.left, gone)
-        return lambda: self.X[gone], self.remaining
+        return Leaving(lambda: self.X[gone]), self.remaining
 
     def remaining(self):
         self.n_looks += 1

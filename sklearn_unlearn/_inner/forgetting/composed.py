@@ -14,7 +14,12 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import get_tags
 
 from sklearn_unlearn._inner.forgetting.changes import SAME, Change, side_by_side
-from sklearn_unlearn._inner.forgetting.leaving import has_columns, is_empty, selected
+from sklearn_unlearn._inner.forgetting.leaving import (
+    has_columns,
+    is_empty,
+    plain_is_enough,
+    selected,
+)
 from sklearn_unlearn._inner.forgetting.moments import units
 from sklearn_unlearn._inner.forgetting.table import RULES
 from sklearn_unlearn._records.rows import count_rows, take_rows
@@ -197,11 +202,12 @@ def _learning_nothing(step, inputs, rule):
 def _pipeline(old, inputs, kept, fresh):
     """Return a pipeline without rows: each step gets what the steps before give now."""
     found, start = {}, inputs.change
-    for name, step in old.steps:
+    for place, (name, step) in enumerate(old.steps):
         found[name] = forget(step, inputs, (kept or {}).get(name), fresh)
         if step not in (None, "passthrough"):
             new = found[name].step
-            leaving = inputs.leaving.behind(step)
+            plain = plain_is_enough(old.steps, place, True)
+            leaving = inputs.leaving.behind(step, plain)
             inputs = inputs.mapped(leaving, new.transform, found[name].change)
     change = found[name].change if found else start
     parts = [(name, found[name].step) for name, _ in old.steps]

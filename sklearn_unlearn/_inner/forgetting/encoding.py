@@ -1,12 +1,14 @@
 """How encoders of categories forget: by counts, until a category has lost its last row."""
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.preprocessing import OrdinalEncoder
 
 from sklearn_unlearn._inner.forgetting.changes import Change
 from sklearn_unlearn._inner.forgetting.counting import (
     NOT_A_NUMBER,
+    columns_of,
     key_of,
     subtracted,
     value_counts,
@@ -116,5 +118,25 @@ def _dropped(encoder, place, keys):
     return None if number is None else (keys[number],)
 
 
-ONE_HOT = Rule(_without, _one_hot_change)
+def _one_hot_output(encoder, X):
+    """Return the columns of categories, a one in each that a row has."""
+    columns = columns_of(X)
+    if columns is None or _groups(encoder) or encoder.dtype != np.float64:
+        return None
+    found, width = [], 0
+    for place, (column, known) in enumerate(zip(columns, encoder.categories_, strict=True)):
+        keys = [key_of(value) for value in known.tolist()]
+        dropped = _dropped(encoder, place, keys)
+        keys = [key for key in keys if (key,) != dropped]
+        where = {key: width + number for number, key in enumerate(keys)}
+        found.append([where.get(key_of(value), -1) for value in column])
+        width += len(keys)
+    numbers = np.array(found, dtype=np.int64).T
+    ends = np.append(0, np.cumsum((numbers >= 0).sum(axis=1)))
+    numbers = numbers[numbers >= 0]
+    out = sparse.csr_matrix((np.ones(len(numbers)), numbers, ends), shape=(len(ends) - 1, width))
+    return out if encoder.sparse_output else out.toarray()
+
+
+ONE_HOT = Rule(_without, _one_hot_change, output=_one_hot_output)
 ORDINAL = Rule(_without)

@@ -15,6 +15,7 @@ from sklearn_unlearn._inner.forgetting.counting import (
     value_counts,
 )
 from sklearn_unlearn._inner.forgetting.moments import Moments
+from sklearn_unlearn._inner.forgetting.numbers import as_float64
 from sklearn_unlearn._inner.forgetting.rules import Rule
 
 
@@ -83,7 +84,7 @@ def _without(imputer, removed, kept, remaining):
 def _seen(imputer, X):
     """Return what is to be kept of rows, None if their kind is not known."""
     if imputer.strategy == "mean":
-        X = check_array(X, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=0)
+        X = _numbers(X)
         missing = _is_missing(imputer, X)
         return Seen(len(X), missing.sum(axis=0), Moments.of(X, missing))
     tallies = value_counts(X)
@@ -94,6 +95,13 @@ def _seen(imputer, X):
     if any(NOT_A_NUMBER in tally for tally in tallies):
         return None
     return Seen(n_rows, missing, tallies if imputer.strategy == "most_frequent" else None)
+
+
+def _numbers(X):
+    """Return rows as an array of numbers, NaN where pandas holds nothing."""
+    if hasattr(X, "iloc"):
+        return X.to_numpy(dtype=np.float64, na_value=np.nan)
+    return check_array(X, dtype=np.float64, ensure_all_finite="allow-nan")
 
 
 def _is_missing(imputer, X):
@@ -152,4 +160,12 @@ def _lost(old, old_kept, new, new_kept):
     return old_kept.of.lost(new_kept.of)
 
 
-IMPUTER = Rule(_without, _change, lost=_lost)
+def _output(imputer, X):
+    """Return rows of numbers with what is missing filled in."""
+    statistics, X = imputer.statistics_, as_float64(X)
+    if X is None or imputer.add_indicator or statistics.dtype.kind != "f":
+        return None
+    return None if np.isnan(statistics).any() else np.where(_is_missing(imputer, X), statistics, X)
+
+
+IMPUTER = Rule(_without, _change, lost=_lost, output=_output)

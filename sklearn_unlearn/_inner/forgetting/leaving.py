@@ -8,6 +8,8 @@ from scipy import sparse
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
+from sklearn_unlearn._inner.forgetting.table import RULES
+
 
 class Leaving:
     """Rows that leave: each transformer sees them once, however many ask for its output.
@@ -30,34 +32,61 @@ class Leaving:
             self._derived[key] = Leaving(rows, self.writes)
         return self._derived[key]
 
-    def behind(self, step):
-        """Return them as they come out of a transformer."""
+    def behind(self, step, plain=True):
+        """Return them as they come out of a transformer.
+
+        Parameters
+        ----------
+        step : estimator
+            The transformer, or "passthrough".
+
+        plain : bool, default=True
+            False if frames must come as such.
+
+        Returns
+        -------
+        Leaving
+            The output.
+        """
         if step in (None, "passthrough"):
             return self
-        return self._derive(id(step), lambda: OUTPUTS.get(type(step), _output)(step, self))
+        make = OUTPUTS.get(type(step), _output)
+        return self._derive((id(step), plain), lambda: make(step, self, plain))
 
     def columns(self, name, columns):
         """Return some of their columns, those of a named part of a ColumnTransformer."""
         return self._derive(name, lambda: selected(self.rows(), columns))
 
 
-def _output(step, leaving):
+def plain_is_enough(steps, place, plain):
+    """Tell whether the step at a place of a pipeline may return arrays in place of frames."""
+    for _, step in steps[place + 1 :]:
+        if step not in (None, "passthrough"):
+            return not hasattr(step, "feature_names_in_")
+    return plain
+
+
+def _output(step, leaving, plain):
     """Return the output of a transformer without parts."""
-    rows = leaving.rows()
+    rows, rule = leaving.rows(), RULES.get(type(step))
+    if plain and rule is not None and rule.output is not None:
+        made = rule.output(step, rows)
+        if made is not None:
+            return made
     return step.transform(deepcopy(rows) if leaving.writes else rows)
 
 
-def _pipeline_output(pipeline, leaving):
+def _pipeline_output(pipeline, leaving, plain):
     """Return the output of a pipeline."""
-    for _, step in pipeline.steps:
-        leaving = leaving.behind(step)
+    for place, (_, step) in enumerate(pipeline.steps):
+        leaving = leaving.behind(step, plain_is_enough(pipeline.steps, place, plain))
     return leaving.rows()
 
 
-def _columns_output(transformer, leaving):
+def _columns_output(transformer, leaving, plain):
     """Return the output of a ColumnTransformer."""
-    if not has_columns(leaving.rows()):
-        return _output(transformer, leaving)
+    if not (plain and has_columns(leaving.rows())):
+        return _output(transformer, leaving, plain)
     parts = [
         (name, leaving.columns(name, columns).behind(part))
         for name, part, columns in transformer.transformers_
@@ -66,8 +95,10 @@ def _columns_output(transformer, leaving):
     return _side_by_side(parts, transformer.transformer_weights, transformer, leaving)
 
 
-def _union_output(union, leaving):
+def _union_output(union, leaving, plain):
     """Return the output of a FeatureUnion."""
+    if not plain:
+        return _output(union, leaving, plain)
     parts = [
         (name, leaving.behind(part)) for name, part in union.transformer_list if part != "drop"
     ]
@@ -81,9 +112,12 @@ def _side_by_side(parts, weights, transformer, leaving):
         blocks = [
             block * weights.get(name, 1) for block, (name, _) in zip(blocks, parts, strict=True)
         ]
-    if not blocks or any(hasattr(block, "iloc") or np.ndim(block) != 2 for block in blocks):
-        # As frames, whose names are the transformer's business.
-        return _output(transformer, leaving)
+    if not blocks or not all(
+        isinstance(block, np.ndarray) or sparse.issparse(block) for block in blocks
+    ):
+        return _output(transformer, leaving, True)
+    if not getattr(transformer, "sparse_output_", True):
+        blocks = [block.toarray() if sparse.issparse(block) else block for block in blocks]
     if any(sparse.issparse(block) for block in blocks):
         return sparse.hstack(blocks, format="csr")
     return np.hstack(blocks)

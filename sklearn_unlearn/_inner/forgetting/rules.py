@@ -30,6 +30,10 @@ class Rule:
         Takes the old transformer, what was kept, the new transformer and what is kept. Returns
         how many units of digits are lost. None for a transformer that loses none.
 
+    output : callable or None, default=None
+        Takes a fitted transformer and a few rows. Returns what ``transform`` does, to the last
+        digit, but with less ado and never as a frame; None if it can't.
+
     learns : bool, default=True
         False if transformers learn nothing from rows but how many columns there are.
     """
@@ -38,4 +42,5 @@ class Rule:
     change: Callable | None = None
     moved: Callable | None = None
     lost: Callable | None = None
+    output: Callable | None = None
     learns: bool = True

@@ -8,6 +8,7 @@ from sklearn.utils import check_array
 
 from sklearn_unlearn._inner.forgetting.changes import elementwise
 from sklearn_unlearn._inner.forgetting.moments import Moments
+from sklearn_unlearn._inner.forgetting.numbers import as_float64
 from sklearn_unlearn._inner.forgetting.rules import Rule
 
 
@@ -87,4 +88,13 @@ def _frame(scaler):
     return scaler.mean_ if scaler.with_mean else None, scaler.scale_
 
 
-SCALER = Rule(_without, elementwise(_frame), _moved, _lost)
+def _output(scaler, X):
+    """Return scaled rows."""
+    X = as_float64(X)
+    if X is None:
+        return None
+    X = X - scaler.mean_ if scaler.with_mean else X
+    return X if scaler.scale_ is None else X / scaler.scale_
+
+
+SCALER = Rule(_without, elementwise(_frame), _moved, _lost, _output)
