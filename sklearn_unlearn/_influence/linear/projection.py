@@ -8,6 +8,9 @@ import numpy as np
 from sklearn_unlearn._influence.linear.losses import squared_error
 from sklearn_unlearn._influence.linear.passes import pull_groups, times_curvature
 
+# Steps start from these parameters: those of some rows are as good as those of all.
+MIN_ROWS, ROWS_PER_PARAMETER = 2_000, 20
+
 
 def projected(objective, old):
     """Return the objective at the parameters whose raw predictions are closest to old ones.
@@ -23,9 +26,9 @@ def projected(objective, old):
     Returns
     -------
     LinearObjective
-        Closest by the curvature of the loss there; by least squares where a scale comes with
-        the predictions, which stays. The objective as it is where no Hessian is kept and
-        the number of features has not changed.
+        Closest by the curvature of the loss there, on some of the rows; by least squares where
+        a scale comes with the predictions, which stays. The objective as it is where no Hessian
+        is kept and the number of features has not changed.
     """
     new = copy(objective)
     some = new.features(new.rows.take(new.remaining_rows()[:1]))
@@ -39,7 +42,7 @@ def projected(objective, old):
         near.problem = replace(near.problem, has_scale=False)
         near.loss, near._theta = squared_error, new.theta[:n]
     total, pull, weights = near.empty(True), near.empty(False).gradient, new.live_weights()
-    for _, rows, block in new.blocks():
+    for _, rows, block in new.blocks(_some(new.remaining_rows(), new.theta.size)):
         Z, raw = new.features(block), old.raw(old.features(block))
         near.add(total, rows, weights[rows], Z, raw)
         u, h = near.row_curvatures(rows, weights[rows], raw)
@@ -49,3 +52,9 @@ def projected(objective, old):
     new._theta = np.vstack([closest, new.theta[n:]])
     new._theta[n:, -1] = old.theta[n:, -1]
     return new
+
+
+def _some(rows, n_parameters):
+    """Return enough of the rows to tell parameters from, evenly spread."""
+    enough = max(MIN_ROWS, ROWS_PER_PARAMETER * n_parameters)
+    return rows[:: max(1, len(rows) // enough)]

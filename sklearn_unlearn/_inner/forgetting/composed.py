@@ -168,7 +168,7 @@ def _anew(step, inputs, worn=False):
 def _alone(step, inputs, kept, fresh):
     """Return a transformer that has no parts, without rows; None if it has to be fitted."""
     rule, change = RULES.get(type(step)), inputs.change
-    if not (get_tags(step).requires_fit and (rule is None or rule.learns)):
+    if not (get_tags(step).requires_fit if rule is None else rule.learns):
         return _learning_nothing(step, inputs, rule)
     if rule is None or change is None or (rule.moved is None and not change.is_same):
         return None

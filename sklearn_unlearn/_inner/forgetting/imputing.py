@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import check_array
 
 from sklearn_unlearn._inner.forgetting.changes import SAME, Change, Fill
 from sklearn_unlearn._inner.forgetting.counting import (
@@ -15,8 +14,12 @@ from sklearn_unlearn._inner.forgetting.counting import (
     value_counts,
 )
 from sklearn_unlearn._inner.forgetting.moments import Moments
-from sklearn_unlearn._inner.forgetting.numbers import as_float64
+from sklearn_unlearn._inner.forgetting.numbers import as_float64, dense_float64
 from sklearn_unlearn._inner.forgetting.rules import Rule
+from sklearn_unlearn._inner.forgetting.sorting import Sorted
+
+# A function of the user's may do anything.
+STRATEGIES = ("mean", "median", "most_frequent", "constant")
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,8 @@ class Seen:
     missing : ndarray of int of shape (n_columns,)
         How many of them lack a value.
 
-    of : Moments, list of dict or None
-        Moments of the others' values, or how often each is there.
+    of : Moments, Sorted, list of dict or None
+        Moments of the others' values, these in order, or how often each is there.
     """
 
     n_rows: int
@@ -46,16 +49,14 @@ class Seen:
             return None
         if self.of is None:
             return Seen(n_rows, missing)
-        if isinstance(self.of, Moments):
-            of = self.of.without(part.of)
-        else:
-            of = subtracted(self.of, part.of)
+        counted = isinstance(self.of, list)
+        of = subtracted(self.of, part.of) if counted else self.of.without(part.of)
         return None if of is None else Seen(n_rows, missing, of)
 
 
 def _without(imputer, removed, kept, remaining):
     """Return an imputer without some rows."""
-    if imputer.strategy not in ("mean", "most_frequent", "constant") or sparse.issparse(removed):
+    if imputer.strategy not in STRATEGIES or sparse.issparse(removed):
         return None
     if kept is None:
         left = _seen(imputer, remaining())
@@ -70,6 +71,8 @@ def _without(imputer, removed, kept, remaining):
         if kept is not None and not kept.of.keeps_digits(left.of):
             return None
         statistics = left.of.mean
+    elif imputer.strategy == "median":
+        statistics = left.of.medians()
     elif imputer.strategy == "most_frequent":
         statistics = _most_frequent(imputer, left.of)
     else:
@@ -83,10 +86,11 @@ def _without(imputer, removed, kept, remaining):
 
 def _seen(imputer, X):
     """Return what is to be kept of rows, None if their kind is not known."""
-    if imputer.strategy == "mean":
-        X = _numbers(X)
+    if imputer.strategy in ("mean", "median"):
+        X = dense_float64(X)
         missing = _is_missing(imputer, X)
-        return Seen(len(X), missing.sum(axis=0), Moments.of(X, missing))
+        kind = Moments if imputer.strategy == "mean" else Sorted
+        return Seen(len(X), missing.sum(axis=0), kind.of(X, missing))
     tallies = value_counts(X)
     if tallies is None:
         return None
@@ -95,13 +99,6 @@ def _seen(imputer, X):
     if any(NOT_A_NUMBER in tally for tally in tallies):
         return None
     return Seen(n_rows, missing, tallies if imputer.strategy == "most_frequent" else None)
-
-
-def _numbers(X):
-    """Return rows as an array of numbers, NaN where pandas holds nothing."""
-    if hasattr(X, "iloc"):
-        return X.to_numpy(dtype=np.float64, na_value=np.nan)
-    return check_array(X, dtype=np.float64, ensure_all_finite="allow-nan")
 
 
 def _is_missing(imputer, X):

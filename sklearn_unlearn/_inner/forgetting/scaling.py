@@ -3,22 +3,16 @@
 from copy import copy
 
 import numpy as np
-from scipy import sparse
-from sklearn.utils import check_array
 
 from sklearn_unlearn._inner.forgetting.changes import elementwise
 from sklearn_unlearn._inner.forgetting.moments import Moments
-from sklearn_unlearn._inner.forgetting.numbers import as_float64
+from sklearn_unlearn._inner.forgetting.numbers import as_float64, dense_float64
 from sklearn_unlearn._inner.forgetting.rules import Rule
 
 
 def _without(scaler, removed, kept, remaining):
     """Return a StandardScaler without some rows, None if digits would be lost."""
-    removed = check_array(
-        removed, accept_sparse="csr", dtype=np.float64, ensure_all_finite="allow-nan"
-    )
-    if sparse.issparse(removed):
-        removed = removed.toarray()
+    removed = dense_float64(removed)
     missing = np.isnan(removed)
     if scaler.mean_ is None:
         left = np.atleast_1d(scaler.n_samples_seen_ - len(removed) + missing.sum(axis=0))

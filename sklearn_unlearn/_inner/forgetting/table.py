@@ -3,25 +3,35 @@
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import (
     FunctionTransformer,
+    KBinsDiscretizer,
+    MaxAbsScaler,
+    MinMaxScaler,
     OneHotEncoder,
     OrdinalEncoder,
     PolynomialFeatures,
+    RobustScaler,
     StandardScaler,
 )
 
 from sklearn_unlearn._inner.forgetting.changes import Change
 from sklearn_unlearn._inner.forgetting.encoding import ONE_HOT, ORDINAL
+from sklearn_unlearn._inner.forgetting.extremes import BINS, MAX_ABS, MIN_MAX
 from sklearn_unlearn._inner.forgetting.imputing import IMPUTER
 from sklearn_unlearn._inner.forgetting.learning_nothing import FUNCTION, LEARNS_NOTHING
+from sklearn_unlearn._inner.forgetting.quantiles import ROBUST
 from sklearn_unlearn._inner.forgetting.rules import Rule
 from sklearn_unlearn._inner.forgetting.scaling import SCALER
 
 # By exact class: what a subclass changes is not known here.
 RULES: dict[type, Rule] = {
     FunctionTransformer: FUNCTION,
+    KBinsDiscretizer: BINS,
+    MaxAbsScaler: MAX_ABS,
+    MinMaxScaler: MIN_MAX,
     OneHotEncoder: ONE_HOT,
     OrdinalEncoder: ORDINAL,
     PolynomialFeatures: LEARNS_NOTHING,
+    RobustScaler: ROBUST,
     SimpleImputer: IMPUTER,
     StandardScaler: SCALER,
 }
