@@ -390,7 +390,8 @@ class ObjectiveUnlearner(BaseUnlearner):
         if not changed:
             return target, objective, found
         # Transformers that were fitted anew leave no Hessian of the rows before.
-        before = target if change is None else objective.with_features(features, change)
+        known = change is not None and change.fill is None
+        before = objective.with_features(features, change) if known else target
         return target, before, found
 
     def _written(self, objective):

@@ -186,7 +186,7 @@ class RowStore:
 
     def chunks(self):
         """Yield (row numbers or slice, rows); erased rows come as zeros or not at all."""
-        n_rows = count_rows(self._X)
+        n_rows, is_table = count_rows(self._X), isinstance(self._X, Table)
         for batch in batches(n_rows, values_per_row(self._X)):
             if self._gone is not None:
                 numbers = np.setdiff1d(np.arange(batch.start, batch.stop), self._gone)
@@ -194,7 +194,7 @@ class RowStore:
                 continue
             numbers = batch if self._positions is None else self._positions[batch]
             whole = batch.stop - batch.start == n_rows
-            yield numbers, self._X if whole else take_rows(self._X, batch)
+            yield numbers, self._X if whole and not is_table else take_rows(self._X, batch)
 
     def erase(self, rows):
         """Remove the values of rows; a repeated call changes nothing."""

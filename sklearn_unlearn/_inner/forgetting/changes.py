@@ -131,16 +131,18 @@ def elementwise(frames):
             for one, other in zip(before, after, strict=True)
         ):
             return SAME
-        columns, factor, offset = change.parts(old.n_features_in_)
-        center, scale = (
-            _full(part, old.n_features_in_, i)[columns] for i, part in enumerate(before)
-        )
+        width = old.n_features_in_
+        columns, factor, offset = change.parts(width)
+        center, scale = (_full(part, width, i) for i, part in enumerate(before))
+        if np.delete(center, columns).any():
+            # What leaves is no column of zeros behind the step.
+            return None
+        center, scale = center[columns], scale[columns]
         new_center, new_scale = (_full(part, len(columns), i) for i, part in enumerate(after))
         fill = change.fill
         if fill is not None:
-            fill = Fill(
-                fill.counts, (fill.old - center) / scale, (fill.new - new_center) / new_scale
-            )
+            was, now = (fill.old - center) / scale, (fill.new - new_center) / new_scale
+            fill = Fill(fill.counts, was, now)
         return Change(
             factor * scale / new_scale,
             (factor * center + offset - new_center) / new_scale,
