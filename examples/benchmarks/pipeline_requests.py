@@ -79,7 +79,7 @@ def pipelines():
         RobustScaler(),
         PCA(8),
         SplineTransformer(),
-        QuantileTransformer(),
+        QuantileTransformer(n_quantiles=100),
     ):
         steps = transformer.steps if hasattr(transformer, "steps") else [("", transformer)]
         name = " + ".join(type(step).__name__ for _, step in steps)

@@ -20,6 +20,7 @@ from sklearn_unlearn._influence.linear.expansion import (
 )
 from sklearn_unlearn._influence.linear.inverse import block_solvers, by_block, solve_by_products
 from sklearn_unlearn._influence.linear.leave_one_out import self_influence
+from sklearn_unlearn._influence.linear.made import MadeFeatures, values_per_row_of
 from sklearn_unlearn._influence.linear.passes import (
     add_rows,
     along,
@@ -32,7 +33,7 @@ from sklearn_unlearn._influence.linear.problem import (
     read_parameters,
     write_parameters,
 )
-from sklearn_unlearn._influence.linear.projection import projected
+from sklearn_unlearn._influence.linear.projection import carried_over, projected
 from sklearn_unlearn._influence.linear.steps import arrive
 from sklearn_unlearn._influence.objective import Objective
 from sklearn_unlearn._records.rows import RowStore, batches
@@ -42,8 +43,6 @@ MAX_HESSIAN_VALUES = 4000**2
 
 # Share of the weight that may change before curvature at older parameters is made anew.
 MAX_DRIFT = 0.01
-# Scale or shift of features beyond which an expansion is made anew.
-MAX_CHANGE = 1e3
 # A constant curvature is only made anew for the sake of rounding errors.
 MAX_DRIFT_QUADRATIC = 0.5
 
@@ -72,6 +71,8 @@ class LinearObjective(Objective):
     """
 
     has_closed_form = True
+    # What was made of the rows, within a request.
+    _made = None
     idle_params = ("params", "curvature", "damping", "solver")
 
     def __init__(self, model, data, features, settings=None, seed=0):
@@ -309,12 +310,15 @@ class LinearObjective(Objective):
                 yield some, some, block
             return
         numbers = self.remaining_rows() if rows is None else rows
-        for batch in batches(len(numbers), self.theta.shape[1]):
+        for batch in batches(len(numbers), values_per_row_of(self, numbers)):
             some = numbers[batch]
             yield some if rows is None else batch, some, self.rows.take(some)
 
     def _walk(self, rows=None):
         """Yield places, row numbers and features of some rows or all, chunk by chunk."""
+        if rows is None and self._made is not None and not self.features.numeric:
+            yield from self._made.walk(self)
+            return
         for at, some, block in self.blocks(rows):
             yield at, some, self.features(block)
 
@@ -375,7 +379,7 @@ class LinearObjective(Objective):
         if not len(rows):
             return self
         new = copy(self)
-        new._solvers = None
+        new._solvers, new._made = None, MadeFeatures()
         new.data = self.data.without(rows)
         new.class_weights = self.class_weights.without(self.data.codes(rows), self.weights[rows])
         if self.expansion is None or self._is_stale():
@@ -477,26 +481,13 @@ class LinearObjective(Objective):
         cells have changed by themselves, in a pass over the rows.
         """
         new = copy(self)
-        new.features = features
+        new.features, new._made = features, MadeFeatures()
         if change is not None and change.is_same:
             return new
         new._solvers, new.expansion = None, None
         if change is None:
             return projected(new, self)
-        kept, scale, shift = change.parts(self.theta.shape[1] - 1)
-        theta = self.theta[:, np.append(kept, -1)]
-        theta[:, :-1] /= scale
-        theta[:, -1] -= theta[:, :-1] @ shift
-        new._theta = theta
-        # What an outlier dominated has lost the digits that come to matter without it.
-        slight = max(np.abs(scale).max(initial=0), np.abs(shift).max(initial=0)) <= MAX_CHANGE
-        slight = slight and change.fill is None
-        if slight and self.expansion is not None and self.expansion.hessian is not None:
-            new.expansion = self.expansion.rescaled(change)
-        if self.fit_intercept:
-            return new
-        # Without an intercept the shift can't be taken up: predictions move instead.
-        return new.moved(np.where(new.free(), 0.0, -new.theta))
+        return carried_over(new, self, change)
 
     def solve(self, V):
         """Return the product of the inverse Hessian and V.
@@ -544,6 +535,7 @@ class LinearObjective(Objective):
     def kept(self):
         """Return the objective with so much of its expansion as may be stored."""
         new = copy(self)
+        new._made = None
         new.expansion = None if self.expansion is None else self.expansion.settled()
         return new
 

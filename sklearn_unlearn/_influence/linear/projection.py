@@ -12,6 +12,45 @@ from sklearn_unlearn._influence.linear.passes import pull_groups, times_curvatur
 MIN_ROWS, ROWS_PER_PARAMETER = 2_000, 20
 
 
+# Scale or shift of features beyond which an expansion is made anew.
+MAX_CHANGE = 1e3
+
+
+def carried_over(new, old, change):
+    """Return an objective in changed features, at the raw predictions of an old one.
+
+    Parameters
+    ----------
+    new : LinearObjective
+        The old one with other features, and nothing else of its own.
+
+    old : LinearObjective
+        In the features before.
+
+    change : Change
+        How features change on the rows that remain.
+
+    Returns
+    -------
+    LinearObjective
+        With its expansion, where the change is slight and applies to all cells.
+    """
+    kept, scale, shift = change.parts(old.theta.shape[1] - 1)
+    theta = old.theta[:, np.append(kept, -1)]
+    theta[:, :-1] /= scale
+    theta[:, -1] -= theta[:, :-1] @ shift
+    new._theta = theta
+    # What an outlier dominated has lost the digits that come to matter without it.
+    slight = max(np.abs(scale).max(initial=0), np.abs(shift).max(initial=0)) <= MAX_CHANGE
+    slight = slight and change.fill is None
+    if slight and old.expansion is not None and old.expansion.hessian is not None:
+        new.expansion = old.expansion.rescaled(change)
+    if old.fit_intercept:
+        return new
+    # Without an intercept the shift can't be taken up: predictions move instead.
+    return new.moved(np.where(new.free(), 0.0, -new.theta))
+
+
 def projected(objective, old):
     """Return the objective at the parameters whose raw predictions are closest to old ones.
 

@@ -170,7 +170,9 @@ def _alone(step, inputs, kept, fresh):
     rule, change = RULES.get(type(step)), inputs.change
     if not (get_tags(step).requires_fit if rule is None else rule.learns):
         return _learning_nothing(step, inputs, rule)
-    if rule is None or change is None or (rule.moved is None and not change.is_same):
+    if rule is None or change is None:
+        return None
+    if not change.is_same and (rule.moved is None or (rule.keeps and kept is None)):
         return None
     if fresh and rule.lost is not None:
         return _anew(step, inputs, worn=True)

@@ -34,6 +34,9 @@ class Rule:
         Takes a fitted transformer and a few rows. Returns what ``transform`` does, to the last
         digit, but with less ado and never as a frame; None if it can't.
 
+    keeps : bool, default=False
+        True if ``moved`` needs what is kept; before the first request that is nothing.
+
     learns : bool, default=True
         False if transformers learn nothing from rows but how many columns there are.
     """
@@ -43,4 +46,5 @@ class Rule:
     moved: Callable | None = None
     lost: Callable | None = None
     output: Callable | None = None
+    keeps: bool = False
     learns: bool = True

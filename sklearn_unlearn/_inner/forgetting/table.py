@@ -1,5 +1,6 @@
 """The registry: how a transformer of which class forgets."""
 
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import (
     FunctionTransformer,
@@ -21,9 +22,11 @@ from sklearn_unlearn._inner.forgetting.learning_nothing import FUNCTION, LEARNS_
 from sklearn_unlearn._inner.forgetting.quantiles import ROBUST
 from sklearn_unlearn._inner.forgetting.rules import Rule
 from sklearn_unlearn._inner.forgetting.scaling import SCALER
+from sklearn_unlearn._inner.forgetting.texts import COUNTS, TFIDF, TFIDF_TEXT
 
 # By exact class: what a subclass changes is not known here.
 RULES: dict[type, Rule] = {
+    CountVectorizer: COUNTS,
     FunctionTransformer: FUNCTION,
     KBinsDiscretizer: BINS,
     MaxAbsScaler: MAX_ABS,
@@ -34,6 +37,8 @@ RULES: dict[type, Rule] = {
     RobustScaler: ROBUST,
     SimpleImputer: IMPUTER,
     StandardScaler: SCALER,
+    TfidfTransformer: TFIDF,
+    TfidfVectorizer: TFIDF_TEXT,
 }
 
 

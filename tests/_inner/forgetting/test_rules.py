@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer
 from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
     KBinsDiscretizer,
@@ -225,3 +227,46 @@ def test_an_outlier_that_leaves_an_imputers_mean_is_not_subtracted():
     table = Table(SimpleImputer(), X)
     table.forget([3])
     assert table.forget([7]).worn
+
+
+TEXTS = {
+    "counts": CountVectorizer(),
+    "counts, twice": CountVectorizer(min_df=2),
+    "counts, share": CountVectorizer(min_df=0.1),
+    "counts, at most": CountVectorizer(max_df=0.5),
+    "counts, ten": CountVectorizer(max_features=10),
+    "counts, pairs": CountVectorizer(ngram_range=(1, 2), binary=True),
+    "counts, given": CountVectorizer(vocabulary=["a0", "a1"], token_pattern=r"\w+"),
+    "weights": TfidfVectorizer(),
+    "weights, twice": TfidfVectorizer(min_df=2, norm=None, sublinear_tf=True),
+    "weights, rough": TfidfVectorizer(smooth_idf=False),
+    "weights, none": TfidfVectorizer(use_idf=False),
+    "weights, given": TfidfVectorizer(vocabulary=["a0", "a1"], token_pattern=r"\w+"),
+    "in two steps": make_pipeline(CountVectorizer(), TfidfTransformer()),
+    "in two steps, rough": make_pipeline(CountVectorizer(), TfidfTransformer(smooth_idf=False)),
+    "in two steps, no weights": make_pipeline(CountVectorizer(), TfidfTransformer(use_idf=False)),
+}
+
+
+@given(
+    name=st.sampled_from(sorted(TEXTS)),
+    seed=st.integers(0, 2**16),
+    kind=st.sampled_from([list, np.array, pd.Series]),
+    n_requests=st.integers(1, 5),
+)
+def test_transformers_of_text_forget(name, seed, kind, n_requests):
+    rng = np.random.default_rng(seed)
+    words = [f"a{number}" for number in np.minimum(rng.zipf(1.5, (N, 5)) - 1, 30).ravel()]
+    texts = kind([" ".join(words[5 * row : 5 * row + 5]) for row in range(N)])
+    table = Table(TEXTS[name], texts)
+    for gone in requests(rng, n_requests):
+        table.forget(gone)
+
+
+def test_words_that_one_document_had_leave_with_it():
+    texts = ["red green", "green blue", "only here", "blue red"]
+    table = Table(CountVectorizer(), texts)
+    found = table.forget([2])
+    assert not found.anew
+    assert found.change.kept.tolist() == [0, 1, 4]
+    assert "only" not in repr((table.step.vocabulary_, table.kept))
