@@ -165,3 +165,13 @@ def test_reweighting(tmp_path):
     helpful = [ways for case, ways in figures.items() if case.startswith("helpful")]
     mean = {way: sum(ways[way][0] for ways in helpful) for way in ("naive", "l2 1", "l1 1")}
     assert max(mean["l2 1"], mean["l1 1"]) < mean["naive"]
+
+
+@pytest.mark.slow
+def test_pipeline_requests(tmp_path):
+    script = "benchmarks/pipeline_requests.py"
+    figures = json.loads(run(tmp_path, script, "--json", "--max-rows", "2000"))
+    refitted = {row["pipeline"]: row["refitted"] for row in figures}
+    assert refitted["frame, logistic"] == refitted["MinMaxScaler"] == []
+    assert refitted["SplineTransformer"] == ["splinetransformer"]
+    assert "later / refit" in run(tmp_path, script, "--max-rows", "1000")

@@ -578,7 +578,8 @@ def test_data_frames_with_string_ids_and_column_transformers():
     reference = clone(pipe).fit(left, y[[i for i in range(200) if i not in (3, 7)]])
     assert gap(model.estimator_, reference) < 1e-6
     np.testing.assert_array_equal(model.predict(frame), reference.predict(frame))
-    assert model.receipts_[-1].n_rows_retrained == 198
+    # The transformers forgot in closed form.
+    assert model.receipts_[-1].n_rows_retrained == 0
     model.partial_forget(["p-0"])
 
 

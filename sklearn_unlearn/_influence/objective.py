@@ -283,13 +283,16 @@ class Objective(ABC):
         """
 
     @abstractmethod
-    def without(self, rows):
+    def without(self, rows, leaving=None):
         """Return the objective on the rows that remain, at the same parameters.
 
         Parameters
         ----------
         rows : ndarray of int
             Rows to leave out; rows that were held out change nothing.
+
+        leaving : Leaving, default=None
+            The same rows, of which some transformers may know the output already.
 
         Returns
         -------
@@ -345,8 +348,8 @@ class Objective(ABC):
         features : Features
             The new map from rows to features.
 
-        change : tuple of (ndarray, ndarray) or None, default=None
-            ``scale`` and ``shift`` if new features are ``old * scale + shift``.
+        change : Change or None, default=None
+            How features change on the rows that remain, None if that is not known.
 
         Returns
         -------

@@ -36,7 +36,6 @@ from sklearn_unlearn._inner.fit_params import (
 )
 from sklearn_unlearn._inner.pipelines import (
     cloned_like,
-    fitted_steps,
     joined_pipeline,
     last_step,
     may_write,
@@ -348,7 +347,8 @@ class ObjectiveUnlearner(BaseUnlearner):
         if found:
             reason = f"{outcome.stopped_because}; approximate, because {found[0]}"
             outcome = replace(outcome, guarantee="approximate", stopped_because=reason)
-        anew = carried.features is not objective.features and not carried.features.numeric
+        changed = carried.features is not objective.features
+        refitted_parts = carried.features.refitted if changed else ()
         if steering:
             left.append(STEERED)
             outcome = replace(outcome, guarantee="approximate")
@@ -360,10 +360,8 @@ class ObjectiveUnlearner(BaseUnlearner):
             "_fingerprint": None,
         }, altered(
             outcome,
-            n_rows_retrained=carried.n_rows if anew else outcome.n_rows_retrained,
-            retrained_parts=tuple(fitted_steps(carried.features.transformers.steps))
-            if anew
-            else outcome.retrained_parts,
+            n_rows_retrained=carried.n_rows if refitted_parts else outcome.n_rows_retrained,
+            retrained_parts=refitted_parts or outcome.retrained_parts,
             gradient_norm_before=norm,
             not_forgotten=(*left, *outcome.not_forgotten),
         )
@@ -417,14 +415,12 @@ class ObjectiveUnlearner(BaseUnlearner):
         """Return the objective without rows, the one whose Hessian the step takes, and doubts."""
         if self.hessian_rows == "all":
             objective.ensure_curvature()
-        after = objective.without(removed)
+        leaving = objective.features.leaving(lambda: objective.rows.take(removed))
+        after = objective.without(removed, leaving)
         after.check_remaining(self.estimator_)
         found = ()
         if self._unchecked and not self._doubts:
             found = optimality_doubts(objective, after, removed, last_step(self.estimator_))
-
-        def leaving():
-            return objective.rows.take(removed)
 
         def remaining():
             numbers = after.remaining_rows()
@@ -435,7 +431,7 @@ class ObjectiveUnlearner(BaseUnlearner):
 
         features, change = objective.features.forget(leaving, remaining)
         changed = features is not objective.features
-        if changed and features.anew:
+        if changed and features.worn:
             after.expansion = None
         target = after.with_features(features, change) if changed else after
         if self.hessian_rows == "remaining":
@@ -443,7 +439,8 @@ class ObjectiveUnlearner(BaseUnlearner):
         if not changed:
             return target, objective, found
         # Transformers that were fitted anew leave no Hessian of the rows before.
-        before = target if change is None else objective.with_features(features, change)
+        known = change is not None and change.fill is None
+        before = objective.with_features(features, change) if known else target
         return target, before, found
 
     def _written(self, objective):

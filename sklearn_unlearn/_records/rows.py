@@ -8,6 +8,7 @@ from scipy import sparse
 from sklearn.utils import check_array
 
 from sklearn_unlearn._records.frames import (
+    Table,
     alone,
     is_frame,
     is_polars,
@@ -36,6 +37,8 @@ def take_rows(X, rows):
     """Return the given rows in the container that they came in."""
     if hasattr(X, "iloc"):
         return X.iloc[rows]
+    if isinstance(X, Table):
+        return X.take(rows)
     if sparse.issparse(X):
         return X.tocsr()[rows]
     if isinstance(X, (list, tuple)):
@@ -127,13 +130,16 @@ class RowStore:
 
     numeric : bool
         True if the rows are numbers for a linear model; they are then kept as an array or
-        CSR matrix. In an array k rows are erased at a cost of k rows; a CSR matrix is written
-        anew, as the place that is left would tell how long they were. Else rows stay in their
-        container, and erasing copies what remains.
+        CSR matrix. Else rows stay in their container. In an array or a pandas frame k rows are
+        erased at a cost of k rows; a CSR matrix is written anew, as the place that is left would
+        tell how long they were. Of other containers erasing copies what remains.
 
     convert : bool, default=True
         False if numeric rows keep their dtype.
     """
+
+    # Numbers of rows that were erased in place and are no numbers.
+    _gone = None
 
     def __init__(self, X, numeric, convert=True):
         self._X = X
@@ -181,7 +187,18 @@ class RowStore:
                 copy=not mapped,
                 ensure_all_finite=False,
             )
+        elif Table.holds(self._X):
+            self._X = Table(self._X)
+        elif is_array(self._X) and not mapped:
+            self._X = copy_rows(self._X, slice(None))
         self._owned = True
+
+    @property
+    def _in_place(self):
+        """True if rows that are no numbers are overwritten where they stand."""
+        if self._positions is not None or not self._owned or self.on_disk:
+            return False
+        return is_array(self._X) or isinstance(self._X, Table)
 
     def take(self, rows):
         """Return rows by their number."""
@@ -195,15 +212,19 @@ class RowStore:
 
     def chunks(self, min_rows=1):
         """Yield (row numbers or slice, rows); erased rows come as zeros or not at all."""
-        n_rows = count_rows(self._X)
+        n_rows, is_table = count_rows(self._X), isinstance(self._X, Table)
         for batch in batches(n_rows, values_per_row(self._X), min_rows):
+            if self._gone is not None:
+                numbers = np.setdiff1d(np.arange(batch.start, batch.stop), self._gone)
+                yield numbers, take_rows(self._X, numbers)
+                continue
             numbers = batch if self._positions is None else self._positions[batch]
             whole = batch.stop - batch.start == n_rows
-            yield numbers, self._X if whole else _consecutive_rows(self._X, batch)
+            yield numbers, self._X if whole and not is_table else _consecutive_rows(self._X, batch)
 
     def erase(self, rows):
         """Remove the values of rows; a repeated call changes nothing."""
-        if not self._numeric:
+        if not self._numeric and not self._in_place:
             positions = np.arange(self._n_rows) if self._positions is None else self._positions
             kept = np.flatnonzero(~np.isin(positions, rows))
             # One call, so that an interrupt can't come in between.
@@ -215,7 +236,14 @@ class RowStore:
                 self._X = self._X.copy()
                 self._readers.discard(self)
                 self._readers = WeakSet([self])
-            self._X = _wiped_rows(self._X, rows)
+            if self._numeric:
+                self._X = _wiped_rows(self._X, rows)
+                return
+            self._gone = np.unique(rows if self._gone is None else np.append(self._gone, rows))
+            if isinstance(self._X, Table):
+                self._X.wipe(rows)
+            else:
+                self._X = _wiped_rows(self._X, rows)
 
     def __deepcopy__(self, memo):
         """Return a store of its own; the rows are copied when either is about to write to them."""

@@ -168,18 +168,40 @@ class Expansion:
             bent = flat @ self.hessian[:, 0].swapaxes(1, 2)
         return bent.reshape(self.gradient.shape)
 
-    def rescaled(self, scale, shift):
-        """Return the expansion in features ``old * scale + shift``, at the same predictions."""
-        change = np.diag(np.append(scale, 1.0))
-        change[:-1, -1] = shift
-        n_copies = self.hessian.shape[-1] // len(change)
-        whole = np.kron(np.eye(n_copies), change)
+    def rescaled(self, change):
+        """Return the expansion in changed features, at the same predictions.
+
+        Parameters
+        ----------
+        change : Change
+            Without cells to which its scale and shift do not apply.
+
+        Returns
+        -------
+        Expansion
+            The expansion. Costs d^2.
+        """
+        kept, scale, shift = change.parts(self.gradient.shape[-1] - 1)
+        columns, scale, shift = np.append(kept, -1), np.append(scale, 1.0), np.append(shift, 0.0)
+        gradient = self.gradient[..., columns]
+        hessian, reference = self.hessian, self.reference
+        q = self.gradient.shape[-1]
+        n_copies = hessian.shape[-1] // q
+        # One axis of outputs that are coupled and one of features, for rows and for columns.
+        whole = hessian.reshape(*hessian.shape[:2], n_copies, q, n_copies, q)
+        whole = whole[..., columns, :, :][..., columns]
+        whole = whole * scale[:, None, None] * scale
+        lines = whole[..., -1:, :, :] * shift[:, None, None]
+        whole = whole + lines
+        whole = whole + whole[..., -1:] * shift
+        blocks = n_copies * len(columns)
+        reference = reference.reshape(*reference.shape[:2], n_copies, q)[..., columns] * scale**2
         return replace(
             self,
-            gradient=self.gradient @ change.T,
-            hessian=whole @ self.hessian @ whole.T,
-            reference=self.reference * np.diag(whole) ** 2,
-            mass=self.mass * scale**2,
+            gradient=gradient * scale + gradient[..., -1:] * shift,
+            hessian=whole.reshape(*hessian.shape[:2], blocks, blocks),
+            reference=reference.reshape(*reference.shape[:2], blocks),
+            mass=self.mass[:, kept] * scale[:-1] ** 2,
             is_settled=False,
         )
 

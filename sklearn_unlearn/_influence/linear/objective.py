@@ -22,6 +22,7 @@ from sklearn_unlearn._influence.linear.following import can_follow, follow, kept
 from sklearn_unlearn._influence.linear.inverse import block_solvers, by_block, solve_by_products
 from sklearn_unlearn._influence.linear.layout import make_layout
 from sklearn_unlearn._influence.linear.leave_one_out import self_influence
+from sklearn_unlearn._influence.linear.made import MadeFeatures
 from sklearn_unlearn._influence.linear.passes import (
     add_rows,
     along,
@@ -35,19 +36,17 @@ from sklearn_unlearn._influence.linear.problem import (
     read_parameters,
     write_parameters,
 )
-from sklearn_unlearn._influence.linear.projection import projected
+from sklearn_unlearn._influence.linear.projection import carried_over, projected
 from sklearn_unlearn._influence.linear.reading import blocks, row_values, rows_for_hessian
 from sklearn_unlearn._influence.linear.steps import arrive
 from sklearn_unlearn._influence.objective import Objective
 from sklearn_unlearn._records.altered import altered
-from sklearn_unlearn._records.rows import RowStore
+from sklearn_unlearn._records.rows import RowStore, batches
 
 # A dense Hessian of up to 4,000 parameters is kept; beyond, only its products are used.
 MAX_HESSIAN_VALUES = 4000**2
 # Share of the weight that may change before curvature at older parameters is made anew.
 MAX_DRIFT = 0.01
-# Scale or shift of features beyond which an expansion is made anew.
-MAX_CHANGE = 1e3
 # A constant curvature is only made anew for the sake of rounding errors.
 MAX_DRIFT_QUADRATIC = 0.5
 
@@ -76,6 +75,8 @@ class LinearObjective(Objective):
     """
 
     has_closed_form = True
+    # What was made of the rows, within a request.
+    _made = None
     idle_params = ("params", "curvature", "damping", "solver")
 
     def __init__(self, model, data, features, settings=None, seed=0):
@@ -311,6 +312,9 @@ class LinearObjective(Objective):
 
     def _walk(self, rows=None, min_rows=1):
         """Yield places, row numbers and features of some rows or all, chunk by chunk."""
+        if rows is None and self._made is not None and not self.features.numeric:
+            yield from self._made.walk(self, min_rows)
+            return
         for at, some, block in self.blocks(rows, min_rows):
             yield at, some, self.features(block)
 
@@ -353,22 +357,28 @@ class LinearObjective(Objective):
         """Return how much each row's own loss falls by training on it, to first order."""
         return self_influence(self)
 
-    def _terms_of(self, rows, weights, hessian):
-        """Return the expansion of some rows with given weights."""
+    def _terms_of(self, rows, leaving, hessian=True):
+        """Return the expansion of some rows, whose features may be made already."""
         total = self.empty(hessian)
-        for at, some, Z in self._walk(rows):
-            self.add(total, some, weights[at], Z, self.push_forward(Z))
+        # Numbers need no transformers; they are taken in batches.
+        made = None if leaving is None or self.features.numeric else self.features.of(leaving)
+        for batch in batches(len(rows), self.theta.shape[1]):
+            some = rows[batch]
+            Z = self.features(self.rows.take(some)) if made is None else made[batch]
+            self.add(total, some, self.weights[some], Z, self.push_forward(Z))
         return total
 
-    def without(self, rows):
+    def without(self, rows, leaving=None):
         """Return the objective on the rows that remain. Costs k d^2 for k rows."""
-        rows = rows[self.trained[rows]]
+        if not self.trained[rows].all():
+            rows, leaving = rows[self.trained[rows]], None
         if not len(rows):
             return self
         weights = self.weights[rows]
         new = altered(
             self,
             _solvers=None,
+            _made=MadeFeatures(),
             data=self.data.without(rows),
             class_weights=self.class_weights.without(self.data.codes(rows), weights),
         )
@@ -376,7 +386,7 @@ class LinearObjective(Objective):
             new.expansion = None
             return new
         followed, share = follow(self, rows, weights), self._share(weights.sum())
-        left = self._terms_of(rows, weights, followed is None)
+        left = self._terms_of(rows, leaving, followed is None)
         if followed is None:
             new.expansion = self.expansion.less(left, share)
         else:
@@ -463,26 +473,17 @@ class LinearObjective(Objective):
     def with_features(self, features, change=None):
         """Return the objective in changed features, at the same raw predictions.
 
-        The expansion is converted by the change; without one it is made anew, in two passes
-        over the rows.
+        The expansion is converted by the change; without one it is made anew, and where some
+        cells have changed by themselves, in a pass over the rows.
         """
         new = copy(self)
-        new.features, new._solvers, new.expansion = features, None, None
+        new.features, new._made = features, MadeFeatures()
+        if change is not None and change.is_same:
+            return new
+        new._solvers, new.expansion = None, None
         if change is None:
             return projected(new, self)
-        scale, shift = change
-        theta = self.theta.copy()
-        theta[:, :-1] /= scale
-        theta[:, -1] -= theta[:, :-1] @ shift
-        new._theta = theta
-        # What an outlier dominated has lost the digits that come to matter without it.
-        slight = max(np.abs(scale).max(), np.abs(shift).max()) <= MAX_CHANGE
-        if slight and self.expansion is not None and self.expansion.hessian is not None:
-            new.expansion = self.expansion.rescaled(scale, shift)
-        if self.fit_intercept:
-            return new
-        # Without an intercept the shift can't be taken up: predictions move instead.
-        return new.moved(np.where(new.free(), 0.0, -new.theta))
+        return carried_over(new, self, change)
 
     def solve(self, V):
         """Return the product of the inverse Hessian and V.
@@ -536,7 +537,7 @@ class LinearObjective(Objective):
 
     def kept(self):
         """Return the objective with so much of its expansion as may be stored."""
-        return altered(self, expansion=self.expansion and self.expansion.settled())
+        return altered(self, _made=None, expansion=self.expansion and self.expansion.settled())
 
     def arrive(self, carried, hessian_of, steps, pass_begins):
         """Return the objective after the request's Newton steps, and the outcome."""

@@ -309,7 +309,7 @@ class NetworkObjective(Objective):
         numbers = at if rows is None else rows[at]
         return self.gradient_of(numbers, pulls[at, 0])
 
-    def without(self, rows):
+    def without(self, rows, leaving=None):
         """Return the objective on the rows that remain. Costs two passes over the k rows."""
         rows = rows[self.trained[rows]]
         if not len(rows):
