@@ -166,9 +166,17 @@ class SubjectIndex:
 
     def owners(self):
         """Return the ids that are not forgotten, and the row or list of rows that each owns."""
-        if self._rows_of is None:
-            self._build()
-        return list(self._rows_of), list(self._rows_of.values())
+        rows, keys = self.remaining()
+        owned = dict.fromkeys(keys)
+        if len(owned) == len(keys):
+            return keys, rows.tolist()
+        for row, key in zip(rows.tolist(), keys):
+            own = owned[key]
+            if own is None:
+                owned[key] = [row]
+            else:
+                own.append(row)
+        return list(owned), list(owned.values())
 
     @property
     def n_subjects(self):
