@@ -1,6 +1,6 @@
 """scikit-learn's callbacks where the installed release has them, else their empty shape."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 
 class _NoContext:
@@ -8,6 +8,9 @@ class _NoContext:
 
     def subcontext(self, *args, **kwargs):
         return self
+
+    def propagate_callback_context(self, estimator):
+        return nullcontext()
 
     def call_on_fit_task_begin(self, **kwargs):
         return self
