@@ -14,7 +14,6 @@ from sklearn_unlearn._influence.linear.expansion import push_forward
 from sklearn_unlearn._influence.linear.inverse import free_parameters, is_open_to_shifts
 from sklearn_unlearn._influence.linear.packed import form, forms
 from sklearn_unlearn._influence.linear.shifts import from_differences
-from sklearn_unlearn._records.rows import batches
 
 # A row cannot carry more than all of its prediction; rounding may say so.
 MAX_LEVERAGE = 1 - 1e-10
@@ -233,8 +232,7 @@ def _pair_leverages(Z, inverse):
     m = len(inverse)
     pairs = np.triu_indices(m)
     blocks = inverse[pairs[0], :, pairs[1]]
-    for batch in batches(Z.shape[0], m * m):
-        of_pairs = forms(Z[batch], blocks)
+    for batch, of_pairs in forms(Z, blocks, m * m):
         h = np.empty((m, m, of_pairs.shape[1]))
         h[pairs] = h[pairs[::-1]] = of_pairs
         yield batch, h

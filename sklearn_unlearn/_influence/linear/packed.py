@@ -41,8 +41,8 @@ def grams(Z, weights):
     return np.take(total, position, axis=1)
 
 
-def forms(Z, A):
-    """Return ``x^T A x`` for rows x, the one appended, and symmetric matrices A.
+def forms(Z, A, row_values):
+    """Yield ``x^T A x`` for rows x, the one appended, and symmetric matrices A, batch by batch.
 
     Parameters
     ----------
@@ -52,20 +52,26 @@ def forms(Z, A):
     A : ndarray of shape (m, n_features + 1, n_features + 1)
         Matrices, of which the symmetric part counts.
 
-    Returns
-    -------
-    ndarray of shape (m, n)
+    row_values : int
+        Values that each row takes afterwards, which bounds the batches.
+
+    Yields
+    ------
+    batch : slice
+        Places of rows.
+
+    values : ndarray of shape (m, n_batch)
         Values.
     """
     if len(A) <= FEW or sparse.issparse(Z):
-        return np.array([form(Z, a) for a in A])
+        for batch in batches(Z.shape[0], row_values):
+            yield batch, np.array([form(Z[batch], a) for a in A])
+        return
     upper = np.triu_indices(A.shape[1])
     packed = A[:, upper[0], upper[1]] + A[:, upper[1], upper[0]]
     packed[:, upper[0] == upper[1]] /= 2
-    found = np.empty((len(A), len(Z)))
-    for batch, products in _products(Z):
-        found[:, batch] = packed @ products
-    return found
+    for batch, products in _products(Z, row_values):
+        yield batch, packed @ products
 
 
 def form(Z, A):
@@ -84,7 +90,7 @@ def _positions(q):
     return np.maximum(position, position.T)
 
 
-def _products(Z):
+def _products(Z, row_values=1):
     """Yield places of rows and the products of their features, of shape (q (q + 1) / 2, n).
 
     The array is written anew for the next rows.
@@ -93,7 +99,7 @@ def _products(Z):
     size = q * (q + 1) // 2
     starts = np.cumsum([0, *range(q, 0, -1)])
     buffer = None
-    for batch in batches(len(Z), size, MIN_ROWS):
+    for batch in batches(len(Z), max(size, row_values), MIN_ROWS):
         columns = np.ones((q, batch.stop - batch.start))
         columns[:-1] = Z[batch].T
         # Memory that is there already is several times faster than new memory.
