@@ -118,5 +118,10 @@ class DrawnRows:
 
     def erase(self, rows):
         """Remove rows from what is kept; a repeated call changes nothing."""
-        if self._window is not None:
-            self._window = self._window.without(rows)
+        if self._window is None:
+            return
+        left = self._window.without(rows)
+        if len(left) < len(self._window):
+            # Numbers that are left out would tell where in the order the subjects were.
+            new = np.diff(left.owners, prepend=-1) != 0
+            self._window = Drawn(left.rows, left.folds, np.cumsum(new) - 1)
