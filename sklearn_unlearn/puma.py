@@ -94,9 +94,9 @@ class PUMAUnlearner(ObjectiveUnlearner):
         ten folds of subjects, each judged by the parameters that the model would have without
         it. A float is the share of the rows held out as criterion rows where ``fit`` gets no
         ``X_val``, stratified for classifiers; a class of which the share is less than half a
-        row gives none. Without a network's fold it would be another network: None is 0.1
-        there. A skorch net with a ``train_split`` of its own, outside a pipeline, takes the
-        rows that this holds out instead.
+        row gives none. For a network None is 0.1, as one that was trained without a fold is no
+        small step away. A skorch net with a ``train_split`` of its own, outside a pipeline,
+        takes the rows that this holds out instead.
 
     tol : float, default=1e-6
         Linear models: further steps stop when no entry of the gradient of the mean objective
@@ -157,16 +157,17 @@ class PUMAUnlearner(ObjectiveUnlearner):
     the n rows, n d^2. Every later request of k rows costs k d^2 + d^3 / 3, whatever n; the
     pass is made again once more than 1 % of the weight has changed since the last. A
     cross-fitted criterion is measured on 1,000 rows drawn by a hash of their ids, or ten for each
-    row that leaves if these are more, up to 10,000 and whole subjects. A reweighting reads the
-    compensators too; where less than a hundred-thousandth of the loss is at stake, nothing is made
-    up for. Above 4,000 parameters no
-    Hessian is kept, and every request takes some tens of passes of conjugate gradients.
+    row that leaves if these are more, up to 10,000, and always whole subjects. A reweighting
+    reads the compensators too; where less than a hundred-thousandth of the loss is at stake,
+    nothing is made up for. Above 4,000 parameters no Hessian is kept, every request takes some
+    tens of passes of conjugate gradients, and one fold alone judges.
 
     TweedieRegressor with a log link is convex for powers from 1 to 2 only; else steps lead
     to the nearest optimum, which a refit may miss.
 
-    A step that promises to lower the objective by more than 1 % is checked in a pass over
-    the rows, and repeated: a model that stopped far from its optimum ends near it.
+    A step that promises to lower the objective by more than 0.1 % (1 % with
+    ``hessian_rows="all"``) is checked in a pass over the rows, and repeated: a model that
+    stopped far from its optimum ends near it.
 
     A network is taken to be at an optimum, wherever its training stopped: the step removes
     what the rows contribute, not what is left to train [3]_. Dropout is off and

@@ -1,6 +1,7 @@
 """Rows drawn by a keyed hash of their subjects' ids, and dealt to folds by it."""
 
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -106,10 +107,11 @@ class DrawnRows:
         n_first = min(len(keys), max(WINDOW_ROWS, 4 * n_rows))
         first = np.argpartition(hashes, n_first - 1)[:n_first]
         first = first[np.argsort(hashes[first], kind="stable")]
-        parts = [np.atleast_1d(owned[subject]) for subject in first.tolist()]
+        parts = [owned[subject] for subject in first.tolist()]
+        parts = [(part,) if isinstance(part, int) else part for part in parts]
         sizes = [len(part) for part in parts]
         window = Drawn(
-            np.concatenate(parts).astype(np.intp),
+            np.fromiter(chain.from_iterable(parts), np.intp),
             np.repeat((hashes[first] % N_FOLDS).astype(np.int8), sizes),
             np.repeat(np.arange(n_first), sizes),
         )
@@ -118,5 +120,10 @@ class DrawnRows:
 
     def erase(self, rows):
         """Remove rows from what is kept; a repeated call changes nothing."""
-        if self._window is not None:
-            self._window = self._window.without(rows)
+        if self._window is None:
+            return
+        left = self._window.without(rows)
+        if len(left) < len(self._window):
+            # Numbers that are left out would tell where in the order the subjects were.
+            new = np.diff(left.owners, prepend=-1) != 0
+            self._window = Drawn(left.rows, left.folds, np.cumsum(new) - 1)

@@ -50,6 +50,9 @@ def test_what_is_drawn_depends_on_who_remains(window, monkeypatch):
         found = rows.first(600, subjects)
         assert list(zip(IDS[found.rows], found.folds.tolist(), strict=True)) == expected
         assert not np.isin(rows._window.rows, gone).any()
+        # Nor is there a gap where they were.
+        owners = rows._window.owners
+        np.testing.assert_array_equal(np.unique(owners), np.arange(owners[-1] + 1))
 
 
 def test_all_rows_are_drawn_where_there_are_not_more():

@@ -82,9 +82,7 @@ class CrossFitted:
                 targets = objective.encoded_targets(y)
                 self._slopes = objective.loss.gradient(raw, targets)
                 self._share(y)
-                each = self._shares * objective.loss.value(raw, targets).sum(axis=1)
-                values = np.bincount(self._groups, each, self._n_groups)
-                self._values = np.abs(values).reshape(-1, self._n_values)
+                self._raw, self._targets = raw, targets
 
     def _sums(self, slopes):
         """Return the gradient of each fold, of shape (n_folds, n_outputs, n_features + 1)."""
@@ -131,10 +129,16 @@ class CrossFitted:
                 each = self._shares * np.einsum("nk,nk->n", self._slopes, change)
                 found = rises(each, self._shares, self._groups, self._n_groups, owners)
                 found = excess(*np.reshape(found, (2, len(self._places), self._n_values)))
-                # A rise of nothing that matters is not worth a request's time.
-                found[(found > 0) & (found < MIN_RISE * self._values)] = 0
+                if (found > 0).any():
+                    # A rise of nothing that matters is not worth a request's time.
+                    found[(found > 0) & (found < MIN_RISE * self._values())] = 0
                 return found
             return excess(*self._called_rises(change))
+
+    def _values(self):
+        """Return the sizes of the losses that the folds have, per fold and value."""
+        each = self._shares * self.objective.loss.value(self._raw, self._targets).sum(axis=1)
+        return np.abs(np.bincount(self._groups, each, self._n_groups)).reshape(-1, self._n_values)
 
     def _called_rises(self, change):
         """Return the rises, and their errors, of the values that a user's criterion returns."""

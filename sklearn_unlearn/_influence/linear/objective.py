@@ -337,10 +337,10 @@ class LinearObjective(Objective):
 
     def loss_gradient(self, rows):
         """Return the gradient of the weighted losses of rows, those left out included."""
-        nowhere = np.zeros((1, *self.shape))
-        slopes = self.directional(nowhere, rows, self.weights[rows])[1]
-        groups = self.weighted_gradient(slopes, rows)
-        return self._freed((self.factors()[:, :, None] * groups).sum(axis=0))
+        gradient = np.zeros(self.shape)
+        for _, some, Z in self._walk(rows):
+            gradient += self.pull_back(Z, self.weighted_slopes(some, self.push_forward(Z)))
+        return gradient
 
     def squared_gradients(self):
         """Return the sum of the squared gradients of the remaining rows' weighted losses."""
