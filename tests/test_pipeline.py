@@ -18,6 +18,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
+    MaxAbsScaler,
     MinMaxScaler,
     Normalizer,
     OneHotEncoder,
@@ -30,7 +31,7 @@ from sklearn_unlearn import PUMAUnlearner, partial_forget
 from sklearn_unlearn._inner.features import FittedFeatures, ScaledFeatures
 from sklearn_unlearn._inner.forgetting import composed, table
 from sklearn_unlearn.pipeline import register_downdate
-from tests.residue import found_in
+from tests.residue import found_in, secrets_of
 from tests.test_puma import gap, rows_for
 
 
@@ -338,3 +339,16 @@ def test_nothing_of_the_rows_of_a_frame_remains_in_the_pickle(reweight):
     assert b"person-30" not in dumped
     numbers = np.array([0.123456789, -0.987654321])
     assert not len(found_in(pickle.loads(dumped), numbers))
+
+
+@pytest.mark.parametrize("strategy", ["mean", "median"])
+@pytest.mark.parametrize("scaler", [StandardScaler(), MinMaxScaler(), MaxAbsScaler()], ids=str)
+def test_what_transformers_keep_tells_nothing_of_rows_that_left(strategy, scaler):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((80, 3)), rng.standard_normal(80)
+    X[3], X[11, 0] = [0.1234567, -0.7654321, 0.5557771], np.nan
+    pipe = make_pipeline(SimpleImputer(strategy=strategy), scaler, Ridge())
+    model = PUMAUnlearner(pipe, reweight=None).fit(X, y).partial_forget([7]).partial_forget([3])
+    assert model.receipts_[-1].retrained_parts == ()
+    left = found_in(pickle.loads(pickle.dumps(model)), secrets_of(X[3], y[3]))
+    assert not len(left)

@@ -130,7 +130,7 @@ def _without_traces(values):
     import pandas as pd
 
     change = _with_used_categories if _is_categorical(values.dtype) else _rebuilt
-    return change(pd.Series(values)).array
+    return change(pd.Series(values)).array.copy()
 
 
 def _is_in_arrow(dtype):

@@ -89,6 +89,28 @@ def _outer_edges(binner):
     return None if np.isinf(edges).any() else (edges, np.False_)
 
 
+def _moved(extremes_of):
+    """Return what becomes of a transformer of extremes where filled cells have changed.
+
+    Nothing, as long as what they held and hold is strictly between the extremes.
+    """
+
+    def moved(step, kept, change):
+        found = extremes_of(step)
+        if found is None or not (change.kept is change.scale is change.shift is None):
+            return None
+        (low, high), fill = found[0], change.fill
+        inside = (low < fill.old) & (fill.old < high) & (low < fill.new) & (fill.new < high)
+        return (step, kept) if (inside | (fill.counts == 0)).all() else None
+
+    return moved
+
+
+def _largest_of_either_sign(scaler):
+    """Return the extremes of a MaxAbsScaler."""
+    return np.array([-scaler.max_abs_, scaler.max_abs_]), np.True_
+
+
 def _range_frame(scaler):
     """Return center and scale of a MinMaxScaler, whose limits no remaining row is beyond."""
     return -scaler.min_ / scaler.scale_, 1 / scaler.scale_
@@ -101,7 +123,14 @@ def _range_output(scaler, X):
 
 
 MIN_MAX = Rule(
-    _without(_smallest_and_largest, True), elementwise(_range_frame), output=_range_output
+    _without(_smallest_and_largest, True),
+    elementwise(_range_frame),
+    _moved(_smallest_and_largest),
+    output=_range_output,
 )
-MAX_ABS = Rule(_without_largest, elementwise(lambda scaler: (None, scaler.scale_)))
-BINS = Rule(_without(_outer_edges, False))
+MAX_ABS = Rule(
+    _without_largest,
+    elementwise(lambda scaler: (None, scaler.scale_)),
+    _moved(_largest_of_either_sign),
+)
+BINS = Rule(_without(_outer_edges, False), moved=_moved(_outer_edges))

@@ -2,6 +2,7 @@
 
 from copy import copy
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from scipy import sparse
@@ -91,6 +92,10 @@ def _seen(imputer, X):
         missing = _is_missing(imputer, X)
         kind = Moments if imputer.strategy == "mean" else Sorted
         return Seen(len(X), missing.sum(axis=0), kind.of(X, missing))
+    if imputer.strategy == "constant" and isinstance(imputer.missing_values, Real):
+        found = as_float64(X)
+        if found is not None:
+            return Seen(len(X), _is_missing(imputer, found).sum(axis=0))
     tallies = value_counts(X)
     if tallies is None:
         return None

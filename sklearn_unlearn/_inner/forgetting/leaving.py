@@ -1,5 +1,6 @@
 """Rows that leave, as they come out of the fitted transformers that knew them."""
 
+from collections import UserList
 from copy import deepcopy
 from functools import cache
 
@@ -137,6 +138,8 @@ def has_columns(X):
 
 def selected(X, columns):
     """Return some columns of rows, as a ColumnTransformer names them."""
+    # Older releases of scikit-learn warn when the numbers of remaining columns are looked at.
+    columns = columns.data if isinstance(columns, UserList) else columns
     if not hasattr(X, "iloc"):
         return X[:, columns]
     if isinstance(columns, slice):
@@ -153,6 +156,7 @@ def selected(X, columns):
 
 def is_empty(columns):
     """Tell whether a selection has no columns."""
+    columns = columns.data if isinstance(columns, UserList) else columns
     if isinstance(columns, (str, int, slice)):
         return False
     columns = np.asarray(columns)

@@ -13,6 +13,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
+    KBinsDiscretizer,
     MaxAbsScaler,
     MinMaxScaler,
     Normalizer,
@@ -106,6 +107,13 @@ WHOLE = {
     ).set_output(transform="pandas"),
     "categories leave a scaler": make_pipeline(
         columns((OneHotEncoder(sparse_output=False), WORDS)), StandardScaler()
+    ),
+    "imputed extremes": make_pipeline(
+        columns((numeric(MinMaxScaler()), ["n0"]), (numeric(MaxAbsScaler()), ["n1", "n2"])),
+        StandardScaler(),
+    ),
+    "imputed bins": columns(
+        (numeric(KBinsDiscretizer(3, strategy="uniform", subsample=None)), ["n0", "n2"])
     ),
     "fitted anew in between": make_pipeline(
         columns((numeric(), NUMBERS)),
