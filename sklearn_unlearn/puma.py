@@ -119,6 +119,11 @@ class PUMAUnlearner(ObjectiveUnlearner):
         preconditions. "auto" takes "ekfac", and "cg" for the Hessian, which has no such
         factorisation. "dense" costs n d^2 and d^3, more than the training as a rule.
 
+    n_jobs : int or None, default=None
+        Linear models: number of threads that pass over the rows, see :class:`joblib.Parallel`. The
+        result does not depend on it. It pays where passes are large: many rows, and the Hessian of
+        many features.
+
     random_state : int, RandomState instance or None, default=None
         All models: draws the folds or the hold-out, the compensators, and seeds for those parts
         of the inner estimator whose own ``random_state`` is None.
@@ -242,6 +247,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
         curvature: Literal["gauss-newton", "hessian"] = "gauss-newton",
         damping: float | Literal["auto"] = "auto",
         solver: Literal["auto", "dense", "ekfac", "cg"] = "auto",
+        n_jobs: int | None = None,
         random_state: RandomState = None,
     ) -> None:
         self.estimator = estimator
@@ -259,6 +265,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
         self.curvature = curvature
         self.damping = damping
         self.solver = solver
+        self.n_jobs = n_jobs
         self.random_state = random_state
 
     @with_callbacks
@@ -347,7 +354,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
         return self._fit(X, y, X_ids, fit_params, source_of)
 
     def _settings(self):
-        return Settings(self.params, self.curvature, self.damping, self.solver)
+        return Settings(self.params, self.curvature, self.damping, self.solver, self.n_jobs)
 
     def _check_params(self):
         """Raise for parameters that are invalid."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """How the steps of a network are computed; a linear model needs no such choice.
+    """How steps are computed: those of a network, and the passes over a linear model's rows.
 
     Parameters
     ----------
@@ -21,12 +21,16 @@ class Settings:
 
     solver : {"auto", "dense", "cg", "ekfac"}, default="auto"
         How its inverse is applied.
+
+    n_jobs : int or None, default=None
+        Threads that pass over the rows of a linear model.
     """
 
     params: str = "all"
     curvature: str = "gauss-newton"
     damping: float | str = "auto"
     solver: str = "auto"
+    n_jobs: int | None = None
 
 
 @dataclass(frozen=True)

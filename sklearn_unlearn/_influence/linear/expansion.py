@@ -139,6 +139,14 @@ class Expansion:
             drift=self.drift + share,
         )
 
+    def include(self, other):
+        """Add the sums of other rows, in place."""
+        self.value[:] += other.value
+        self.gradient[:] += other.gradient
+        if self.hessian is not None:
+            self.hessian[:] += other.hessian
+            self.mass[:] += other.mass
+
     def diagonal(self):
         """Return the diagonal of the Hessian, of shape (n_groups, n_blocks, d)."""
         return np.diagonal(self.hessian, axis1=-2, axis2=-1)

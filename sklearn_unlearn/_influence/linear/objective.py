@@ -26,9 +26,7 @@ from sklearn_unlearn._influence.linear.made import MadeFeatures
 from sklearn_unlearn._influence.linear.passes import (
     add_rows,
     along,
-    pull_groups,
     row_curvatures,
-    squared,
     weighted,
 )
 from sklearn_unlearn._influence.linear.problem import (
@@ -37,8 +35,15 @@ from sklearn_unlearn._influence.linear.problem import (
     write_parameters,
 )
 from sklearn_unlearn._influence.linear.projection import carried_over, projected
-from sklearn_unlearn._influence.linear.reading import blocks, row_values, rows_for_hessian
+from sklearn_unlearn._influence.linear.reading import blocks, row_values
 from sklearn_unlearn._influence.linear.steps import arrive
+from sklearn_unlearn._influence.linear.sums import (
+    directional,
+    expansion_of_rows,
+    loss_gradient,
+    squared_gradients,
+    weighted_gradient,
+)
 from sklearn_unlearn._influence.objective import Objective
 from sklearn_unlearn._records.altered import altered
 from sklearn_unlearn._records.rows import RowStore, batches
@@ -68,7 +73,7 @@ class LinearObjective(Objective):
         Maps rows to the model's features.
 
     settings : Settings, default=None
-        Not used: everything is in closed form.
+        How many threads pass over the rows; nothing else, as everything is in closed form.
 
     seed : int, default=0
         Not used: nothing is drawn.
@@ -94,12 +99,17 @@ class LinearObjective(Objective):
         )
         self.expansion = None
         self.is_reweighted = False
+        self.n_jobs = None if settings is None else settings.n_jobs
         self._solvers = self._layout_of = None
 
     @staticmethod
     def make_rows(X, features):
         """Return rows as the objective reads them."""
         return RowStore(X, numeric=features.numeric)
+
+    def bound(self, model, settings):
+        """Return the objective, whose passes take as many threads as the settings say."""
+        return self if settings.n_jobs == self.n_jobs else altered(self, n_jobs=settings.n_jobs)
 
     @property
     def theta(self):
@@ -247,11 +257,7 @@ class LinearObjective(Objective):
         Without ``hessian``, the one at hand is kept, if there is one.
         """
         hessian = self.keeps_hessian and hessian
-        total = self.empty(hessian)
-        weights = self.live_weights()
-        for _, rows, Z in self._walk(min_rows=rows_for_hessian(self) if hessian else 1):
-            self.add(total, rows, weights[rows], Z, self.push_forward(Z))
-        new = copy(self)
+        total, new = expansion_of_rows(self, hessian), copy(self)
         if hessian:
             new.expansion, new._solvers = self.as_reference(total), None
         elif self.expansion is None:
@@ -297,20 +303,13 @@ class LinearObjective(Objective):
         See :meth:`Objective.directional`; the second are its ``pulls``, of shape
         (n, n_outputs).
         """
-        if weights is None:
-            weights = self.live_weights()
-            weights = weights if rows is None else weights[rows]
-        derivatives = np.zeros((len(weights), len(S)))
-        slopes = np.zeros((len(weights), len(self.theta)))
-        for at, some, Z in self._walk(rows):
-            derivatives[at], slopes[at] = self._along(S, some, weights[at], Z)
-        return derivatives, slopes
+        return directional(self, S, rows, weights)
 
     def blocks(self, rows=None, min_rows=1):
         """Yield places, row numbers and rows of some rows or all, chunk by chunk."""
         return blocks(self, rows, min_rows)
 
-    def _walk(self, rows=None, min_rows=1):
+    def walk(self, rows=None, min_rows=1):
         """Yield places, row numbers and features of some rows or all, chunk by chunk."""
         if rows is None and self._made is not None and not self.features.numeric:
             yield from self._made.walk(self, min_rows)
@@ -318,7 +317,7 @@ class LinearObjective(Objective):
         for at, some, block in self.blocks(rows, min_rows):
             yield at, some, self.features(block)
 
-    def _along(self, S, rows, weights, Z):
+    def along(self, S, rows, weights, Z):
         """Return the directional derivatives and slopes of rows whose features are at hand."""
         u, factors = self.output_weights(rows, weights), None
         if self.is_grouped:
@@ -330,28 +329,15 @@ class LinearObjective(Objective):
 
         Of shape (n_groups, n_outputs, n_features + 1); see :meth:`Objective.weighted_gradient`.
         """
-        gradient = self.empty(False).gradient
-        for at, some, Z in self._walk(rows):
-            pull_groups(gradient, Z, pulls[at], self.groups(some))
-        return gradient
+        return weighted_gradient(self, pulls, rows)
 
     def loss_gradient(self, rows):
         """Return the gradient of the weighted losses of rows, those left out included."""
-        gradient = np.zeros(self.shape)
-        for _, some, Z in self._walk(rows):
-            gradient += self.pull_back(Z, self.weighted_slopes(some, self.push_forward(Z)))
-        return gradient
+        return loss_gradient(self, rows)
 
     def squared_gradients(self):
         """Return the sum of the squared gradients of the remaining rows' weighted losses."""
-        total, weights = np.zeros(self.shape), self.live_weights()
-        nowhere = np.zeros((1, *self.shape))
-        for _, rows, Z in self._walk():
-            slopes = self._along(nowhere, rows, weights[rows], Z)[1]
-            if self.is_grouped:
-                slopes = slopes * self.class_weights.factors()[self.y[rows]]
-            total += squared(Z, slopes)
-        return self._freed(total)
+        return self._freed(squared_gradients(self))
 
     def self_influence(self):
         """Return how much each row's own loss falls by training on it, to first order."""

@@ -64,7 +64,7 @@ class NetworkObjective(Objective):
     row_values = CHUNK_VALUES // BATCH_ROWS
 
     converts = False
-    idle_params = ("tol",)
+    idle_params = ("tol", "n_jobs")
 
     def __init__(self, model, data, features, settings, seed):
         super().__init__(data, features)
