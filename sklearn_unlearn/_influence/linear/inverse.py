@@ -81,8 +81,7 @@ def solve_by_products(objective, V, tight):
     weights, penalty, loss = objective.live_weights(), objective.penalty(), objective.loss
     K, q = objective.theta.shape
     rows_of, diagonal = [], penalty
-    for _, rows, block in objective.blocks():
-        Z = objective.features(block)
+    for _, rows, Z in objective.walk():
         u, h = objective.row_curvatures(rows, weights[rows], objective.push_forward(Z))
         rows_of.append((Z, h, u))
         local = loss.coupling.diagonal(h, u) if loss.coupling else h

@@ -35,7 +35,7 @@ from sklearn_unlearn._influence.linear.problem import (
     write_parameters,
 )
 from sklearn_unlearn._influence.linear.projection import carried_over, projected
-from sklearn_unlearn._influence.linear.reading import blocks, row_values
+from sklearn_unlearn._influence.linear.reading import blocks, pays_by_products, row_values
 from sklearn_unlearn._influence.linear.steps import arrive
 from sklearn_unlearn._influence.linear.sums import (
     directional,
@@ -82,6 +82,7 @@ class LinearObjective(Objective):
     has_closed_form = True
     # What was made of the rows, within a request.
     _made = None
+    _row_values = None
     idle_params = ("params", "curvature", "damping", "solver")
 
     def __init__(self, model, data, features, settings=None, seed=0):
@@ -129,7 +130,9 @@ class LinearObjective(Objective):
     @property
     def row_values(self):
         """Number of values that a row takes while it is used."""
-        return row_values(self)
+        if self._row_values is None:
+            self._row_values = row_values(self)
+        return self._row_values
 
     @property
     def n_rows(self):
@@ -158,7 +161,8 @@ class LinearObjective(Objective):
     def keeps_hessian(self):
         """True if the Hessian is small enough to be kept."""
         groups = self.class_weights.n_classes if self.class_weights.balanced else 1
-        return groups * math.prod(self.hessian_shape) <= MAX_HESSIAN_VALUES
+        small = groups * math.prod(self.hessian_shape) <= MAX_HESSIAN_VALUES
+        return small and not pays_by_products(self)
 
     @property
     def layout(self):
