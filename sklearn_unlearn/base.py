@@ -107,6 +107,8 @@ class BaseUnlearner(
 
     # Parameters that act in ``fit`` alone: set after it, they make a request raise.
     fitting_params: tuple[str, ...] = ("estimator", "random_state")
+    # True if ids matter beyond whose rows they name: subjects are dealt to parts by a hash of them.
+    deals_by_ids = False
     # Attributes whose values are replaced and never written to: copies and pickles share them.
     _REPLACED = frozenset(
         {"estimator_", "receipts_", "_settings_of_fit", "_metadata_request", "_skl_callbacks"}

@@ -453,6 +453,11 @@ class PUMAUnlearner(ObjectiveUnlearner):
         return self._source.rows(self.objective(), self.estimator_)
 
     @property
+    def deals_by_ids(self):
+        """True if reweighting draws rows, and deals them to folds, by a hash of their ids."""
+        return self.reweight is not None and self._objective.has_closed_form
+
+    @property
     def _steered(self):
         """True once weights were changed for the sake of criterion rows that are rows of fit."""
         return self._objective.is_reweighted and not self._source.is_given

@@ -71,6 +71,7 @@ class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
         "_unwanted",
         "_places",
     }
+    deals_by_ids = True
     __metadata_request__fit = {"X_ids": True, "forget_proba": True}
     __metadata_request__partial_fit = {"X_ids": True, "forget_proba": True}
 

@@ -66,7 +66,9 @@ class ProjectionDisplay:
     >>> X, y = make_classification(
     ...     200, n_features=2, n_redundant=0, n_clusters_per_class=1, random_state=0
     ... )
-    >>> model = PUMAUnlearner(LogisticRegression(fit_intercept=False), random_state=0)
+    >>> model = PUMAUnlearner(
+    ...     LogisticRegression(fit_intercept=False), validation_fraction=0.1, random_state=0
+    ... )
     >>> display = ProjectionDisplay.from_unlearner(model.fit(X, y), range(30))
     >>> sorted(display.ends)
     ['PUMA', 'naive removal', 'refit']

@@ -15,6 +15,7 @@ from sklearn.utils import get_tags
 
 from sklearn_unlearn._inner.forgetting.changes import SAME, Change, side_by_side
 from sklearn_unlearn._inner.forgetting.leaving import (
+    as_container,
     has_columns,
     is_empty,
     plain_is_enough,
@@ -176,7 +177,9 @@ def _alone(step, inputs, kept, fresh):
         return None
     if fresh and rule.lost is not None:
         return _anew(step, inputs, worn=True)
-    found = rule.forget(step, inputs.leaving.rows(), kept, inputs.remaining)
+    found = rule.forget(
+        step, as_container(inputs.leaving.rows()), kept, lambda: as_container(inputs.remaining())
+    )
     worn = found is None and rule.lost is not None
     lost = 0 if found is None or rule.lost is None else rule.lost(step, kept, *found)
     if found is not None and not change.is_same:

@@ -136,6 +136,14 @@ def has_columns(X):
     return hasattr(X, "iloc") or isinstance(X, np.ndarray) or sparse.issparse(X)
 
 
+def as_container(X):
+    """Return rows that came as a list as an array, others as they are."""
+    if not isinstance(X, (list, tuple)):
+        return X
+    # Texts differ in length: an array of fixed width would be as wide as the longest.
+    return np.array(X, dtype=object) if len(X) and isinstance(X[0], str) else np.array(X)
+
+
 def selected(X, columns):
     """Return some columns of rows, as a ColumnTransformer names them."""
     # Older releases of scikit-learn warn when the numbers of remaining columns are looked at.
