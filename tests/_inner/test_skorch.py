@@ -116,7 +116,7 @@ class Slow(skorch.callbacks.Callback):
 
 @pytest.fixture
 def interruptible():
-    """Interrupts raise, also where the tests run in the background of a shell, which ignores them."""
+    """Interrupts raise, also in the background of a shell, where they are ignored."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
