@@ -1,10 +1,13 @@
 # One word for each habit; CONTRIBUTING.md says what they do.
 BIN = .venv-test/bin
 
-.PHONY: test lint docs bench ci
+.PHONY: test thorough lint docs bench ci
 
 test: .venv-test/ready
 	$(BIN)/python -m pytest -n 2
+
+thorough: .venv-test/ready
+	$(BIN)/python -m pytest -n 2 --hypothesis-profile=thorough
 
 lint: .venv-test/ready
 	$(BIN)/ruff check .

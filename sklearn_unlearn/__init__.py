@@ -1,7 +1,8 @@
 """Unlearning for scikit-learn models: estimators with ``partial_forget(X_ids)``."""
 
 from sklearn_unlearn._records.digest import model_digest
-from sklearn_unlearn._records.receipt import ForgetReceipt, verify_chain
+from sklearn_unlearn._records.receipt import ForgetReceipt
+from sklearn_unlearn._records.receipt_chain import verify_chain
 from sklearn_unlearn._records.subjects import UnknownIdError
 from sklearn_unlearn._version import __version__
 from sklearn_unlearn.arcane import ArcaneEnsemble

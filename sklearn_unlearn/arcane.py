@@ -13,13 +13,13 @@ from sklearn.utils import ClassifierTags, TargetTags, column_or_1d, get_tags
 from sklearn.utils.multiclass import check_classification_targets
 
 from sklearn_unlearn._chains.ensembles import TrainedInChains, check_columns, own_rows
-from sklearn_unlearn._chains.hashing import tag_of
 from sklearn_unlearn._chains.plan import drawn
 from sklearn_unlearn._chains.selection import entropy_scores, highest, logdet_selection
 from sklearn_unlearn._chains.unlearner import ChainedUnlearner
 from sklearn_unlearn._inner.declared import check_number, check_option
 from sklearn_unlearn._inner.inputs import check_values
 from sklearn_unlearn._inner.skorch import adapted
+from sklearn_unlearn._records.hashing import tag_of
 from sklearn_unlearn._records.targets import joined_labels
 from sklearn_unlearn.base import MatrixLike, RandomState
 from sklearn_unlearn.one_class.student import StudentTDensity

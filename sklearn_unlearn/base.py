@@ -3,8 +3,9 @@
 import logging
 from abc import ABCMeta, abstractmethod
 from collections.abc import Hashable, Iterable
+from contextlib import nullcontext
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import wraps
 from threading import RLock
 from time import perf_counter
@@ -17,7 +18,7 @@ from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_unlearn._inner.callbacks import CallbackSupportMixin, with_callbacks
+from sklearn_unlearn._inner.callbacks import CallbackSupportMixin, watched, with_callbacks
 from sklearn_unlearn._inner.declared import (
     FittedInnerMixin,
     check_unchanged,
@@ -26,6 +27,7 @@ from sklearn_unlearn._inner.declared import (
 )
 from sklearn_unlearn._inner.handed_on import HandedOnMixin
 from sklearn_unlearn._inner.rows_inside import parts_with_rows
+from sklearn_unlearn._records.altered import altered
 from sklearn_unlearn._records.digest import model_digest
 from sklearn_unlearn._records.receipt import Outcome, write_receipt
 from sklearn_unlearn._records.rows import RowParts
@@ -71,19 +73,15 @@ class Erasure:
 
     Parameters
     ----------
-    keys : list
-        Their ids.
-
     rows : ndarray of int
         Their rows.
     """
 
-    keys: list[Any]
     rows: np.ndarray
 
     def pay(self, model: "BaseUnlearner") -> None:
         """Erase them; a repeated call changes nothing."""
-        model._subjects.forget(self.keys)
+        model._subjects.drop(self.rows)
         model._erase(self.rows)
 
 
@@ -110,6 +108,8 @@ class BaseUnlearner(
 
     # Parameters that act in ``fit`` alone: set after it, they make a request raise.
     fitting_params: tuple[str, ...] = ("estimator", "random_state")
+    # True if ids matter beyond whose rows they name: subjects are dealt to parts by a hash of them.
+    deals_by_ids = False
     # Attributes whose values are replaced and never written to: copies and pickles share them.
     _REPLACED = frozenset(
         {"estimator_", "receipts_", "_settings_of_fit", "_metadata_request", "_skl_callbacks"}
@@ -318,7 +318,7 @@ class BaseUnlearner(
             Numbers of rows that are not forgotten.
 
         random_state : int, RandomState instance or None
-            The seed.
+            The seed; of no effect for an unlearner that has no such parameter.
 
         varied : bool, default=False
             True if seeds that are set inside the estimator vary with it; ``random_state`` must
@@ -336,7 +336,7 @@ class BaseUnlearner(
         fresh = self.fresh()
         if varied:
             fresh = vary_seeds(fresh, random_state)
-        else:
+        elif "random_state" in fresh.get_params(deep=False):
             fresh.set_params(random_state=random_state)
         with self._routing_of_fit():
             return fresh.fit(X, y, X_ids=self.ids_of(rows), **more, **fit_params)
@@ -378,18 +378,27 @@ class BaseUnlearner(
 
     def _routing_of_fit(self):
         """Return a context in which metadata is routed, or not, as it was in ``fit``."""
+        if get_config()["enable_metadata_routing"] == self._routed:
+            return nullcontext()
         return config_context(enable_metadata_routing=self._routed)
 
     def _check_unchanged(self):
-        """Raise if the model, or a parameter that acts in ``fit`` alone, is not as it was."""
+        """Raise if the model, or a parameter that acts in ``fit`` alone, is not as it was.
+
+        All of the model is read, once per request. What is returned are the digests of the
+        estimators inside it, by their ``id``: those that a request leaves as they are need not
+        be read again for the receipt.
+        """
         check_unchanged(self, self._settings_of_fit)
-        if model_digest(self.estimator_) != self._digest:
+        digests = {}
+        if model_digest(self.estimator_, digests) != self._digest:
             raise ValueError(
                 f"estimator_ of this {type(self).__name__} was changed by other means than the "
                 "unlearner (partial_fit, sparsify, set_params or an attribute that was set), so "
                 "that a request would throw the change away or give a wrong model. Change a "
                 "deep copy of estimator_ instead; here, restore the model, or fit anew."
             )
+        return digests
 
     def _commit(self, attributes: dict[str, Any], owes: Debt | None = None) -> None:
         """Change the fitted state; the only way in which that happens.
@@ -451,6 +460,12 @@ class BaseUnlearner(
         ValueError
             If the request is empty or invalid, or leaves too little to train on; if
             ``estimator_``, or a parameter that acts in ``fit`` alone, was changed since.
+
+        Notes
+        -----
+        Each request reads all of ``estimator_`` once, estimators inside it included, to see that
+        it is what ``fit`` or the last request left. For the receipt, only those estimators are
+        read that the request has made anew.
         """
         return self._request(X_ids, unknown=unknown)
 
@@ -466,8 +481,8 @@ class BaseUnlearner(
         if unknown not in ("raise", "skip"):
             raise ValueError(f'unknown={unknown!r} is invalid: it must be "raise" or "skip".')
         keys, rows, n_unknown = self._subjects.request(X_ids, unknown == "skip")
-        self._check_unchanged()
-        context = self._init_callback_context(task_name="partial_forget", max_subtasks=None)
+        digests = self._check_unchanged()
+        context = watched(self, "partial_forget")
         context.call_on_fit_task_begin(estimator=self)
         if keys:
             with self._routing_of_fit():
@@ -475,12 +490,12 @@ class BaseUnlearner(
         else:
             reason = "no id of the request is known"
             attributes, outcome = {"estimator_": self.estimator_}, Outcome("exact", reason)
-        outcome = replace(
+        outcome = altered(
             outcome,
             not_forgotten=(*not_forgotten, *outcome.not_forgotten),
             holds_rows=tuple(parts_with_rows(attributes["estimator_"])),
         )
-        digest = model_digest(attributes["estimator_"])
+        digest = model_digest(attributes["estimator_"], digests)
         receipt = write_receipt(
             keys,
             self.receipts_[-1] if self.receipts_ else None,
@@ -495,9 +510,7 @@ class BaseUnlearner(
             **vars(outcome),
         )
         receipts = [*self.receipts_, receipt]
-        self._commit(
-            {**attributes, "receipts_": receipts, "_digest": digest}, owes=Erasure(keys, rows)
-        )
+        self._commit({**attributes, "receipts_": receipts, "_digest": digest}, owes=Erasure(rows))
         context.call_on_fit_task_end(estimator=self)
         logger.info(
             "%s forgot %d rows of %d subjects in %.3f s",

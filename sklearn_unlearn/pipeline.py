@@ -1,11 +1,14 @@
 """Forgetting in pipelines: finding the unlearner, and how transformers forget."""
 
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_unlearn._inner.forgetting.table import register
 from sklearn_unlearn._inner.pipelines import fitted_steps
 from sklearn_unlearn.base import BaseUnlearner, Ids
 
@@ -94,3 +97,60 @@ def find_unlearner(
         f"There is no unlearner in {type(model).__name__}. Wrap the model, for example "
         "PUMAUnlearner(model), and fit it."
     )
+
+
+def register_downdate(
+    cls: type,
+    function: Callable[..., tuple[Any, Any] | None],
+    change: Callable[..., tuple[Any, Any]] | None = None,
+) -> None:
+    """Let transformers of a class of your own forget in closed form.
+
+    Inside a pipeline that an unlearner wraps, transformers whose class is not known are fitted
+    anew at each request, which takes all rows. A function that takes rows off spares that.
+
+    Parameters
+    ----------
+    cls : type
+        The class; a subclass of it has to be registered by itself.
+
+    function : callable
+        ``function(transformer, removed, kept, remaining)`` gets the fitted transformer, the
+        rows that leave as the transformer got them, what it returned as ``kept`` at the request
+        before (None at the first), and a callable that returns the rows that remain. It returns
+        ``(new, kept)``: another fitted transformer, or the same object if nothing was learned
+        from those rows, and anything that it needs next time. It returns None if the transformer
+        has to be fitted anew. It must change nothing in place, and ``kept`` must hold nothing
+        that tells the rows that left.
+
+    change : callable, default=None
+        ``change(old, new)`` returns two arrays, scale and shift, by which the new output of all
+        rows that remain is ``old * scale + shift``. Without it a request makes one pass over
+        the rows if the transformer has changed.
+
+    See Also
+    --------
+    partial_forget : Make the unlearner inside a model forget.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from copy import copy
+    >>> from sklearn.base import BaseEstimator, TransformerMixin
+    >>> from sklearn_unlearn.pipeline import register_downdate
+    >>> class Centre(TransformerMixin, BaseEstimator):
+    ...     def fit(self, X, y=None):
+    ...         self.n_, self.mean_ = len(X), np.mean(X, axis=0)
+    ...         return self
+    ...     def transform(self, X):
+    ...         return X - self.mean_
+    >>> def without(centre, removed, kept, remaining):
+    ...     new, gone = copy(centre), np.asarray(removed)
+    ...     new.n_ = centre.n_ - len(gone)
+    ...     new.mean_ = (centre.n_ * centre.mean_ - gone.sum(axis=0)) / new.n_
+    ...     return new, None
+    >>> def change(old, new):
+    ...     return np.ones_like(old.mean_), old.mean_ - new.mean_
+    >>> register_downdate(Centre, without, change)
+    """
+    register(cls, function, change)

@@ -9,20 +9,21 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import check_consistent_length
 
-from sklearn_unlearn._influence.criteria import (
-    CriterionRows,
-    CriterionSource,
-    criterion_gradient,
-    failing,
-)
+from sklearn_unlearn._influence.compensation import Criterion, Weighting, compensated
+from sklearn_unlearn._influence.criteria import CriterionRows, CriterionSource
+from sklearn_unlearn._influence.drawn import DrawnRows
 from sklearn_unlearn._influence.objective import Settings, Steps
-from sklearn_unlearn._influence.reweighting import solve_weights
 from sklearn_unlearn._influence.unlearner import ObjectiveUnlearner, check_settings
 from sklearn_unlearn._inner.callbacks import with_callbacks
 from sklearn_unlearn._inner.declared import check_number, check_option
 from sklearn_unlearn._inner.fit_params import with_weights
+from sklearn_unlearn._inner.networks import is_network
+from sklearn_unlearn._inner.pipelines import last_step
 from sklearn_unlearn._records.targets import hold_out
 from sklearn_unlearn.base import Ids, MatrixLike, RandomState, serial
+
+# Share of a network's rows that is held out unless the user says another.
+NETWORK_FRACTION = 0.1
 
 
 class PUMAUnlearner(ObjectiveUnlearner):
@@ -64,31 +65,37 @@ class PUMAUnlearner(ObjectiveUnlearner):
 
     reweight : {"l2", "l1"} or None, default="l2"
         Reweighting: regulariser of the weight changes; "l2" changes many rows a little, "l1"
-        few rows. None changes no weight (naive removal) and holds no rows out.
+        few rows. None changes no weight (naive removal).
 
     alpha : float, default=1.0
         Reweighting: strength of that regulariser, relative to influences scaled to a largest
-        absolute value of one. The default was chosen by ``examples/benchmarks/reweighting.py``.
+        absolute value of one; in each of ten folds ten times as strong. The default was chosen by
+        ``examples/benchmarks/reweighting.py``.
 
     max_weight_change : float, default=1.0
-        Reweighting: largest relative change of a row's weight in one request, in [0, 1].
+        Reweighting: how far a row's weight may go from the one that it had in ``fit``, over all
+        requests together, as a share of that, in [0, 1].
 
     criterion : {"loss", "loss_per_class"} or callable, default="loss"
         Reweighting: performance that shall not drop. The mean loss on the criterion rows, the
         mean loss of each class, or a function ``(y, raw) -> (value, gradient)`` of targets and
         raw predictions (``decision_function``, or the linear prediction of a regressor). It
-        may return m values and m gradients. Lower is better. Only criteria that the
-        removal is predicted to raise are compensated.
+        may return m values and m gradients. Lower is better. Made up for is what the removal is
+        predicted to raise a criterion by, above the standard error of that prediction.
 
     n_compensators : int or None, default=None
-        Reweighting: number of remaining rows, drawn at random for each request, whose weights
-        may change. None takes all for a linear model, 2,000 for a network; the cost of the
-        reweighting grows with them.
+        Reweighting: number of remaining rows whose weights may change; the cost of the
+        reweighting grows with them. For a linear model they are drawn by a hash of their ids,
+        by default 1,000, or ten for each row that has left since ``fit`` if these are more; for
+        a network at random for each request, by default 2,000.
 
-    validation_fraction : float, default=0.1
-        Reweighting: share of the rows held out as criterion rows where ``fit`` gets no
+    validation_fraction : float or None, default=None
+        Reweighting: None trains a linear model on all rows; its criterion is cross-fitted over
+        ten folds of subjects, each judged by the parameters that the model would have without
+        it. A float is the share of the rows held out as criterion rows where ``fit`` gets no
         ``X_val``, stratified for classifiers; a class of which the share is less than half a
-        row gives none. A skorch net with a ``train_split`` of its own, outside a pipeline,
+        row gives none. For a network None is 0.1, as one that was trained without a fold is no
+        small step away. A skorch net with a ``train_split`` of its own, outside a pipeline,
         takes the rows that this holds out instead.
 
     tol : float, default=1e-6
@@ -109,12 +116,17 @@ class PUMAUnlearner(ObjectiveUnlearner):
     solver : {"auto", "dense", "ekfac", "cg"}, default="auto"
         Networks: how its inverse is applied. By a dense matrix and its Cholesky factor, by a
         factorisation of each layer (EKFAC [4]_), or by conjugate gradients that this
-        preconditions. "auto" takes "dense" up to 3,000 parameters, else "ekfac", and "cg"
-        for the Hessian, which has no such factorisation.
+        preconditions. "auto" takes "ekfac", and "cg" for the Hessian, which has no such
+        factorisation. "dense" costs n d^2 and d^3, more than the training as a rule.
+
+    n_jobs : int or None, default=None
+        Linear models: number of threads that pass over the rows, see :class:`joblib.Parallel`. The
+        result does not depend on it. It pays where passes are large: many rows, and the Hessian of
+        many features.
 
     random_state : int, RandomState instance or None, default=None
-        All models: draws the hold-out, the compensators, and seeds for those parts of the inner
-        estimator whose own ``random_state`` is None.
+        All models: draws the folds or the hold-out, the compensators, and seeds for those parts
+        of the inner estimator whose own ``random_state`` is None.
 
     Attributes
     ----------
@@ -149,20 +161,24 @@ class PUMAUnlearner(ObjectiveUnlearner):
     With d parameters, the first request copies X and makes the Hessian in one pass over
     the n rows, n d^2. Every later request of k rows costs k d^2 + d^3 / 3, whatever n; the
     pass is made again once more than 1 % of the weight has changed since the last. A
-    reweighting reads the compensators and the criterion rows. Above 4,000 parameters no
-    Hessian is kept, and every request takes some tens of passes of conjugate gradients.
+    cross-fitted criterion is measured on 1,000 rows drawn by a hash of their ids, or ten for each
+    row that leaves if these are more, up to 10,000, and always whole subjects. A reweighting
+    reads the compensators too; where less than a hundred-thousandth of the loss is at stake,
+    nothing is made up for. Above 4,000 parameters no Hessian is kept, every request takes some
+    tens of passes of conjugate gradients, and one fold alone judges.
 
     TweedieRegressor with a log link is convex for powers from 1 to 2 only; else steps lead
     to the nearest optimum, which a refit may miss.
 
-    A step that promises to lower the objective by more than 1 % is checked in a pass over
-    the rows, and repeated: a model that stopped far from its optimum ends near it.
+    A step that promises to lower the objective by more than 0.1 % (1 % with
+    ``hessian_rows="all"``) is checked in a pass over the rows, and repeated: a model that
+    stopped far from its optimum ends near it.
 
     A network is taken to be at an optimum, wherever its training stopped: the step removes
     what the rows contribute, not what is left to train [3]_. Dropout is off and
     normalisation takes its running statistics, which stay as they are and are named in
     ``not_forgotten``. The first request costs the curvature of 2,000 rows drawn at random
-    (of all rows, where a dense matrix of them is cheap), every later request of k rows
+    (of more with ``solver="dense"``), every later request of k rows
     passes over these k, 2,000 remaining rows and, to reweight, the compensators and the
     criterion rows, whatever n. The matrix is made anew when 5 % of the rows that it was
     made of are gone, or after a step that had to be cut back to less than a quarter. A
@@ -225,12 +241,13 @@ class PUMAUnlearner(ObjectiveUnlearner):
         max_weight_change: float = 1.0,
         criterion: Literal["loss", "loss_per_class"] | Callable = "loss",
         n_compensators: int | None = None,
-        validation_fraction: float = 0.1,
+        validation_fraction: float | None = None,
         tol: float = 1e-6,
         params: str = "all",
         curvature: Literal["gauss-newton", "hessian"] = "gauss-newton",
         damping: float | Literal["auto"] = "auto",
         solver: Literal["auto", "dense", "ekfac", "cg"] = "auto",
+        n_jobs: int | None = None,
         random_state: RandomState = None,
     ) -> None:
         self.estimator = estimator
@@ -248,6 +265,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
         self.curvature = curvature
         self.damping = damping
         self.solver = solver
+        self.n_jobs = n_jobs
         self.random_state = random_state
 
     @with_callbacks
@@ -278,14 +296,15 @@ class PUMAUnlearner(ObjectiveUnlearner):
             of y if that is pandas, else the row positions.
 
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
-            Criterion rows. Without them a share of the rows is held out.
+            Criterion rows. Without them the criterion is cross-fitted, or a share of the rows
+            is held out; see ``validation_fraction``.
 
         y_val : array-like of shape (n_val,), default=None
             Targets of the criterion rows.
 
         sample_weight : float or array-like of shape (n_samples,), default=None
             Weights of the rows, for the inner estimator; for the last step of a pipeline
-            unless metadata is routed.
+            unless metadata is routed: then the inner estimator requests them, not this one.
 
         **fit_params : dict
             Further parameters for ``fit`` of the inner estimator.
@@ -314,26 +333,36 @@ class PUMAUnlearner(ObjectiveUnlearner):
         def source_of(inner, n_rows, split_off, seed):
             possible = self.reweight is not None or X_val is not None
             held_out = np.zeros(n_rows, dtype=bool)
+            linear = not is_network(last_step(inner))
+            cross_fits = linear and self.validation_fraction is None and X_val is None
+            holds_out = not (cross_fits or split_off or X_val is not None)
             # What is no pair of rows and targets goes to the inner estimator, which says why.
-            if self.reweight is not None and X_val is None and y is not None and not split_off:
+            if self.reweight is not None and holds_out and y is not None:
                 check_consistent_length(X, y)
-                classifier = is_classifier(inner)
-                held_out = hold_out(y, n_rows, self.validation_fraction, classifier, seed)
-            given = None if X_val is None else (X_val, y_val)
-            return CriterionSource(held_out, split_off, given, possible)
+                fraction = self.validation_fraction or NETWORK_FRACTION
+                held_out = hold_out(y, n_rows, fraction, is_classifier(inner), seed)
+            return CriterionSource(
+                held_out,
+                split_off,
+                given=None if X_val is None else (X_val, y_val),
+                is_possible=possible or cross_fits,
+                drawn=DrawnRows(seed) if linear else None,
+                cross_fits=cross_fits,
+            )
 
         fit_params = with_weights(self.estimator, fit_params, sample_weight)
         return self._fit(X, y, X_ids, fit_params, source_of)
 
     def _settings(self):
-        return Settings(self.params, self.curvature, self.damping, self.solver)
+        return Settings(self.params, self.curvature, self.damping, self.solver, self.n_jobs)
 
     def _check_params(self):
         """Raise for parameters that are invalid."""
         check_number(self, "eta", Real, 0)
         check_number(self, "alpha", Real, 0, closed=False)
         check_number(self, "max_weight_change", Real, 0, 1)
-        check_number(self, "validation_fraction", Real, 0, 1, closed=False)
+        if self.validation_fraction is not None:
+            check_number(self, "validation_fraction", Real, 0, 1, closed=False)
         check_number(self, "n_refine", Integral, 0)
         check_number(self, "tol", Real, 0)
         if self.n_compensators is not None:
@@ -350,12 +379,13 @@ class PUMAUnlearner(ObjectiveUnlearner):
             )
 
     def _check_unchanged(self):
-        super()._check_unchanged()
+        digests = super()._check_unchanged()
         if self.reweight is not None and not self._source.is_possible:
             raise ValueError(
                 f"reweight={self.reweight!r} was set after a fit that held no rows out, so that "
                 "there is nothing to measure performance on. Fit anew, or set reweight=None."
             )
+        return digests
 
     @serial
     def influence(self, X_ids: Ids | None = None) -> np.ndarray:
@@ -375,7 +405,8 @@ class PUMAUnlearner(ObjectiveUnlearner):
         psi : ndarray of shape (n_rows,) or (n_rows, m)
             Influences: of all remaining rows in the order of ``fit``, or of the rows of
             the first id, then the second, and so on. One column per criterion if there are
-            m of them. Zero for held-out rows, on which the parameters don't depend.
+            m of them. Zero for held-out rows, on which the parameters don't depend. A
+            cross-fitted criterion is the mean over the folds that a row is not in.
 
         Raises
         ------
@@ -390,21 +421,24 @@ class PUMAUnlearner(ObjectiveUnlearner):
         The scale of a HuberRegressor moves with its coefficients, in H as in the gradients;
         the criterion "loss" is half of its own loss, which depends on the scale.
         """
-        objective = self.objective()
+        objective, source = self.objective(), self._source
         rows = None if X_ids is None else self.rows_of(X_ids)
         objective.rows.own()
-        gradient = self._criterion_gradient(objective)
-        if gradient is None:
+        psi = self._criterion().influence(objective, rows)
+        if psi is None:
             raise ValueError(
-                "There are no criterion rows: pass X_val and y_val to fit, or hold rows out "
-                'with reweight="l2" and more rows per class.'
+                "There are no criterion rows: pass X_val and y_val to fit, or give it more "
+                "subjects, or more rows per class."
             )
-        psi, _ = objective.directional(objective.solve(gradient), rows)
         # The curvature has been made, and serves the next request.
-        self._commit({"_objective": objective})
+        self._commit({"_objective": objective, "_source": source})
         if rows is None:
-            psi = psi[objective.trained | self._source.held_out]
+            psi = psi[objective.trained | source.held_out]
         return psi[:, 0] if psi.shape[1] == 1 else psi
+
+    def _criterion(self):
+        """Return the criterion at the model as it stands."""
+        return Criterion(self.criterion, self._source, self._subjects, self.estimator_)
 
     @serial
     def criterion_rows(self) -> CriterionRows | None:
@@ -413,23 +447,15 @@ class PUMAUnlearner(ObjectiveUnlearner):
         Returns
         -------
         CriterionRows or None
-            The user's ``X_val``, else the rows that are held out, None if there are none.
+            The user's ``X_val``, else the rows that are held out. None if there are none: a
+            cross-fitted criterion has no rows of its own.
         """
         return self._source.rows(self.objective(), self.estimator_)
 
-    def _criterion_gradient(self, objective, removed=()):
-        """Return the gradient of the criterion without removed rows, None if none is left."""
-        rows = self._source.rows(objective, self.estimator_, removed)
-        if rows is None:
-            return None
-        try:
-            return criterion_gradient(objective, self.criterion, rows)
-        except ValueError:
-            # A category that left with its last row is one that no prediction is asked for.
-            left = rows.predictable(objective)
-            if len(left.numbers) == len(rows.numbers):
-                raise
-        return criterion_gradient(objective, self.criterion, left) if len(left.numbers) else None
+    @property
+    def deals_by_ids(self):
+        """True if reweighting draws rows, and deals them to folds, by a hash of their ids."""
+        return self.reweight is not None and self._objective.has_closed_form
 
     @property
     def _steered(self):
@@ -439,71 +465,16 @@ class PUMAUnlearner(ObjectiveUnlearner):
     def _arrive(self, objective, after, hessian_of, rows, leaving, pass_begins):
         target = carried = after
         if self.reweight is not None and len(leaving):
-            target, carried = self._reweighted(objective, after, hessian_of, rows, leaving)
+            weighting = Weighting(
+                penalty=self.reweight,
+                alpha=self.alpha,
+                bound=self.max_weight_change,
+                eta=self.eta,
+                n_compensators=self.n_compensators,
+                seed=self._request_seed(),
+            )
+            target, carried = compensated(
+                after, hessian_of, rows, leaving, self._criterion(), weighting
+            )
         steps = Steps(self.eta, self.n_refine, self.tol, self._request_seed())
         return target.arrive(carried, hessian_of, steps, pass_begins)
-
-    def _reweighted(self, objective, after, hessian_of, rows, removed):
-        """Return the reweighted objective that the step aims at and the one that is kept."""
-        gradient = self._criterion_gradient(after, rows)
-        if gradient is None:
-            return after, after
-        S = hessian_of.solve(gradient)
-        loss = self._loss_of(objective, after, S, removed)
-        if not (loss > 0).any():
-            return after, after
-        some, own = self._compensators(after), None
-        if some is None and len(S) == 1:
-            psi, pulls, own = after.self_weighted(S[0])
-        else:
-            psi, pulls = after.directional(S, some)
-        changes = solve_weights(
-            psi, loss, penalty=self.reweight, alpha=self.alpha, bound=self.max_weight_change
-        )
-        largest = np.argmax(np.abs(changes))
-        if changes[largest] == 0:
-            return after, after
-        if (
-            own is not None
-            and self.reweight == "l2"
-            and abs(changes[largest]) < self.max_weight_change
-        ):
-            # Inside the box all changes are one multiple of psi, and so is their gradient.
-            up, shift = slice(None), own * (changes[largest] / psi[largest, 0])
-        else:
-            moved = np.flatnonzero(changes)
-            if len(moved) < len(changes) // 10:
-                # Few rows, as with "l1": theirs are the only ones to look at.
-                some = moved if some is None else some[moved]
-                pulls, changes = pulls[moved], changes[moved]
-            up = slice(None) if some is None else some
-            shift = after.weighted_gradient(pulls * changes[:, None], some)
-        target = after.reweighted(up, changes, shift)
-        if self.eta == 1:
-            return target, target
-        return target, after.reweighted(up, self.eta * changes, self.eta * shift)
-
-    def _loss_of(self, objective, after, S, removed):
-        """Return the performance that the removal of rows costs, to first order."""
-
-        def loss(rows):
-            return after.directional(S, rows, objective.weights[rows])[0].sum(axis=0)
-
-        try:
-            return loss(removed)
-        except ValueError:
-            # What was learned of a category that left with them concerns no other row.
-            known = np.setdiff1d(
-                removed, failing(removed, lambda some: after.features(after.rows.take(some)))
-            )
-            if len(known) == len(removed):
-                raise
-        return loss(known)
-
-    def _compensators(self, after):
-        """Return the rows drawn to change their weights, None if all may."""
-        n_drawn = self.n_compensators or after.n_compensators
-        if n_drawn is None or n_drawn >= after.n_rows:
-            return None
-        rng = np.random.RandomState(self._request_seed())
-        return np.sort(rng.choice(after.remaining_rows(), n_drawn, replace=False))

@@ -251,6 +251,11 @@ class SISAEnsemble(ChainedUnlearner):
                 'Use voting="hard".'
             )
 
+    def _idle_params(self, inner):
+        # Means of regressors are no votes.
+        votes = ("voting",) if is_regressor(inner) else ()
+        return (*super()._idle_params(inner), *votes)
+
     def _new_ensemble(self):
         inner = adapted(self.estimator)
         if not is_classifier(inner):

@@ -4,6 +4,7 @@ from contextlib import contextmanager
 from unittest import SkipTest
 
 from sklearn_unlearn._checks.atomicity import (
+    check_erasing_again_changes_nothing,
     check_interrupted_erasing_is_made_up_for,
     check_requests_are_atomic,
 )
@@ -16,6 +17,7 @@ from sklearn_unlearn._checks.models import (
     check_predictions_are_those_of_estimator_,
     check_refitted_is_a_fit_on_the_rows,
     check_the_guarantee_is_kept,
+    check_the_inner_estimator_is_cloned,
 )
 from sklearn_unlearn._checks.receipts import (
     check_no_id_is_shown_or_logged,
@@ -43,6 +45,7 @@ __all__ = ["CHECKS", "Trial", "check_unlearner"]
 # In the order in which they are best read, and run.
 CHECKS = [
     check_an_unfitted_unlearner_says_so,
+    check_the_inner_estimator_is_cloned,
     check_forgets_and_returns_self,
     check_predictions_are_those_of_estimator_,
     check_the_index_names_the_subjects,
@@ -53,6 +56,7 @@ CHECKS = [
     check_a_request_that_leaves_too_little_is_refused,
     check_requests_are_atomic,
     check_interrupted_erasing_is_made_up_for,
+    check_erasing_again_changes_nothing,
     check_nothing_remains_in_the_object,
     check_nothing_remains_in_a_dump,
     check_the_users_data_is_not_changed,

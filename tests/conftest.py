@@ -10,9 +10,14 @@ from hypothesis import HealthCheck, settings
 
 from tests.unlearners import CASES
 
-settings.register_profile(
-    "default", deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow]
-)
+# Few examples, so that all tests are run often; `make thorough` draws many.
+for profile, n_examples in (("default", 10), ("thorough", 100)):
+    settings.register_profile(
+        profile,
+        deadline=None,
+        max_examples=n_examples,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
 settings.load_profile("default")
 
 

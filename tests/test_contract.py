@@ -249,7 +249,7 @@ def test_model_selection(case, ids, routing):
     X, y = case.data()
     with sklearn.config_context(enable_metadata_routing=routing):
         grid = GridSearchCV(
-            case.make(), {"eta": [0.5, 1.0]} if "eta" in case.make().get_params() else {}, cv=3
+            case.make(), {"eta": [0.5, 1.0]} if "eta" in case.make().get_params() else {}, cv=2
         )
         grid.fit(X, y, X_ids=ids)
         partial_forget(grid, ids[:4])
@@ -262,7 +262,7 @@ def test_model_selection(case, ids, routing):
         partial_forget(pipe, ids[:4])
         assert pipe[-1].receipts_[-1].n_rows == 4
         passed = {"params": {"X_ids": ids}}
-        assert len(cross_val_score(case.make(), X, y, cv=3, **passed)) == 3
+        assert len(cross_val_score(case.make(), X, y, cv=2, **passed)) == 2
 
 
 def test_search_over_a_pipeline(case, ids):

@@ -23,6 +23,7 @@ from sklearn.neighbors import KernelDensity, KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import SVC, LinearSVC, OneClassSVM
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn import ArcaneEnsemble, SISAEnsemble, model_digest, partial_forget
@@ -633,3 +634,33 @@ def test_a_prediction_and_its_classes_belong_together_during_a_request():
         watching.result()
     assert seen
     assert all(n_classes == n_columns for n_classes, n_columns in seen)
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        (SISAEnsemble(DecisionTreeClassifier(), n_epochs=3), "n_epochs"),
+        (SISAEnsemble(DecisionTreeClassifier(), cumulative=True), "cumulative"),
+        (ArcaneEnsemble(LogisticRegression(), background=1.0, n_epochs=2), "n_epochs"),
+        (SISAEnsemble(DecisionTreeRegressor(), voting="hard"), "voting"),
+        (SISAEnsemble(SGDRegressor(), voting="soft", n_shards=2), "voting"),
+    ],
+    ids=["epochs", "cumulative", "arcane", "votes", "soft votes of SGD"],
+)
+def test_a_parameter_that_can_not_act_on_the_inner_model_is_named_in_a_warning(model, name):
+    y = X[:, 0] if is_regressor(model) else NAMES
+    with pytest.warns(UserWarning, match=f"^{name} of .* can't act on"):
+        model.fit(X, y)
+
+
+def test_an_edit_of_any_model_inside_is_noticed_at_the_next_request():
+    model = SISAEnsemble(Ridge(), n_shards=4, random_state=0).fit(X, Y).partial_forget([0])
+    for inner in model.estimator_.estimators_:
+        kept = inner.coef_[0]
+        inner.coef_[0] += 1
+        with pytest.raises(ValueError, match="was changed by other means"):
+            model.partial_forget([1])
+        inner.coef_[0] = kept
+    receipts = model.partial_forget([1]).receipts_
+    assert receipts[-1].model_digest_before == receipts[0].model_digest_after
+    assert receipts[-1].model_digest_after == model_digest(model.estimator_)

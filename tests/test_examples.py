@@ -60,7 +60,9 @@ def test_plot_is_it_forgotten(tmp_path):
     assert (tmp_path / "is_it_forgotten.png").stat().st_size > 10_000
 
 
-STUDIES = sorted(path.stem for path in (EXAMPLES / "studies").glob("[!c]*.py"))
+# What they share is not one of them.
+SHARED = {"common", "removal"}
+STUDIES = sorted({path.stem for path in (EXAMPLES / "studies").glob("*.py")} - SHARED)
 
 
 @pytest.mark.slow
@@ -139,9 +141,37 @@ def test_linear_forgetting(tmp_path):
     assert "refit/naive" in run(tmp_path, "benchmarks/linear_forgetting.py", "--max-rows", "1000")
 
 
+def test_fixed_costs(tmp_path):
+    figures = json.loads(run(tmp_path, "benchmarks/fixed_costs.py", "--json", "--small"))
+    ridge, logistic = figures["linear"]
+    assert ridge["distance"] < 1e-9
+    assert logistic["distance"] < 1e-3
+    assert all(case["rows_retrained"] > 0 for case in figures["ensembles"])
+    assert all(case["covered"] for case in figures["ids"])
+    assert figures["look_up"]["n_subjects"] == figures["look_up"]["n_ids"]
+
+
+@pytest.mark.slow
+def test_default_requests(tmp_path):
+    script, small = "benchmarks/default_requests.py", ("--rows", "3000", "--requests", "20")
+    figures = json.loads(run(tmp_path, script, "--json", *small))
+    assert set(figures["ways"]) == {"default", "reweight=None"}
+    assert "all requests, refits" in run(tmp_path, script, *small)
+
+
 @pytest.mark.slow
 def test_reweighting(tmp_path):
     figures = json.loads(run(tmp_path, "benchmarks/reweighting.py", "--json", "--seeds", "1"))
     helpful = [ways for case, ways in figures.items() if case.startswith("helpful")]
     mean = {way: sum(ways[way][0] for ways in helpful) for way in ("naive", "l2 1", "l1 1")}
     assert max(mean["l2 1"], mean["l1 1"]) < mean["naive"]
+
+
+@pytest.mark.slow
+def test_pipeline_requests(tmp_path):
+    script = "benchmarks/pipeline_requests.py"
+    figures = json.loads(run(tmp_path, script, "--json", "--max-rows", "2000"))
+    refitted = {row["pipeline"]: row["refitted"] for row in figures}
+    assert refitted["frame, logistic"] == refitted["MinMaxScaler"] == []
+    assert refitted["SplineTransformer"] == ["splinetransformer"]
+    assert "later / refit" in run(tmp_path, script, "--max-rows", "1000")

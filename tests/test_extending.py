@@ -279,7 +279,36 @@ class NamesNoFile(CountingUnlearner):
         return attributes, replace(outcome, not_forgotten=())
 
 
+class ErasesByPosition(CountingUnlearner):
+    def _erase(self, rows):
+        super()._erase(rows)
+        # As if the rows behind moved up: a second call hits others.
+        done = getattr(self, "_done", 0)
+        if done and set(np.asarray(rows).tolist()) <= getattr(self, "_seen", set()):
+            self._X.erase(self.rows_of()[:1])
+        self._done = done + 1
+        self._seen = getattr(self, "_seen", set()) | set(np.asarray(rows).tolist())
+
+
+class TellsIdsInItsError(CountingUnlearner):
+    def _forget(self, rows, context):
+        try:
+            return super()._forget(rows, context)
+        except ValueError as error:
+            raise ValueError(f"can't forget {self.ids_of(rows)}") from error
+
+
+class FitsItsParameter(CountingUnlearner):
+    def fit(self, X, y, *, X_ids=None):
+        super().fit(X, y, X_ids=X_ids)
+        self.estimator.fit(X, y)
+        return self
+
+
 BROKEN = [
+    (ErasesByPosition, "check_erasing_again_changes_nothing"),
+    (TellsIdsInItsError, "check_a_request_that_leaves_too_little_is_refused"),
+    (FitsItsParameter, "check_the_inner_estimator_is_cloned"),
     (SaysExactAndForgetsNothing, "check_forgets_and_returns_self"),
     (SaysExactAndForgetsALittle, "check_the_guarantee_is_kept"),
     (KeepsTargets, "check_nothing_remains_in_the_object"),
@@ -332,6 +361,15 @@ def broken(kind):
     """Return a broken unlearner around the kind of estimator that it takes."""
     counts = issubclass(kind, CountingUnlearner)
     return kind(BernoulliNB() if counts else DecisionTreeRegressor(max_features=1))
+
+
+class WithoutASeed(CountingUnlearner):
+    def __init__(self, estimator):
+        self.estimator = estimator
+
+
+def test_an_unlearner_that_draws_nothing_needs_no_seed():
+    check_unlearner(WithoutASeed(BernoulliNB()))
 
 
 def test_errors_of_the_unlearner_name_the_clause_too():

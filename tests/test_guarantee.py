@@ -15,6 +15,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import AdaBoostClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, SGDClassifier
+from sklearn.model_selection import StratifiedKFold
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
@@ -24,9 +25,11 @@ from sklearn.preprocessing import (
     StandardScaler,
     TargetEncoder,
 )
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import has_fit_parameter
 
 from sklearn_unlearn import PUMAUnlearner, SISAEnsemble, model_digest
+from sklearn_unlearn._records.traces import holds_row
 from sklearn_unlearn.baselines import InfluenceUnlearner, RetrainUnlearner
 
 RNG = np.random.default_rng(0)
@@ -105,27 +108,120 @@ def city_encoder(encoder):
     return ColumnTransformer([("city", encoder, ["city"]), ("rest", StandardScaler(), ["a", "b"])])
 
 
-@pytest.mark.parametrize(
-    ("estimator", "rows", "reason"),
-    [
-        (make_pipeline(Augmenting(), logistic()), X, "fit_transform"),
-        (make_pipeline(ByBatch(), logistic()), X, "depends on other rows"),
-        (OtherPredictions(tol=1e-10, max_iter=5000), X, "predicts other values"),
-        (
-            make_pipeline(city_encoder(TargetEncoder()), logistic()),
-            FRAME,
-            "fit_transform.*TargetEncoder",
-        ),
-    ],
-    ids=["augmenting", "by batch", "predictions", "target encoder"],
-)
-def test_an_objective_that_does_not_describe_the_model_is_named_in_every_receipt(
-    estimator, rows, reason
-):
-    model = naive(estimator).fit(rows, LABELS).partial_forget([0]).partial_forget([3, 4])
+def test_an_objective_that_does_not_describe_the_model_is_named_in_every_receipt():
+    estimator = OtherPredictions(tol=1e-10, max_iter=5000)
+    model = naive(estimator).fit(X, LABELS).partial_forget([0]).partial_forget([3, 4])
     for receipt in model.receipts_:
         assert receipt.guarantee == "approximate"
+        assert "predicts other values" in receipt.stopped_because
+
+
+class Noisy(Augmenting):
+    """Adds noise that a seed decides to the rows that it is fitted on."""
+
+    def __init__(self, random_state=None):
+        self.random_state = random_state
+
+    def fit_transform(self, X, y=None):
+        return self.fit(X) and X + check_random_state(self.random_state).normal(size=X.shape)
+
+
+def seeded_encoder():
+    """Return a TargetEncoder that parts its rows in the same way each time."""
+    if "random_state" in TargetEncoder().get_params() and TargetEncoder().random_state is None:
+        return TargetEncoder(random_state=0)
+    return TargetEncoder(cv=StratifiedKFold(5, shuffle=True, random_state=0))
+
+
+ODD = [
+    (make_pipeline(Augmenting(), logistic()), X, "fit_transform", "exact"),
+    (make_pipeline(Noisy(), logistic()), X, "fit_transform", "exact"),
+    (make_pipeline(ByBatch(), logistic()), X, "depends on other rows", "approximate"),
+    (
+        make_pipeline(city_encoder(seeded_encoder()), logistic()),
+        FRAME,
+        "fit_transform.*TargetEncoder",
+        "exact",
+    ),
+]
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("reweight", [None, "l2"])
+@pytest.mark.parametrize(
+    ("estimator", "rows", "reason", "guarantee"),
+    ODD,
+    ids=["augmenting", "seeded", "by batch", "target encoder"],
+)
+def test_behind_a_transformer_whose_training_features_are_its_own_a_request_trains_again(
+    estimator, rows, reason, guarantee, reweight, frozen
+):
+    if frozen:
+        estimator = clone(estimator).set_params(**dict.fromkeys(seeds_missing(estimator), 0))
+        estimator = FrozenEstimator(estimator.fit(rows, LABELS))
+    model = naive(estimator).set_params(reweight=reweight).fit(rows, LABELS)
+    model.partial_forget(GONE).partial_forget(model.trained_on(model.rows_of())[:1])
+    # A frozen model has seen all rows, those that performance is measured on too.
+    left = model.rows_of() if frozen else model.trained_on(model.rows_of())
+    some = rows.iloc[left] if hasattr(rows, "iloc") else rows[left]
+    alone = clone(model.estimator_).fit(some, LABELS[left])
+    assert distance(model.estimator_, alone) < 1e-12
+    assert np.array_equal(model.predict(rows), alone.predict(rows))
+    for receipt in model.receipts_:
+        assert receipt.guarantee == guarantee
         assert re.search(reason, receipt.stopped_because)
+        assert not receipt.retrained_parts
+    assert model.receipts_[-1].n_rows_retrained == len(left)
+    # What the model keeps is that of the new fit.
+    assert np.allclose(model.objective().theta[0, :-1], alone[-1].coef_)
+    assert model.objective().n_rows == len(left)
+
+
+def seeds_missing(estimator):
+    """Return the names of the seeds that an estimator leaves open."""
+    params = estimator.get_params()
+    return [name for name in params if name.endswith("random_state") and params[name] is None]
+
+
+def test_a_training_again_that_draws_anew_is_not_called_exact():
+    model = PUMAUnlearner(make_pipeline(Noisy(), logistic())).fit(X, LABELS).partial_forget([0])
+    assert model.receipts_[0].guarantee == "approximate"
+    assert "one of the models" in model.receipts_[0].stopped_because
+
+
+def test_a_training_again_that_would_lack_a_class_changes_nothing():
+    model = naive(make_pipeline(Augmenting(), logistic())).fit(X, LABELS)
+    before = model.estimator_
+    with pytest.raises(ValueError, match="no training row of class 1"):
+        model.partial_forget(np.flatnonzero(LABELS))
+    assert model.estimator_ is before
+    assert not model.receipts_
+    assert model.knows(np.flatnonzero(LABELS)).all()
+
+
+@pytest.mark.parametrize("make", [PUMAUnlearner, InfluenceUnlearner, RetrainUnlearner])
+def test_the_containers_that_a_model_hands_out_are_no_change_of_it_and_stay(make):
+    columns = ColumnTransformer([("a", StandardScaler(), ["a"]), ("b", MinMaxScaler(), ["b"])])
+    for first in (StandardScaler(), columns):
+        model = make(make_pipeline(first, logistic())).fit(FRAME[["a", "b"]], LABELS)
+        before = model_digest(model.estimator_)
+        model.estimator_.set_output(transform="pandas")
+        assert model_digest(model.estimator_) == before
+        model.partial_forget([1]).partial_forget([5])
+        assert hasattr(model.estimator_[:-1].transform(FRAME[["a", "b"]]), "iloc")
+
+
+@pytest.mark.parametrize("made", [{"damping": 0.1}, {"solver": "cg"}])
+def test_a_parameter_that_is_set_after_fit_and_can_not_act_is_named(made):
+    model = PUMAUnlearner(logistic()).fit(X, LABELS).set_params(**made)
+    with pytest.warns(UserWarning, match=f"^{next(iter(made))} of .* can't act on"):
+        model.partial_forget([0])
+
+
+def test_nothing_of_the_rows_remains_after_a_training_again():
+    model = naive(make_pipeline(Augmenting(), logistic())).fit(X, LABELS).partial_forget([7, 8])
+    assert not holds_row(pickle.loads(pickle.dumps(model)), X[7])
+    assert not holds_row(model, X[8])
 
 
 def test_a_frozen_model_of_other_rows_is_found_out_at_the_first_request():
@@ -217,7 +313,10 @@ def test_a_model_that_was_changed_by_hand_is_not_overwritten(change):
         (PUMAUnlearner(LogisticRegression()), {"estimator": Ridge()}),
         (PUMAUnlearner(LogisticRegression()), {"random_state": 3}),
         (PUMAUnlearner(LogisticRegression()), {"validation_fraction": 0.3}),
-        (PUMAUnlearner(LogisticRegression(), reweight=None), {"reweight": "l2"}),
+        (
+            PUMAUnlearner(LogisticRegression(), reweight=None, validation_fraction=0.1),
+            {"reweight": "l2"},
+        ),
         (
             PUMAUnlearner(make_pipeline(MinMaxScaler(), LogisticRegression())),
             {"estimator__minmaxscaler__feature_range": (0, 2)},
@@ -265,7 +364,7 @@ def test_parameters_that_act_at_requests_act_after_fit():
 
 
 def test_held_out_rows_that_steered_a_reweighting_are_not_forgotten_exactly():
-    model = PUMAUnlearner(Ridge(), random_state=0).fit(X, Y)
+    model = PUMAUnlearner(Ridge(), validation_fraction=0.1, random_state=0).fit(X, Y)
     held_out = np.setdiff1d(np.arange(N), model.trained_on(np.arange(N)))
     assert model.partial_forget(held_out[:1]).receipts_[-1].guarantee == "exact"
     trained = model.trained_on(model.rows_of())
@@ -273,11 +372,23 @@ def test_held_out_rows_that_steered_a_reweighting_are_not_forgotten_exactly():
     assert model.objective().is_reweighted
     receipt = model.partial_forget(held_out[1:2]).receipts_[-1]
     assert receipt.guarantee == "approximate"
-    assert "held-out rows" in receipt.not_forgotten[0]
+    assert "reweighted others by" in receipt.not_forgotten[0]
+
+
+@pytest.mark.parametrize("n_refine", [0, 20])
+def test_trained_rows_that_steered_a_reweighting_are_not_forgotten_at_the_optimum(n_refine):
+    model = PUMAUnlearner(Ridge(), n_refine=n_refine, tol=1e-8, random_state=0).fit(X, Y)
+    assert len(model.trained_on(np.arange(N))) == N
+    model.partial_forget(np.argsort(-model.influence())[:60])
+    assert model.objective().is_reweighted
+    receipt = model.partial_forget(model.rows_of()[:1]).receipts_[-1]
+    assert receipt.guarantee == "approximate"
+    assert "reweighted others by" in receipt.not_forgotten[0]
 
 
 def test_a_request_that_changes_nothing_is_no_better_than_the_one_before():
-    model = PUMAUnlearner(logistic(), random_state=0, alpha=1e9).fit(X, LABELS)
+    model = PUMAUnlearner(logistic(), validation_fraction=0.1, random_state=0, alpha=1e9)
+    model.fit(X, LABELS)
     held_out = np.setdiff1d(np.arange(N), model.trained_on(np.arange(N)))
     model.partial_forget(model.trained_on(np.arange(N))[:20]).partial_forget(held_out[:1])
     assert [receipt.guarantee for receipt in model.receipts_] == ["approximate"] * 2
@@ -506,7 +617,7 @@ def test_rows_with_a_category_of_their_own_are_not_held_out():
     # One in three rows is the only one of its category.
     frame.loc[::3, "city"] = [f"rare {row}" for row in range(0, N, 3)]
     pipe = make_pipeline(city_encoder(OneHotEncoder()), LogisticRegression())
-    model = PUMAUnlearner(pipe, random_state=0).fit(frame, LABELS)
+    model = PUMAUnlearner(pipe, validation_fraction=0.1, random_state=0).fit(frame, LABELS)
     trained = model.trained_on(np.arange(N))
     assert np.isin(np.arange(0, N, 3), trained).all()
     assert len(trained) < N
@@ -516,7 +627,7 @@ def test_rows_with_a_category_of_their_own_are_not_held_out():
 
 def test_held_out_rows_of_a_category_that_left_no_longer_judge():
     frame, pipe = FRAME.copy(), make_pipeline(city_encoder(OneHotEncoder()), LogisticRegression())
-    model = PUMAUnlearner(pipe, random_state=0).fit(frame, LABELS)
+    model = PUMAUnlearner(pipe, validation_fraction=0.1, random_state=0).fit(frame, LABELS)
     held_out = np.setdiff1d(np.arange(N), model.trained_on(np.arange(N)))
     city = CITY[held_out[0]]
     trained = model.trained_on(np.flatnonzero(city == CITY))

@@ -203,7 +203,7 @@ class Machine(RuleBasedStateMachine):
 def test_any_sequence_of_events(kind):
     machine = type("Machine", (Machine,), {"kind": kind})
     machine.TestCase.settings = settings(
-        max_examples=15,
+        max_examples=8 if settings().max_examples < 100 else 30,
         stateful_step_count=10,
         deadline=None,
         print_blob=True,

@@ -73,6 +73,10 @@ def test_margins_over_a_training(n_rounds):
     ).fit(X, given)
     assert average_precision_score(wrong, detector.mislabel_scores_) >= 0.9
     assert (detector.suggested_labels_ == right)[wrong].mean() > 0.7
+
+
+def test_margins_over_the_passes_of_sgd():
+    X, given, _, wrong = flipped()
     sgd = MislabelDetector(SGDClassifier(loss="log_loss"), method="aum", random_state=0)
     found = sgd.fit(X, given).mislabel_scores_
     assert average_precision_score(wrong, found) >= 0.7

@@ -68,7 +68,7 @@ def test_equals_the_linear_model(name, reweight, hessian_rows):
     inner, fitted = clone(inner).fit(X[rows], y[rows]), reference.estimator_
     inner.coefs_ = [np.array(np.atleast_2d(fitted.coef_).T)]
     inner.intercepts_ = [np.atleast_1d(fitted.intercept_)]
-    network = PUMAUnlearner(FrozenEstimator(inner), damping=0, **params)
+    network = PUMAUnlearner(FrozenEstimator(inner), damping=0, solver="dense", **params)
     network.fit(X[rows], y[rows], **fit_params)
     psi, expected = network.influence([1, 2, 7]), reference.influence([1, 2, 7])
     np.testing.assert_allclose(psi, expected, rtol=1e-4, atol=1e-8)
@@ -144,7 +144,9 @@ def test_forgotten_rows_lose_their_fit():
     y[wrong] = (y[wrong] + 3) % 10
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 10))
-    model = PUMAUnlearner(net(module, max_epochs=150, lr=0.2), reweight=None, random_state=0)
+    model = PUMAUnlearner(
+        net(module, max_epochs=100, lr=0.5, batch_size=64), reweight=None, random_state=0
+    )
     model.fit(X, y)
     by_heart = lambda: model.predict_proba(X[wrong])[wrong, y[wrong]].mean()  # noqa: E731
     before, right = by_heart(), model.score(X_test, y_test)
@@ -157,7 +159,8 @@ def test_long_steps_are_cut_back():
     X, _, y, _ = digits()
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 10))
-    model = PUMAUnlearner(net(module, max_epochs=100), damping=1e-9, reweight=None, random_state=0)
+    trained = net(module, max_epochs=60, lr=0.4, batch_size=64)
+    model = PUMAUnlearner(trained, damping=1e-9, reweight=None, random_state=0)
     model.fit(X, y)
     loss = lambda rows: -np.log(model.predict_proba(X[rows])[np.arange(len(rows)), y[rows]]).mean()  # noqa: E731
     left = np.arange(100, len(X))

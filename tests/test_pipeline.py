@@ -1,19 +1,27 @@
 """Transformers forget, and partial_forget finds the unlearner."""
 
+import pickle
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.compose import make_column_transformer
 from sklearn.decomposition import PCA
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.feature_selection import SelectKBest
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
+    MaxAbsScaler,
     MinMaxScaler,
     Normalizer,
+    OneHotEncoder,
     PolynomialFeatures,
     RobustScaler,
     StandardScaler,
@@ -21,6 +29,9 @@ from sklearn.preprocessing import (
 
 from sklearn_unlearn import PUMAUnlearner, partial_forget
 from sklearn_unlearn._inner.features import FittedFeatures, ScaledFeatures
+from sklearn_unlearn._inner.forgetting import composed, table
+from sklearn_unlearn.pipeline import register_downdate
+from tests.residue import found_in, secrets_of
 from tests.test_puma import gap, rows_for
 
 
@@ -120,13 +131,15 @@ def test_transformers_forget(name, fit_intercept):
 
 def test_ridge_behind_refitted_transformers_is_exact_in_one_step():
     X, y = rows_for("values", 1)
-    for transformer in (MinMaxScaler(), PCA(2), PolynomialFeatures(2)):
+    refitted = {MinMaxScaler(): (), PCA(2): ("pca",), PolynomialFeatures(2): ()}
+    for transformer, parts in refitted.items():
         pipe = make_pipeline(transformer, Ridge())
         model = PUMAUnlearner(pipe, reweight=None).fit(X, y).partial_forget([4, 5])
         left = np.delete(np.arange(len(X)), [4, 5])
         assert gap(model.estimator_, pipe.fit(X[left], y[left])) < 1e-9
         assert model.receipts_[-1].guarantee == "exact"
-        assert model.receipts_[-1].n_rows_retrained == len(X) - 2
+        assert model.receipts_[-1].retrained_parts == parts
+        assert model.receipts_[-1].n_rows_retrained == (len(X) - 2 if parts else 0)
 
 
 def test_eta_zero_keeps_predictions_behind_transformers():
@@ -166,8 +179,6 @@ def test_sparse_rows_are_scaled_without_centring():
 
 
 def test_missing_values_are_left_to_a_new_fit():
-    from sklearn.impute import SimpleImputer
-
     X, y = rows_for("values", 0)
     X[5, 1] = np.nan
     pipe = make_pipeline(SimpleImputer(), StandardScaler(), Ridge())
@@ -203,3 +214,141 @@ def test_a_pipeline_cache_is_not_forgotten(tmp_path):
     pipe = make_pipeline(MinMaxScaler(), Ridge(), memory=str(tmp_path))
     model = PUMAUnlearner(pipe, reweight=None).fit(X, y).partial_forget([0])
     assert any("memory" in part for part in model.receipts_[-1].not_forgotten)
+
+
+class Largest(TransformerMixin, BaseEstimator):
+    """Divides by the largest value of each column."""
+
+    def fit(self, X, y=None):
+        self.largest_ = np.max(X, axis=0)
+        return self
+
+    def transform(self, X):
+        return X / self.largest_
+
+
+class LargestByName(Largest):
+    """Another class, of which nothing is known."""
+
+
+def test_classes_of_the_users_forget_by_a_function(monkeypatch):
+    monkeypatch.setattr(table, "RULES", dict(table.RULES))
+    monkeypatch.setattr(composed, "RULES", table.RULES)
+    looks = []
+
+    def without(largest, removed, kept, remaining):
+        looks.append(kept)
+        if (removed >= largest.largest_).any():
+            return None
+        return largest, (kept or 0) + 1
+
+    def change(old, new):
+        return old.largest_ / new.largest_, np.zeros_like(new.largest_)
+
+    register_downdate(Largest, without, change)
+    X, y = rows_for("values", 0)
+    X = np.abs(X)
+    top, *others = np.argsort(X[:, 0])[::-1]
+    inside = [row for row in others if (X[row] < X.max(axis=0)).all()][:2]
+    for transformer, refitted in ((Largest(), ()), (LargestByName(), ("largestbyname",))):
+        pipe = make_pipeline(transformer, Ridge())
+        model = PUMAUnlearner(pipe, reweight=None).fit(X, y)
+        for row in inside:
+            model.partial_forget([row])
+            assert model.receipts_[-1].retrained_parts == refitted
+        model.partial_forget([top])
+        assert model.receipts_[-1].retrained_parts == (type(transformer).__name__.lower(),)
+        left = np.setdiff1d(np.arange(len(X)), [*inside, top])
+        assert gap(model.estimator_, clone(pipe).fit(X[left], y[left])) < 1e-9
+    assert looks == [None, 1, 2]
+
+
+def mixed_frame(n_rows=200, missing=False):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.standard_normal((n_rows, 3)), columns=list("abc"))
+    frame["d"] = rng.choice(list("uvw"), n_rows)
+    frame["e"] = pd.Series(rng.choice(["x", "y"], n_rows), dtype="category")
+    frame.loc[4, "d"] = "rare"
+    if missing:
+        frame.loc[[4, 9, 30], "a"] = np.nan
+        frame.loc[[5, 9], "b"] = np.nan
+    y = frame[["a", "b"]].sum(axis=1) + (frame["d"] == "u") + 0.1 * rng.standard_normal(n_rows)
+    frame.index = [f"person-{row}" for row in range(n_rows)]
+    return frame, y.to_numpy()
+
+
+def mixed_pipeline(last, **params):
+    numbers = make_pipeline(SimpleImputer(**params), StandardScaler())
+    words = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder())
+    return make_pipeline(make_column_transformer((numbers, list("abc")), (words, ["d", "e"])), last)
+
+
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("strategy", ["mean", "median", "constant"])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("hessian_rows", ["remaining", "all"])
+def test_ridge_behind_columns_of_a_frame_equals_a_refit(
+    missing, strategy, fit_intercept, hessian_rows
+):
+    frame, y = mixed_frame(missing=missing)
+    pipe = mixed_pipeline(Ridge(fit_intercept=fit_intercept), strategy=strategy)
+    model = PUMAUnlearner(
+        pipe,
+        reweight=None,
+        hessian_rows=hessian_rows,
+        n_refine=0 if hessian_rows == "remaining" else 9,
+    ).fit(frame, y)
+    left = np.arange(200)
+    for gone in ([0], [4], [5, 6, 7], [9, 100]):
+        model.partial_forget(frame.index[gone])
+        left = np.setdiff1d(left, gone)
+        fresh = clone(pipe).fit(frame.iloc[left], y[left])
+        assert gap(model.estimator_, fresh) < 1e-10
+        assert list(model.estimator_[:-1].get_feature_names_out()) == list(
+            fresh[:-1].get_feature_names_out()
+        )
+        assert model.receipts_[-1].retrained_parts == ()
+        if hessian_rows == "remaining":
+            assert model.receipts_[-1].guarantee == "exact"
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_logistic_models_behind_columns_of_a_frame_reach_the_optimum(n_classes):
+    frame, y = mixed_frame(missing=True)
+    y = np.digitize(y, np.quantile(y, np.arange(1, n_classes) / n_classes))
+    last = LogisticRegression(solver="newton-cholesky", tol=1e-12, max_iter=1000)
+    pipe = mixed_pipeline(last)
+    model = PUMAUnlearner(pipe, reweight=None, n_refine=20, tol=1e-12).fit(frame, y)
+    left = np.arange(200)
+    for gone in ([4], [5, 6], [9]):
+        model.partial_forget(frame.index[gone])
+        left = np.setdiff1d(left, gone)
+        assert gap(model.estimator_, clone(pipe).fit(frame.iloc[left], y[left])) < 1e-6
+
+
+@pytest.mark.parametrize("reweight", [None, "l2"])
+def test_nothing_of_the_rows_of_a_frame_remains_in_the_pickle(reweight):
+    frame, y = mixed_frame(missing=True)
+    frame.loc["person-30", ["b", "c"]] = [0.123456789, -0.987654321]
+    frame.loc["person-30", "d"] = "only-here"
+    pipe = mixed_pipeline(Ridge(), strategy="median")
+    model = PUMAUnlearner(pipe, reweight=reweight, random_state=0).fit(frame, y)
+    model.partial_forget(["person-1"]).partial_forget(["person-30"])
+    dumped = pickle.dumps(model)
+    assert b"only-here" not in dumped
+    assert b"person-30" not in dumped
+    numbers = np.array([0.123456789, -0.987654321])
+    assert not len(found_in(pickle.loads(dumped), numbers))
+
+
+@pytest.mark.parametrize("strategy", ["mean", "median"])
+@pytest.mark.parametrize("scaler", [StandardScaler(), MinMaxScaler(), MaxAbsScaler()], ids=str)
+def test_what_transformers_keep_tells_nothing_of_rows_that_left(strategy, scaler):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((80, 3)), rng.standard_normal(80)
+    X[3], X[11, 0] = [0.1234567, -0.7654321, 0.5557771], np.nan
+    pipe = make_pipeline(SimpleImputer(strategy=strategy), scaler, Ridge())
+    model = PUMAUnlearner(pipe, reweight=None).fit(X, y).partial_forget([7]).partial_forget([3])
+    assert model.receipts_[-1].retrained_parts == ()
+    left = found_in(pickle.loads(pickle.dumps(model)), secrets_of(X[3], y[3]))
+    assert not len(left)

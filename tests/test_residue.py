@@ -326,6 +326,8 @@ def test_a_model_that_was_loaded_as_a_memory_map_forgets(case, mode, tmp_path):
     loaded = joblib.load(tmp_path / "model", mmap_mode=mode).partial_forget(ids[3:9])
     loaded.partial_forget([ids[50]])
     assert (tmp_path / "model").read_bytes() == before
+    for receipt in loaded.receipts_[-2:]:
+        assert any("file that the model was loaded from" in p for p in receipt.not_forgotten)
     assert not len(found_in(pickle.loads(pickle.dumps(loaded)), secrets_of(X[50])))
     model.partial_forget(ids[3:9]).partial_forget([ids[50]])
     if y.dtype.kind == "U":

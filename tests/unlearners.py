@@ -162,6 +162,7 @@ CASES = [
         "amnesiac",
         lambda: AmnesiacUnlearner(
             SGDClassifier(loss="log_loss", learning_rate="constant", eta0=0.05),
+            n_epochs=2,
             batch_size=5,
             random_state=0,
         ),
@@ -174,6 +175,7 @@ CASES = [
                 StandardScaler(with_mean=False),
                 MLPRegressor(hidden_layer_sizes=(8,), learning_rate_init=0.02),
             ),
+            n_epochs=2,
             batch_size=5,
             random_state=0,
         ),
@@ -197,7 +199,7 @@ try:
 except ImportError:
     pass
 else:
-    TRAINED = {"max_epochs": 15, "lr": 0.1, "batch_size": 16, "verbose": 0, "train_split": None}
+    TRAINED = {"max_epochs": 5, "lr": 0.1, "batch_size": 16, "verbose": 0, "train_split": None}
     CASES += [
         Case(
             "puma-mlp",
@@ -260,6 +262,7 @@ else:
                 nets.skorch.NeuralNetClassifier(
                     nets.Dropped, criterion=torch.nn.CrossEntropyLoss, **TRAINED
                 ),
+                n_epochs=2,
                 batch_size=5,
                 random_state=0,
             ),

@@ -6,7 +6,7 @@ values of single rows, a border is a position, a share is drawn by the row's own
 
 import numpy as np
 
-from sklearn_unlearn._chains.hashing import derive_seed
+from sklearn_unlearn._records.hashing import derive_seed
 
 
 def in_order(rows, hashes, forget_proba):

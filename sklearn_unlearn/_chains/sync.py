@@ -1,18 +1,17 @@
 """Sync: bring trained chains to where training on other sequences would have ended."""
 
-import sys
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 
 import joblib
 import numpy as np
 from joblib.parallel import get_active_backend
 from sklearn.utils.parallel import Parallel, delayed
-from threadpoolctl import ThreadpoolController
 
 from sklearn_unlearn._chains.placement import place
 from sklearn_unlearn._chains.plan import borders, common_length
 from sklearn_unlearn._chains.training import Task, n_blocks, train
+from sklearn_unlearn._inner.threads import one_thread
 from sklearn_unlearn._records.rows import copy_rows
 
 
@@ -39,17 +38,6 @@ class Chain:
     context: object
     model: object
     states: dict = field(default_factory=dict)
-
-
-def one_thread():
-    """Return a context in which numerical libraries use one thread."""
-    return _thread_pools(len(sys.modules)).limit(limits=1)
-
-
-@lru_cache(maxsize=1)
-def _thread_pools(n_modules):
-    """Return the libraries' thread pools; looked for again when modules have been imported."""
-    return ThreadpoolController()
 
 
 def is_trained_on(chain, rows, context):

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.dummy import DummyClassifier
 
-from sklearn_unlearn._chains.hashing import derive_seed
 from sklearn_unlearn._chains.pickling import dump, restore
 from sklearn_unlearn._inner.callbacks import Progress
 from sklearn_unlearn._inner.declared import random_states
+from sklearn_unlearn._records.hashing import derive_seed
 
 
 @dataclass(frozen=True)

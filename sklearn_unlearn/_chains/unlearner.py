@@ -15,7 +15,6 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_array, validate_data
 
 from sklearn_unlearn._chains.ensembles import check_columns
-from sklearn_unlearn._chains.hashing import keyed_hash
 from sklearn_unlearn._chains.pickling import dump
 from sklearn_unlearn._chains.records import Records
 from sklearn_unlearn._chains.states import MemoryStates, files_of
@@ -23,10 +22,11 @@ from sklearn_unlearn._chains.storing import StoredStatesMixin
 from sklearn_unlearn._chains.sync import rows_to_train, sync
 from sklearn_unlearn._chains.training import Recipe
 from sklearn_unlearn._inner.callbacks import Progress, with_callbacks
-from sklearn_unlearn._inner.declared import check_number, check_unchanged
+from sklearn_unlearn._inner.declared import check_number, check_unchanged, warn_idle
 from sklearn_unlearn._inner.pipelines import last_step, out_of_reach
 from sklearn_unlearn._inner.skorch import adapted, needs_two_rows
 from sklearn_unlearn._records.fingerprint import check_same_rows, guarded
+from sklearn_unlearn._records.hashing import keyed_hash
 from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn._records.rows import RowParts, count_rows
 from sklearn_unlearn._records.subjects import SubjectIndex
@@ -71,6 +71,7 @@ class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
         "_unwanted",
         "_places",
     }
+    deals_by_ids = True
     __metadata_request__fit = {"X_ids": True, "forget_proba": True}
     __metadata_request__partial_fit = {"X_ids": True, "forget_proba": True}
 
@@ -140,6 +141,11 @@ class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
             raise TypeError(
                 f"checkpoint_dir={self.checkpoint_dir!r} is no path. Pass the name of a directory."
             )
+
+    def _idle_params(self, inner):
+        """Return the names of parameters that can't act on an inner model."""
+        # Without partial_fit a chain is one fit.
+        return () if hasattr(inner, "partial_fit") else ("n_epochs", "cumulative")
 
     @property
     def fitting_params(self):
@@ -211,6 +217,7 @@ class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
         store = self._new_store()
         with self._left_on_failure(store):
             inner = _check_inner(self._inner())
+            warn_idle(self, self._idle_params(inner), last_step(inner))
             started = {
                 "_key": key,
                 "_fingerprints": (fingerprint,),

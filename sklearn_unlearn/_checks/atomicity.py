@@ -118,3 +118,22 @@ def check_interrupted_erasing_is_made_up_for(trial):
         assert_refused(one, request[:1], KeyError)
         for row in trial.rows(request):
             demand(not holds_row(vars(one), trial.marks(row)), clause)
+
+
+def check_erasing_again_changes_nothing(trial):
+    """``_erase`` is called again if an interrupt cut it short: what is gone is gone, no more."""
+    request = trial.request()
+    model = trial.named().partial_forget(request)
+    rows, left = trial.rows(request), model.rows_of()
+    before = np.asarray(model.training_data(left)[0], dtype=float)
+    model._erase(rows)
+    model._erase(rows[:1])
+    clause = (
+        "A repeated call of _erase changes nothing. Overwrite the values at the rows' numbers; "
+        "remove nothing by position, and count nothing down."
+    )
+    after = np.asarray(model.training_data(left)[0], dtype=float)
+    np.testing.assert_array_equal(after, before, err_msg=clause)
+    more = trial.rest(3)
+    once = trial.named().partial_forget(request).partial_forget(more)
+    assert_same(model.partial_forget(more), once, trial.X, clause)

@@ -58,6 +58,12 @@ def assert_refused(model, X_ids, error):
             f"A request that can't be carried out raises {error.__name__}; this one did not. "
             "Let SubjectIndex find the rows, and check in _forget what they leave."
         )
+    ids = [key for key in np.ravel(X_ids).tolist() if isinstance(key, str)]
+    demand(
+        not any(key in f"{found} {found.args}" for key in ids),
+        "No id stands in the text of an error, since texts end up in logs. Say how many there "
+        "are, and keep ids as an attribute, as UnknownIdError does.",
+    )
     demand(
         digest(model) == before and len(model.receipts_) == n_receipts,
         "A refused request changes nothing. Compute on copies in _forget, and return them.",

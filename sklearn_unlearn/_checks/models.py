@@ -7,6 +7,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 
 from sklearn_unlearn._checks.demands import assert_same, demand, digest, distance, outputs
+from sklearn_unlearn._records.digest import model_digest
 
 PREDICTING = ("predict", "predict_proba", "predict_log_proba", "decision_function")
 
@@ -44,6 +45,22 @@ def check_forgets_and_returns_self(trial):
         receipt.model_digest_before == before and receipt.model_digest_after == digest(model),
         "A receipt has the digests of the model before and after. Change the model in "
         "_start and _commit only.",
+    )
+
+
+def check_the_inner_estimator_is_cloned(trial):
+    """``fit`` fits a clone: the parameter ``estimator`` stays as it was given."""
+    model = trial.make()
+    given = model.get_params(deep=False).get("estimator")
+    if given is None:
+        raise SkipTest("there is no parameter estimator")
+    before = model_digest(given)
+    model.fit(trial.X.copy(), trial.y.copy(), X_ids=list(trial.ids), **trial.fit_params)
+    demand(
+        model.estimator is given
+        and model.estimator_ is not given
+        and model_digest(given) == before,
+        "fit leaves the parameter estimator as it was given. Fit clone(self.estimator).",
     )
 
 

@@ -1,6 +1,8 @@
 """Does the objective describe the model that was fitted? Doubts are put into words."""
 
 import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
@@ -45,8 +47,25 @@ def check_pipeline(model):
         )
 
 
-def doubts(objective, model, params):
-    """Return why the objective may not be what the model was trained on, as far as rows tell.
+@dataclass(frozen=True)
+class TransformerDoubt:
+    """Why transformers at a request give other features than those the model was trained on.
+
+    Parameters
+    ----------
+    reason : str
+        What was seen.
+
+    repeats : bool
+        True if a fit of the same transformers on the same rows gives the same each time.
+    """
+
+    reason: str
+    repeats: bool
+
+
+def transformer_doubt(objective, model, params):
+    """Return why features may not be those that the model was trained on, as far as rows tell.
 
     Parameters
     ----------
@@ -61,24 +80,53 @@ def doubts(objective, model, params):
 
     Returns
     -------
+    TransformerDoubt or None
+        None if there is no doubt.
+    """
+    transformers = objective.features.transformers
+    if transformers is None:
+        return None
+    some = _some_rows(objective)
+    with _quiet():
+        y = given_targets(objective.y[some], last_step(model))
+        _look_for_writes(objective, some)
+        return _transform_doubt(transformers, lambda: objective.rows.take(some), y, params(some))
+
+
+def doubts(objective, model):
+    """Return why the objective may not be what the model was trained on, as far as rows tell.
+
+    Parameters
+    ----------
+    objective : Objective
+        At the fitted parameters.
+
+    model : estimator
+        The fitted model.
+
+    Returns
+    -------
     tuple of str
         Reasons; empty if there is no doubt.
     """
+    if is_network(last_step(model)):
+        return ()
+    with _quiet():
+        return _prediction_doubts(objective, model, objective.rows.take(_some_rows(objective)))
+
+
+def _some_rows(objective):
+    """Return the numbers of the rows that models are tried on."""
     numbers = objective.remaining_rows()
-    some = numbers[np.unique(np.linspace(0, len(numbers) - 1, SAMPLE_ROWS).astype(int))]
-    found = []
+    return numbers[np.unique(np.linspace(0, len(numbers) - 1, SAMPLE_ROWS).astype(int))]
+
+
+@contextmanager
+def _quiet():
+    """Return a context without warnings: the user has had them in ``fit``."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        transformers = objective.features.transformers
-        if transformers is not None:
-            y = given_targets(objective.y[some], last_step(model))
-            _look_for_writes(objective, some)
-            found += _transform_doubts(
-                transformers, lambda rows=some: objective.rows.take(rows), y, params(some)
-            )
-        if not found and not is_network(last_step(model)):
-            found += _prediction_doubts(objective, model, objective.rows.take(some))
-    return tuple(found)
+        yield
 
 
 def optimality_doubts(objective, after, removed, model):
@@ -123,28 +171,33 @@ def optimality_doubts(objective, after, removed, model):
     )
 
 
-def _transform_doubts(transformers, rows, y, params):
+def _transform_doubt(transformers, rows, y, params):
     """Return why features of rows at request may not be what the model was trained on."""
     together = _dense(transformers.transform(rows()))
     half = max(1, len(y) // 2)
     alone = _dense(transformers.transform(rows()[:half]))
     if not _same(together[:half], alone):
-        return ["a transformer's output for a row depends on other rows, or on chance"]
+        return TransformerDoubt(
+            "a transformer's output for a row depends on other rows, or on chance", False
+        )
     parts = nested_estimators(transformers)
     own = [part for part in parts if not _fits_then_transforms(part)]
     if not own:
-        return []
+        return None
     twin = clone(transformers).set_params(memory=None)
     try:
         fitted = _dense(twin.fit_transform(rows(), y, **params))
         again = _dense(twin.transform(rows()))
+        if _same(fitted, again):
+            return None
+        repeats = _same(fitted, _dense(clone(twin).fit_transform(rows(), y, **params)))
     except (ValueError, TypeError):
         # The sample is too small for some step: the gradient has the last word.
-        return []
-    if _same(fitted, again):
-        return []
+        return None
     names = ", ".join(sorted({type(part).__name__ for part in own}))
-    return [f"fit_transform of a transformer differs from its transform ({names})"]
+    return TransformerDoubt(
+        f"fit_transform of a transformer differs from its transform ({names})", repeats
+    )
 
 
 def _look_for_writes(objective, numbers):
@@ -171,8 +224,8 @@ def _prediction_doubts(objective, model, X):
         if objective.problem.log_link:
             raw = np.exp(raw)
     if _same(raw, np.reshape(given, raw.shape)):
-        return []
-    return [f"{type(model).__name__} predicts other values than its coefficients give"]
+        return ()
+    return (f"{type(model).__name__} predicts other values than its coefficients give",)
 
 
 def _dense(Z):

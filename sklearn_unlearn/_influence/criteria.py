@@ -79,7 +79,7 @@ def failing(numbers, make):
 
 
 class CriterionSource:
-    """Where criterion rows come from: nowhere, the user, or rows that are held out.
+    """Where criterion rows come from: nowhere, the user, rows that are held out, or all rows.
 
     Parameters
     ----------
@@ -95,10 +95,23 @@ class CriterionSource:
 
     is_possible : bool, default=True
         False if criterion rows were neither given nor asked for.
+
+    drawn : DrawnRows or None, default=None
+        The order in which rows are drawn, where any are.
+
+    cross_fits : bool, default=False
+        True if the criterion is cross-fitted: the rows that come first in that order are
+        criterion rows and are trained on, and each is judged by a model without its subject.
     """
 
-    def __init__(self, held_out, split_off=False, given=None, is_possible=True):
+    # Rows that a cross-fitted criterion looks at, at most.
+    MAX_ROWS = 10_000
+
+    def __init__(
+        self, held_out, split_off=False, given=None, is_possible=True, drawn=None, cross_fits=False
+    ):
         self.held_out, self.split_off, self.is_possible = held_out, split_off, is_possible
+        self.drawn, self.cross_fits = drawn, cross_fits
         self._given, self._rows = given, None
 
     @property
@@ -110,6 +123,13 @@ class CriterionSource:
     def leftovers(self):
         """Parts that still depend on forgotten rows."""
         return () if self._rows is None else ("X_val, whose rows have no ids",)
+
+    def judged_by(self, rows, subjects):
+        """Tell whether some of numbered rows are, or may have been, criterion rows."""
+        if self.cross_fits:
+            # In this order few rows are looked for at the cost of one comparison each.
+            return bool(np.isin(self.drawn.first(self.MAX_ROWS, subjects).rows, rows).any())
+        return self._rows is None and bool(self.held_out[rows].any())
 
     def check(self, objective, model):
         """Encode the user's rows for a fitted model; raise for rows that it can't predict."""
@@ -160,7 +180,7 @@ class CriterionSource:
             numbers,
             given_targets(objective.y[numbers], model),
             objective.targets(numbers),
-            objective.weights[numbers],
+            objective.given_weights[numbers],
         )
 
     def refit_params(self, unlearner, rows):
@@ -180,6 +200,8 @@ class CriterionSource:
     def erase(self, rows):
         """Remove rows; a repeated call changes nothing."""
         self.held_out[rows] = False
+        if self.drawn is not None:
+            self.drawn.erase(rows)
 
 
 def _given_rows(objective, model, X_val, y_val):
@@ -226,24 +248,47 @@ def criterion_gradient(objective, criterion, rows):
     ValueError
         If a callable returns gradients of another shape than the raw predictions.
     """
+    total = None
+    for Z, slopes, _ in slopes_by_block(objective, criterion, rows):
+        parts = np.stack([objective.pull_back(Z, one) for one in slopes])
+        total = parts if total is None else total + parts
+    return total
+
+
+def slopes_by_block(objective, criterion, rows):
+    """Yield features, slopes and shares of criterion rows, block by block.
+
+    Parameters
+    ----------
+    objective, criterion, rows : object
+        As in :func:`criterion_gradient`.
+
+    Yields
+    ------
+    Z : array-like of shape (n, n_features)
+        Features.
+
+    slopes : ndarray of shape (m, n, k)
+        Derivatives of the criterion's values by the raw predictions.
+
+    shares : ndarray of shape (m, n)
+        How much of each value is the row's.
+    """
     if callable(criterion):
         raw = np.vstack([objective.raw(Z) for Z in rows.blocks(objective)])
-        slopes, shares = _call(criterion, rows.y, raw), None
+        given = called(criterion, rows.y, raw)
+        shares = np.full((len(given), len(raw)), 1 / len(raw))
     else:
-        slopes, shares = None, _shares(criterion, rows)
-    m = len(slopes if shares is None else shares)
-    gradient = np.zeros((m, *objective.shape))
+        given, shares = None, _shares(criterion, rows)
     start = 0
     for Z in rows.blocks(objective):
         of = slice(start, start + Z.shape[0])
         start = of.stop
-        if shares is not None:
-            slope = shares[:, of, None] * objective.slopes(Z, rows.targets[of])
+        if given is None:
+            slopes = shares[:, of, None] * objective.slopes(Z, rows.targets[of])
         else:
-            slope = slopes[:, of]
-        for part, one in zip(gradient, slope, strict=True):
-            part += objective.pull_back(Z, one)
-    return gradient
+            slopes = given[:, of]
+        yield Z, slopes, shares[:, of]
 
 
 def _shares(criterion, rows):
@@ -256,7 +301,7 @@ def _shares(criterion, rows):
     return shares / np.maximum(shares.sum(axis=1, keepdims=True), np.finfo(float).tiny)
 
 
-def _call(criterion, y, raw):
+def called(criterion, y, raw):
     """Return the slopes that a user's criterion gives, of shape (m, n, n_outputs)."""
     given = raw[:, 0] if raw.shape[1] == 1 else raw
     values, slopes = criterion(y, given)

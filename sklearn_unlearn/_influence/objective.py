@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """How the steps of a network are computed; a linear model needs no such choice.
+    """How steps are computed: those of a network, and the passes over a linear model's rows.
 
     Parameters
     ----------
@@ -21,12 +21,16 @@ class Settings:
 
     solver : {"auto", "dense", "cg", "ekfac"}, default="auto"
         How its inverse is applied.
+
+    n_jobs : int or None, default=None
+        Threads that pass over the rows of a linear model.
     """
 
     params: str = "all"
     curvature: str = "gauss-newton"
     damping: float | str = "auto"
     solver: str = "auto"
+    n_jobs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,11 @@ class Objective(ABC):
         """False for rows that are held out or erased, ndarray of bool of shape (n_rows,)."""
         return self.data.trained
 
+    @property
+    def given_weights(self):
+        """Sample weights of all rows as they were in ``fit``, ndarray of shape (n_rows,)."""
+        return self.data.given
+
     def remaining_rows(self):
         """Return the numbers of the rows that the model is trained on."""
         return self.data.remaining()
@@ -176,6 +185,24 @@ class Objective(ABC):
         """Return the derivatives of the losses of rows by their raw predictions."""
 
     @abstractmethod
+    def raw_along(self, Z, v):
+        """Return the derivatives of what :meth:`slopes` differentiates by, along a direction.
+
+        Parameters
+        ----------
+        Z : array-like of shape (n, n_features)
+            Features.
+
+        v : ndarray of ``shape``
+            Direction in parameter space.
+
+        Returns
+        -------
+        ndarray of shape (n, k)
+            Derivatives.
+        """
+
+    @abstractmethod
     def pull_back(self, Z, slopes):
         """Return the gradient, of ``shape``, for derivatives by the raw predictions."""
 
@@ -221,29 +248,6 @@ class Objective(ABC):
             Gradient, as :meth:`reweighted` takes it.
         """
 
-    def self_weighted(self, s):
-        """Return derivatives along s, and the gradient in which they are the rows' factors.
-
-        Parameters
-        ----------
-        s : ndarray of ``shape``
-            Direction in parameter space.
-
-        Returns
-        -------
-        derivatives : ndarray of shape (n_rows, 1)
-            From :meth:`directional`.
-
-        pulls : ndarray of shape (n_rows, k)
-            Likewise.
-
-        gradient : ndarray
-            From :meth:`weighted_gradient`: how the gradient changes if every row's weight
-            changes by the row's own derivative.
-        """
-        derivatives, pulls = self.directional(s[None])
-        return derivatives, pulls, self.weighted_gradient(pulls * derivatives)
-
     @abstractmethod
     def loss_gradient(self, rows):
         """Return the gradient of the weighted losses of rows, those left out included."""
@@ -283,13 +287,16 @@ class Objective(ABC):
         """
 
     @abstractmethod
-    def without(self, rows):
+    def without(self, rows, leaving=None):
         """Return the objective on the rows that remain, at the same parameters.
 
         Parameters
         ----------
         rows : ndarray of int
             Rows to leave out; rows that were held out change nothing.
+
+        leaving : Leaving, default=None
+            The same rows, of which some transformers may know the output already.
 
         Returns
         -------
@@ -313,7 +320,7 @@ class Objective(ABC):
 
     @abstractmethod
     def reweighted(self, rows, changes, gradient):
-        """Return the objective with the weights of some rows multiplied by 1 + changes.
+        """Return the objective with changed weights of some rows.
 
         Parameters
         ----------
@@ -321,7 +328,7 @@ class Objective(ABC):
             Row numbers.
 
         changes : ndarray of shape (n,)
-            Relative changes.
+            Changes, relative to the weights in ``fit``.
 
         gradient : ndarray
             Gradient of the changes, from :meth:`weighted_gradient`.
@@ -345,8 +352,8 @@ class Objective(ABC):
         features : Features
             The new map from rows to features.
 
-        change : tuple of (ndarray, ndarray) or None, default=None
-            ``scale`` and ``shift`` if new features are ``old * scale + shift``.
+        change : Change or None, default=None
+            How features change on the rows that remain, None if that is not known.
 
         Returns
         -------

@@ -2,10 +2,10 @@
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, eigh, qr
-from scipy.linalg.lapack import dpocon
-from scipy.sparse.linalg import LinearOperator, cg
+from scipy.linalg.lapack import dlange, dpocon, dpotrf, dpotri, dpotrs
 
 EPS = np.finfo(float).eps
+MAX_CG = 1000
 
 
 class SymmetricSolver:
@@ -40,14 +40,16 @@ class SymmetricSolver:
     """
 
     def __init__(self, matrix, reference, intercepts):
-        if not np.isfinite(matrix).all():
+        self._scale = 1 / np.sqrt(np.where(reference > 0, reference, 1.0))
+        scaled = matrix * self._scale
+        scaled *= self._scale[:, None]
+        norm = dlange("1", scaled.T) if len(scaled) else 0.0
+        if not np.isfinite(norm):
             raise ValueError(
                 "The Hessian of the remaining objective is not finite: predictions overflow. "
                 "Scale the features, or fit the model to a tighter tolerance."
             )
-        self._scale = 1 / np.sqrt(np.where(reference > 0, reference, 1.0))
-        scaled = matrix * self._scale * self._scale[:, None]
-        self._factor, self.rcond = _regular_factor(scaled)
+        self._factor, self.rcond = _regular_factor(scaled, norm)
         if self._factor is None:
             self._decompose(matrix, intercepts)
 
@@ -95,7 +97,7 @@ class SymmetricSolver:
         """
         if self._factor is not None:
             scale = self._scale[:, None]
-            return scale * cho_solve(self._factor, scale * rhs)
+            return scale * dpotrs(self._factor, scale * rhs, lower=True)[0]
         reduced = rhs[self._rest] - self._cross.T @ self._eliminate(rhs[self._fixed])
         rest = self._range @ ((self._range.T @ reduced) / self._values[:, None])
         rest -= self._null @ (self._null.T @ rest)
@@ -103,6 +105,25 @@ class SymmetricSolver:
         solution[self._rest] = rest
         solution[self._fixed] = self._eliminate(rhs[self._fixed] - self._cross @ rest)
         return solution
+
+    @property
+    def is_blind(self):
+        """True if there are parameters that change no prediction."""
+        return self._factor is None and bool(self._null.shape[1])
+
+    @property
+    def is_regular(self):
+        """True if the matrix has a Cholesky factor."""
+        return self._factor is not None
+
+    def inverse(self):
+        """Return the (pseudo-)inverse as :meth:`solve` applies it, of shape (d, d)."""
+        if self._factor is None or not len(self._scale):
+            return self.solve(np.eye(len(self._scale)))
+        inverse = _mirrored(dpotri(self._factor, lower=1)[0])
+        inverse *= self._scale
+        inverse *= self._scale[:, None]
+        return inverse
 
     def null_part(self, theta):
         """Return the part of parameters that the matrix is blind to.
@@ -119,67 +140,94 @@ class SymmetricSolver:
             that were forgotten can have put it there.
         """
         blind = np.zeros_like(theta)
-        if self._factor is None and self._null.shape[1]:
+        if self.is_blind:
             rest = self._null @ (self._null.T @ theta[self._rest])
             blind[self._rest] = rest
             blind[self._fixed] = -self._eliminate(self._cross @ rest)
         return blind
 
 
-def _regular_factor(matrix):
+def _regular_factor(matrix, norm):
     """Return the Cholesky factor of a matrix and its reciprocal condition number.
 
-    The factor is None if the matrix is singular to working precision.
+    The factor is None if the matrix is singular to working precision. The matrix, of which the
+    norm is the largest sum of a column, is written to.
     """
-    try:
-        factor = cho_factor(matrix, lower=True)
-    except np.linalg.LinAlgError:
-        return None, 0.0
     if not len(matrix):
-        return factor, 1.0
-    rcond, _ = dpocon(factor[0], np.abs(matrix).sum(axis=0).max(), uplo="L")
+        return matrix, 1.0
+    # LAPACK reads columns, which a symmetric matrix has where it has rows: no copy is made.
+    factor, failed = dpotrf(matrix.T, lower=1, clean=0, overwrite_a=1)
+    if failed:
+        return None, 0.0
+    rcond, _ = dpocon(factor, norm, uplo="L")
     return (factor if rcond > len(matrix) * EPS * 10 else None), rcond
 
 
+def _mirrored(lower, size=64):
+    """Return a matrix of which only the lower triangle counts as a symmetric one, in place."""
+    for start in range(0, len(lower), size):
+        stop = start + size
+        corner = np.tril(lower[start:stop, start:stop])
+        lower[start:stop, start:stop] = corner + np.tril(corner, -1).T
+        lower[start:stop, stop:] = lower[stop:, start:stop].T
+    return lower
+
+
 def solve_cg(product, diagonal, rhs, rtol=1e-9):
-    """Solve a symmetric positive semidefinite system by conjugate gradients.
+    """Solve symmetric positive semidefinite systems with one matrix by conjugate gradients.
 
     Parameters
     ----------
     product : callable
-        Product of the matrix and a vector.
+        Product of the matrix and vectors, which are the rows of its argument.
 
     diagonal : ndarray of shape (d,)
         Its diagonal, the preconditioner.
 
-    rhs : ndarray of shape (d,)
-        Right-hand side.
+    rhs : ndarray of shape (m, d)
+        Right-hand sides.
 
     rtol : float, default=1e-9
-        Relative residual to stop at.
+        Relative residual to stop at, in the preconditioner's scale: about the relative error in
+        the norm that the matrix defines.
 
     Returns
     -------
-    ndarray of shape (d,)
-        The solution; of minimum norm in the preconditioner's scale if the system is
+    ndarray of shape (m, d)
+        The solutions; of minimum norm in the preconditioner's scale if the system is
         singular.
 
     Raises
     ------
     ValueError
-        If the residual stays above 1e-3 of the right-hand side.
+        If a residual stays above 1e-3 of the right-hand side.
     """
     inverse = np.where(diagonal > 0, 1 / np.where(diagonal > 0, diagonal, 1.0), 1.0)
-    d = len(rhs)
-    operator = LinearOperator((d, d), matvec=product, dtype=float)
-    preconditioner = LinearOperator((d, d), matvec=lambda v: inverse * v, dtype=float)
+    solution, sizes = np.zeros(rhs.shape), (inverse * rhs**2).sum(axis=1)
+    left = np.flatnonzero(sizes)
+    residual = rhs[left]
+    direction = inverse * residual
+    slope = sizes[left]
     # A breakdown shows in the residual.
     with np.errstate(all="ignore"):
-        solution, _ = cg(operator, rhs, rtol=rtol, maxiter=1000, M=preconditioner)
-    residual = np.linalg.norm(rhs - product(solution))
-    if not residual <= 1e-3 * np.linalg.norm(rhs):
-        raise ValueError(
-            f"Conjugate gradients stopped at a residual of {residual:.3g}. Scale the features "
-            "or use a stronger L2 penalty."
-        )
+        for _ in range(MAX_CG):
+            if not len(left):
+                break
+            bent = product(direction)
+            step = (slope / (direction * bent).sum(axis=1))[:, None]
+            solution[left] += step * direction
+            residual -= step * bent
+            way = inverse * residual
+            new = (residual * way).sum(axis=1)
+            direction = way + (new / slope)[:, None] * direction
+            on = ~(new <= rtol**2 * sizes[left])
+            left, residual, direction, slope = left[on], residual[on], direction[on], new[on]
+    if len(left):
+        # Rounding may keep it above rtol, and a breakdown far above.
+        gap = np.linalg.norm(rhs[left] - product(solution[left]), axis=1)
+        if not (gap <= 1e-3 * np.linalg.norm(rhs[left], axis=1)).all():
+            raise ValueError(
+                f"Conjugate gradients stopped at a residual of {gap.max():.3g}. Scale the "
+                "features or use a stronger L2 penalty."
+            )
     return solution

@@ -12,11 +12,17 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_unlearn._influence.checks import doubts, optimality_doubts
+from sklearn_unlearn._influence.checks import doubts, optimality_doubts, transformer_doubt
 from sklearn_unlearn._influence.criteria import CriterionSource
 from sklearn_unlearn._influence.linear.steps import refitted
 from sklearn_unlearn._influence.objective import Settings
 from sklearn_unlearn._influence.objectives import check_model, make_objective
+from sklearn_unlearn._influence.training_anew import (
+    check_classes,
+    objective_anew,
+    outcome_anew,
+    rows_of_training,
+)
 from sklearn_unlearn._inner.callbacks import with_callbacks
 from sklearn_unlearn._inner.declared import check_number, check_option, seed_parts, warn_idle
 from sklearn_unlearn._inner.fit_params import (
@@ -29,19 +35,23 @@ from sklearn_unlearn._inner.fit_params import (
     with_weights,
 )
 from sklearn_unlearn._inner.pipelines import (
-    fitted_steps,
+    cloned_like,
     joined_pipeline,
     last_step,
     may_write,
     out_of_reach,
 )
 from sklearn_unlearn._inner.skorch import adapted, fitted_adapted, holds_rows_out
+from sklearn_unlearn._records.altered import altered
 from sklearn_unlearn._records.fingerprint import check_same_rows, guarded
 from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn._records.rows import copy_rows, count_rows, take_rows
 from sklearn_unlearn._records.subjects import SubjectIndex
 from sklearn_unlearn._records.targets import given_targets
 from sklearn_unlearn.base import BaseUnlearner, serial
+
+# What a forgotten row has had a say in.
+STEERED = "what earlier requests owe to rows of this one, which they reweighted others by"
 
 
 def check_settings(unlearner):
@@ -69,6 +79,7 @@ class ObjectiveUnlearner(BaseUnlearner):
     parameters go (``_arrive``).
     """
 
+    _REPLACED = BaseUnlearner._REPLACED | {"_blank"}
     # Weights are the inner estimator's metadata, not this object's own.
     __metadata_request__fit = {"sample_weight": UNUSED}
 
@@ -94,7 +105,7 @@ class ObjectiveUnlearner(BaseUnlearner):
 
         sample_weight : float or array-like of shape (n_samples,), default=None
             Weights of the rows, for the inner estimator; for the last step of a pipeline
-            unless metadata is routed.
+            unless metadata is routed: then the inner estimator requests them, not this one.
 
         **fit_params : dict
             Further parameters for ``fit`` of the inner estimator.
@@ -155,17 +166,18 @@ class ObjectiveUnlearner(BaseUnlearner):
                 seed=seed,
             )
 
+        blank = clone(inner)
         self._fit_inner(inner, X, y, trained, fit_params, context)
         if source.split_off:
             source.held_out[inner.held_out_rows_] = True
             trained = ~source.held_out
         X_kept, fingerprint = guarded(X)
         objective = objective_of_fit(inner, X_kept, trained)
-        odd = source.unpredictable(objective, inner) if not frozen else ()
-        if len(odd):
+        unknown = source.unpredictable(objective, inner) if not frozen else ()
+        if len(unknown):
             # As with a category that no other row has: they must be trained on.
-            source.held_out[odd], trained[odd] = False, True
-            inner = clone(inner)
+            source.held_out[unknown], trained[unknown] = False, True
+            inner = clone(blank)
             self._fit_inner(inner, X, y, trained, fit_params, context)
             objective = objective_of_fit(inner, X_kept, trained)
         warn_idle(self, objective.idle_params, last_step(inner))
@@ -174,6 +186,7 @@ class ObjectiveUnlearner(BaseUnlearner):
         def params_of(rows):
             return per_row(transformer_params(inner, fit_params), n_rows, rows)
 
+        doubt = transformer_doubt(objective, inner, params_of)
         self._start(
             inner,
             subjects,
@@ -181,7 +194,10 @@ class ObjectiveUnlearner(BaseUnlearner):
             _source=source,
             _seed=seed,
             _fit_params=fit_params,
-            _doubts=doubts(objective, inner, params_of),
+            # A model that was trained on other features can't be moved: it is trained again.
+            _transformer_doubt=doubt,
+            _blank=blank if doubt else None,
+            _doubts=() if doubt else doubts(objective, inner),
             # What is left to check at the first request: a pass over the rows is made then.
             _unchecked=True,
             _fingerprint=fingerprint,
@@ -235,6 +251,9 @@ class ObjectiveUnlearner(BaseUnlearner):
         """
         check_is_fitted(self)
         self._settle()
+        return self._bound_objective()
+
+    def _bound_objective(self):
         return self._objective.bound(last_step(self.estimator_), self._settings())
 
     def _draw_seeds(self, inner, frozen):
@@ -260,6 +279,10 @@ class ObjectiveUnlearner(BaseUnlearner):
             X, y = take_rows(X, rows), take_rows(y, rows)
         elif may_write(inner):
             X, y = copy_rows(X, slice(None)), copy_rows(y, slice(None))
+        self._train(inner, X, y, fit_params, context)
+
+    def _train(self, inner, X, y, fit_params, context):
+        """Fit the inner estimator on rows that are its own, with progress."""
         params = self._route(fit_params, "fit")
         task = context.subcontext("fit-inner")
         shows = hasattr(inner, "set_callbacks")
@@ -270,8 +293,11 @@ class ObjectiveUnlearner(BaseUnlearner):
 
     def _forget(self, rows, context):
         self._check_params()
-        objective, source = self.objective(), self._source
+        objective, source = self._bound_objective(), self._source
         check_same_rows(objective.rows, self._fingerprint)
+        if self._settings() != Settings():
+            # They may have been set since fit.
+            warn_idle(self, objective.idle_params, last_step(self.estimator_))
         self._own()
 
         def pass_begins():
@@ -291,21 +317,24 @@ class ObjectiveUnlearner(BaseUnlearner):
         )
         if chosen_by:
             left.append("what the net's callbacks chose by the rows of its train_split")
+        steering = self._steered and source.judged_by(rows, self._subjects)
         removed = rows[objective.trained[rows]]
         if not len(removed):
             # A net has a history of the rows that it held out.
             model = self._written(objective) if source.split_off else self.estimator_
             # The model is as good as the last request left it.
             guarantee = self.receipts_[-1].guarantee if self.receipts_ else "exact"
-            if self._steered:
-                left.append("what earlier requests owe to held-out rows, by which they reweighted")
-            if chosen_by or self._steered:
+            if steering:
+                left.append(STEERED)
+            if chosen_by or steering:
                 guarantee = "approximate"
             return {"estimator_": model, "_fingerprint": None}, Outcome(
                 guarantee,
                 stopped_because="no forgotten row was trained on",
                 not_forgotten=tuple(left),
             )
+        if self._transformer_doubt is not None:
+            return self._trained_anew(objective, rows, removed, left, context)
         found = self._doubts
         after, hessian_of, more = self._leave_out(objective, removed)
         found += more
@@ -318,23 +347,41 @@ class ObjectiveUnlearner(BaseUnlearner):
         if found:
             reason = f"{outcome.stopped_because}; approximate, because {found[0]}"
             outcome = replace(outcome, guarantee="approximate", stopped_because=reason)
-        anew = carried.features is not objective.features and not carried.features.numeric
-        if source.held_out[rows].any() and self._steered:
-            left.append("what earlier requests owe to held-out rows, by which they reweighted")
+        changed = carried.features is not objective.features
+        refitted_parts = carried.features.refitted if changed else ()
+        if steering:
+            left.append(STEERED)
+            outcome = replace(outcome, guarantee="approximate")
         return {
             "estimator_": self._written(carried),
             "_objective": carried.kept(),
             "_doubts": found,
             "_unchecked": False,
             "_fingerprint": None,
-        }, replace(
+        }, altered(
             outcome,
-            n_rows_retrained=carried.n_rows if anew else outcome.n_rows_retrained,
-            retrained_parts=tuple(fitted_steps(carried.features.transformers.steps))
-            if anew
-            else outcome.retrained_parts,
+            n_rows_retrained=carried.n_rows if refitted_parts else outcome.n_rows_retrained,
+            retrained_parts=refitted_parts or outcome.retrained_parts,
             gradient_norm_before=norm,
             not_forgotten=(*left, *outcome.not_forgotten),
+        )
+
+    def _trained_anew(self, objective, rows, removed, left, context):
+        """Return attributes and the outcome of a fit of the whole model on what remains."""
+        check_classes(objective.without(removed), removed, self.estimator_)
+        numbers = rows_of_training(objective, self._source, rows)
+        inner = cloned_like(self._blank, self.estimator_)
+        self._train(inner, *self.training_data(numbers), context)
+        carried, source = objective_anew(
+            objective, self._source, inner, numbers, self._settings(), self._seed
+        )
+        return {
+            "estimator_": inner,
+            "_objective": carried,
+            "_source": source,
+            "_fingerprint": None,
+        }, replace(
+            outcome_anew(inner, self._transformer_doubt, len(numbers)), not_forgotten=tuple(left)
         )
 
     # True once weights were changed for the sake of criterion rows that are rows of ``fit``.
@@ -368,14 +415,12 @@ class ObjectiveUnlearner(BaseUnlearner):
         """Return the objective without rows, the one whose Hessian the step takes, and doubts."""
         if self.hessian_rows == "all":
             objective.ensure_curvature()
-        after = objective.without(removed)
+        leaving = objective.features.leaving(lambda: objective.rows.take(removed))
+        after = objective.without(removed, leaving)
         after.check_remaining(self.estimator_)
         found = ()
         if self._unchecked and not self._doubts:
             found = optimality_doubts(objective, after, removed, last_step(self.estimator_))
-
-        def leaving():
-            return objective.rows.take(removed)
 
         def remaining():
             numbers = after.remaining_rows()
@@ -386,7 +431,7 @@ class ObjectiveUnlearner(BaseUnlearner):
 
         features, change = objective.features.forget(leaving, remaining)
         changed = features is not objective.features
-        if changed and features.anew:
+        if changed and features.worn:
             after.expansion = None
         target = after.with_features(features, change) if changed else after
         if self.hessian_rows == "remaining":
@@ -394,7 +439,8 @@ class ObjectiveUnlearner(BaseUnlearner):
         if not changed:
             return target, objective, found
         # Transformers that were fitted anew leave no Hessian of the rows before.
-        before = target if change is None else objective.with_features(features, change)
+        known = change is not None and change.fill is None
+        before = objective.with_features(features, change) if known else target
         return target, before, found
 
     def _written(self, objective):

@@ -4,14 +4,15 @@ from copy import copy
 
 import numpy as np
 
+from sklearn_unlearn._records.altered import altered
 from sklearn_unlearn._records.rows import writable
 
 
 class WeightedRows:
     """Training rows with targets and weights, by their number in ``fit``.
 
-    ``without`` and ``reweighted`` return new objects that share the rows; only ``erase``
-    writes to what is shared.
+    ``without``, ``training_on`` and ``reweighted`` return new objects that share the rows;
+    only ``erase`` writes to what is shared.
 
     Parameters
     ----------
@@ -26,10 +27,16 @@ class WeightedRows:
 
     trained : ndarray of bool of shape (n_rows,)
         False for rows that were held out.
+
+    Attributes
+    ----------
+    given : ndarray of shape (n_rows,)
+        The weights as they were in ``fit``, before any was changed; the same array until then.
     """
 
     def __init__(self, rows, y, weights, trained):
         self.rows, self.y, self.weights, self.trained = rows, y, weights, trained
+        self.given = weights
         # Rows that a request leaves out, and that have yet to be erased.
         self.excluded = np.empty(0, dtype=np.intp)
 
@@ -52,26 +59,43 @@ class WeightedRows:
 
     def without(self, rows):
         """Return the rows without some, which are given by number."""
+        return altered(self, excluded=np.concatenate([self.excluded, rows]))
+
+    def training_on(self, numbers):
+        """Return the rows with none but those of given numbers trained on."""
         new = copy(self)
-        new.excluded = np.concatenate([self.excluded, rows])
+        new.trained = np.isin(np.arange(len(self.trained)), numbers)
         return new
 
     def reweighted(self, rows, changes):
-        """Return the rows with some weights multiplied by 1 + changes, and the differences."""
-        new, difference = copy(self), self.weights[rows] * changes
+        """Return the rows with some weights changed, and the differences.
+
+        Changes are relative to the weights in ``fit``.
+        """
+        new, before = copy(self), self.weights[rows]
+        after = before + self.given[rows] * changes
+        # Rounding turns no sign.
+        after[after * self.given[rows] < 0] = 0
         new.weights = self.weights.copy()
-        new.weights[rows] += difference
-        return new, difference
+        new.weights[rows] = after
+        return new, after - before
+
+    def changes(self, rows):
+        """Return by how much the weights of rows have changed, relative to those in ``fit``."""
+        now, given = self.weights[rows], self.given[rows]
+        return np.divide(now - given, given, out=np.zeros(len(now)), where=given != 0)
 
     def own(self):
         """Make private, writable copies of what is not; nothing else changes."""
         self.rows.own()
+        is_changed = self.given is not self.weights
         self.y, self.weights = writable(self.y), writable(self.weights)
+        self.given = writable(self.given) if is_changed else self.weights
         self.trained = writable(self.trained)
 
     def erase(self, rows):
         """Remove all values of rows; repeated calls change nothing."""
-        self.weights[rows] = 0
+        self.weights[rows] = self.given[rows] = 0
         self.trained[rows] = False
         self.y[rows] = 0
         self.rows.erase(rows)

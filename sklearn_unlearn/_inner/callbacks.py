@@ -1,6 +1,6 @@
 """scikit-learn's callbacks where the installed release has them, else their empty shape."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 
 class _NoContext:
@@ -8,6 +8,9 @@ class _NoContext:
 
     def subcontext(self, *args, **kwargs):
         return self
+
+    def propagate_callback_context(self, estimator):
+        return nullcontext()
 
     def call_on_fit_task_begin(self, **kwargs):
         return self
@@ -29,6 +32,13 @@ except ImportError:
     def with_callbacks(method):
         """Return the method as it is: there is no callback to tear down."""
         return method
+
+
+def watched(estimator, task_name):
+    """Return the task of a request: one that nobody watches, if the estimator has no callbacks."""
+    if not getattr(estimator, "_skl_callbacks", None):
+        return _NoContext()
+    return estimator._init_callback_context(task_name=task_name, max_subtasks=None)
 
 
 class Progress:
@@ -72,4 +82,4 @@ class Progress:
         context.call_on_fit_task_end(estimator=self.estimator)
 
 
-__all__ = ["CallbackSupportMixin", "Progress", "with_callbacks"]
+__all__ = ["CallbackSupportMixin", "Progress", "watched", "with_callbacks"]

@@ -8,6 +8,9 @@ from numbers import Integral
 import numpy as np
 from sklearn.base import BaseEstimator
 
+# What most parameters are; no estimators, and not to be changed in place.
+_PLAIN = {type(None), str, bool, int, float}
+
 
 def check_number(estimator, name, kind, low, high=np.inf, closed=True):
     """Raise unless a parameter is a number in its range."""
@@ -63,11 +66,15 @@ def kept_settings(estimator, names):
     dict
         Values by name; of an estimator only the class, since it may hold what it learned.
     """
-    return {
-        name: _kept(value)
-        for name, value in _params(estimator).items()
-        if name.partition("__")[0] in names
-    }
+    if type(estimator).get_params is BaseEstimator.get_params:
+        found = _params(estimator, names)
+    else:
+        found = {
+            name: value
+            for name, value in estimator.get_params().items()
+            if name.partition("__")[0] in names
+        }
+    return {name: value if type(value) in _PLAIN else _kept(value) for name, value in found.items()}
 
 
 @lru_cache(maxsize=1000)
@@ -77,13 +84,20 @@ def _param_names(kind):
     return tuple(p.name for p in named if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL))
 
 
-def _params(estimator):
-    """Return what ``get_params`` does, without a look at the signature each time."""
+def _params(estimator, names=None):
+    """Return what ``get_params`` does, without a look at the signature each time.
+
+    With ``names``, of the estimator's own parameters only those and what is in them.
+    """
     if type(estimator).get_params is not BaseEstimator.get_params:
         return estimator.get_params()
     found = {}
     for name in _param_names(type(estimator)):
+        if names is not None and name not in names:
+            continue
         value = found[name] = getattr(estimator, name)
+        if type(value) in _PLAIN:
+            continue
         if hasattr(value, "get_params") and not isinstance(value, type):
             found |= {f"{name}__{part}": inner for part, inner in _params(value).items()}
     return found

@@ -2,7 +2,7 @@
 
 from copy import copy
 
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
@@ -50,6 +50,8 @@ def out_of_reach(rows, model):
     parts = []
     if rows.from_file:
         parts.append("the file of the memory-mapped X")
+    if rows.from_model_file:
+        parts.append("the file that the model was loaded from, memory-mapped (mmap_mode)")
     if isinstance(model, Pipeline) and model.memory is not None:
         parts.append("the pipeline's cache (memory)")
     return parts + [f"{name}, which is frozen" for name in frozen_parts(model)]
@@ -72,6 +74,20 @@ def frozen_parts(model, name="the model"):
 def _is_named(part):
     """Tell whether a part is a tuple of a name and an estimator, and perhaps columns."""
     return isinstance(part, (list, tuple)) and len(part) > 1 and isinstance(part[0], str)
+
+
+def cloned_like(blank, fitted):
+    """Return an unfitted clone of a model that hands out containers as a fitted one does.
+
+    The only private name of scikit-learn here is that under which set_output is remembered.
+    """
+    new = clone(blank)
+    parts = {"": new, **new.get_params()}
+    for name, part in {"": fitted, **fitted.get_params()}.items():
+        config = getattr(part, "_sklearn_output_config", None)
+        if config and hasattr(parts.get(name), "set_output"):
+            parts[name].set_output(**config)
+    return new
 
 
 def split_pipeline(model):

@@ -1,5 +1,6 @@
 """Fitted estimators that hold rows of their training, as scikit-learn's do."""
 
+import numpy as np
 from sklearn.base import BaseEstimator
 
 # Fitted attributes under which scikit-learn's estimators keep rows or values of them: nearest
@@ -16,6 +17,10 @@ KEEPING = {
     "quantiles_",
     "X_thresholds_",
 }
+
+
+# What most attributes are.
+_PLAIN = {type(None), bool, int, float, str, np.ndarray}
 
 
 def parts_with_rows(model):
@@ -36,11 +41,12 @@ def parts_with_rows(model):
 
 def _kinds(part, known):
     """Return, for the class of an estimator and of those inside it, whether it holds rows."""
+    if isinstance(part, dict):
+        part = list(part.values())
     if isinstance(part, (list, tuple)):
         for one in part:
-            _kinds(one, known)
-    elif isinstance(part, dict):
-        _kinds(list(part.values()), known)
+            if type(one) not in _PLAIN:
+                _kinds(one, known)
     elif isinstance(part, BaseEstimator) and type(part) not in known:
         known[type(part)] = _holds_rows(part)
         if not hasattr(part, "tree_"):

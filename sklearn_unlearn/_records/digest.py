@@ -2,18 +2,23 @@
 
 import hashlib
 import sys
+from functools import lru_cache
 from numbers import Number
 from types import BuiltinFunctionType, CodeType, FunctionType
 
 import numpy as np
 
 # How an estimator is called and watched, not what it computes.
-_NOT_THE_MODEL = {"_metadata_request", "_skl_callbacks"}
+_NOT_THE_MODEL = {"_metadata_request", "_skl_callbacks", "_sklearn_output_config"}
 
 _NAMED = (type, FunctionType, BuiltinFunctionType, np.ufunc)
 
+# What most attributes are, so that they are looked for first.
+_PLAIN = {type(None), str, bytes, bool, int, float}
+_CONTAINERS = {dict, list, tuple}
 
-def model_digest(model):
+
+def model_digest(model, known=None):
     """Return a SHA-256 that changes with any parameter or fitted value of a model.
 
     Parameters
@@ -21,12 +26,18 @@ def model_digest(model):
     model : estimator
         A fitted scikit-learn estimator.
 
+    known : dict, default=None
+        Digests of the estimators inside, by their ``id``: those that are there are not taken
+        again, those that are taken are put there. Only for models that live as long as the
+        dict does, and that nobody changes meanwhile.
+
     Returns
     -------
     str
         The digest in hexadecimal; equal models have equal digests, on any machine of the
-        same byte order. Functions that can't be imported by their name, such as lambdas,
-        count by their code, which is another for another version of Python.
+        same byte order. Estimators inside count by their own digests. Functions that can't be
+        imported by their name, such as lambdas, count by their code, which is another for
+        another version of Python.
 
     Examples
     --------
@@ -37,7 +48,7 @@ def model_digest(model):
     True
     """
     sha = hashlib.sha256()
-    _feed(sha, model, ())
+    _feed(sha, model, (), {} if known is None else known)
     return sha.hexdigest()
 
 
@@ -50,56 +61,120 @@ def _state(value):
     state = value.__getstate__()
     if not isinstance(state, dict):
         return state
-    return {name: state[name] for name in state.keys() & attributes.keys()}
+    return {name: part for name, part in state.items() if name in attributes}
 
 
-def _feed(sha, value, parents):
+def _feed(sha, value, parents, known):
     """Feed a value into a hash, by content and without regard to object identity."""
-    if value is None or isinstance(value, (str, bytes, Number, np.generic)):
-        sha.update(f"{type(value).__name__}:{value!r}".encode())
+    if type(value) in _PLAIN:
+        sha.update(_as_text(value))
+        return
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        _feed_array(sha, value)
+        return
+    if type(value) not in _CONTAINERS and isinstance(value, (str, bytes, Number, np.generic)):
+        sha.update(_as_text(value))
         return
     if id(value) in parents:
         sha.update(b"cycle")
         return
     inside = (*parents, id(value))
     if isinstance(value, FunctionType) and not _is_importable(value):
-        _feed(sha, _definition(value), inside)
+        _feed(sha, _definition(value), inside, known)
     elif isinstance(value, _NAMED):
         sha.update(value.__name__.encode())
     elif isinstance(value, CodeType):
-        _feed(sha, (value.co_code, value.co_consts, value.co_names), inside)
+        _feed(sha, (value.co_code, value.co_consts, value.co_names), inside, known)
     elif isinstance(value, np.ndarray) and value.dtype.names:
-        # Field by field: what lies between them, as in the nodes of trees, is no value.
-        _feed(sha, {name: value[name] for name in value.dtype.names}, inside)
-    elif isinstance(value, np.ndarray) and value.dtype != object:
-        sha.update(f"{value.dtype.str}{value.shape}".encode())
-        sha.update(np.ascontiguousarray(value).data)
+        _feed(sha, {name: value[name] for name in value.dtype.names}, inside, known)
     elif hasattr(value, "untyped_storage"):
-        _feed(sha, value.detach().cpu().numpy(), inside)
+        _feed(sha, value.detach().cpu().numpy(), inside, known)
     elif hasattr(value, "state_dict"):
         # torch modules and optimisers, whose other attributes hold caches and tensor keys.
-        _feed(sha, (type(value).__name__, value.state_dict()), inside)
+        _feed(sha, (type(value).__name__, value.state_dict()), inside, known)
     elif isinstance(value, dict):
         for key in sorted(value.keys() - _NOT_THE_MODEL, key=repr):
             sha.update(repr(key).encode())
-            _feed(sha, value[key], inside)
+            _feed(sha, value[key], inside, known)
     elif isinstance(value, (set, frozenset)):
-        _feed(sha, sorted(value, key=repr), inside)
+        _feed(sha, sorted(value, key=repr), inside, known)
     elif isinstance(value, (list, tuple, np.ndarray)):
         sha.update(f"{type(value).__name__}{len(value)}".encode())
         for item in value:
-            _feed(sha, item, inside)
+            _feed(sha, item, inside, known)
     elif hasattr(value, "indptr"):
-        _feed(sha, (value.shape, value.indptr, value.indices, value.data), inside)
+        _feed(sha, (value.shape, value.indptr, value.indices, value.data), inside, known)
     elif hasattr(value, "get_tree_stats"):
         # A tree of neighbours counts its calls.
-        _feed(sha, (type(value).__name__, *map(np.asarray, value.get_arrays())), inside)
+        _feed(sha, (type(value).__name__, *map(np.asarray, value.get_arrays())), inside, known)
     elif hasattr(value, "get_params"):
-        sha.update(type(value).__name__.encode())
-        _feed(sha, _state(value), inside)
+        _feed_estimator(sha, value, parents, known)
     else:
         # Other objects say how they are rebuilt.
-        _feed(sha, value.__reduce_ex__(4)[:3], inside)
+        _feed(sha, value.__reduce_ex__(4)[:3], inside, known)
+
+
+def _as_text(value):
+    """Return what is hashed of a number or text."""
+    return f"{type(value).__name__}:{value!r}".encode()
+
+
+def _feed_array(sha, value):
+    """Feed an array into a hash, by its values."""
+    if value.dtype.names:
+        # What lies between the fields, as in the nodes of trees, is no value.
+        value = value.astype(_packed(value.dtype))
+        sha.update(_fields(value.dtype))
+    sha.update(f"{value.dtype.str}{value.shape}".encode())
+    sha.update(np.ascontiguousarray(value).data)
+
+
+@lru_cache(maxsize=100)
+def _packed(dtype):
+    """Return a dtype whose fields follow each other without gaps."""
+    if dtype.subdtype is not None:
+        return np.dtype((_packed(dtype.base), dtype.shape))
+    if dtype.names is None:
+        return dtype
+    return np.dtype([(name, _packed(dtype[name])) for name in dtype.names])
+
+
+@lru_cache(maxsize=100)
+def _fields(dtype):
+    """Return what is hashed of the names and types of fields."""
+    return repr(dtype.descr).encode()
+
+
+def _feed_estimator(sha, value, parents, known):
+    """Feed an estimator into a hash; one that is inside another by its digest."""
+    if parents and id(value) in known:
+        sha.update(known[id(value)])
+        return
+    own = hashlib.sha256() if parents else sha
+    inside = (*parents, id(value))
+    state, texts = _state(value), [type(value).__name__]
+    if isinstance(state, dict):
+        for name in _in_order(tuple(state)):
+            part = state[name]
+            if type(part) in _PLAIN:
+                texts.append(f"{name!r}{type(part).__name__}:{part!r}")
+                continue
+            own.update(("".join(texts) + repr(name)).encode())
+            texts.clear()
+            _feed(own, part, inside, known)
+        own.update("".join(texts).encode())
+    else:
+        own.update(texts[0].encode())
+        _feed(own, state, inside, known)
+    if parents:
+        known[id(value)] = own.digest()
+        sha.update(known[id(value)])
+
+
+@lru_cache(maxsize=1000)
+def _in_order(names):
+    """Return the names of the attributes that count in a fixed order."""
+    return sorted(set(names) - _NOT_THE_MODEL, key=repr)
 
 
 def _is_importable(function):

@@ -56,6 +56,28 @@ def encoded(value):
     return f"o{kind.__module__}.{kind.__qualname__}:".encode() + _contents(value)
 
 
+def all_encoded(values):
+    """Return what :func:`encoded` does for each of many values, sooner where they are alike."""
+    texts = _texts(values)
+    return list(map(encoded, values)) if texts is None else [text.encode() for text in texts]
+
+
+def _texts(values):
+    """Return encodings as ASCII texts, None where that can't be done for all values alike."""
+    kinds = set(map(type, values))
+    if kinds == {str}:
+        return ["s" + value for value in values] if "".join(values).isascii() else None
+    if kinds == {int}:
+        return [f"n{value}" for value in values]
+    if kinds != {tuple} or len(set(map(len, values))) > 1 or not values[0]:
+        return None
+    columns = [_texts(column) for column in zip(*values, strict=True)]
+    if any(column is None for column in columns):
+        return None
+    columns = [[f"{len(text)}:{text}" for text in column] for column in columns]
+    return ["t" + "".join(parts) for parts in zip(*columns, strict=True)]
+
+
 def _in_utc(value):
     """Return a moment in UTC if it has a time zone."""
     if not isinstance(value, datetime) or value.tzinfo is None:

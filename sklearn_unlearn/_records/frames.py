@@ -1,5 +1,16 @@
 """Data frames: rows of them without a trace of the other rows."""
 
+from copy import copy
+
+import numpy as np
+
+# Types of pandas' own whose values can be overwritten, each by itself.
+WITH_BLANKS = (
+    *(f"{kind}{size}Dtype" for kind in ("Int", "UInt") for size in (8, 16, 32, 64)),
+    *("Float32Dtype", "Float64Dtype", "BooleanDtype", "StringDtype", "ArrowDtype"),
+    *("CategoricalDtype", "DatetimeTZDtype", "PeriodDtype"),
+)
+
 
 def is_polars(X):
     """Tell whether rows are a frame of polars."""
@@ -50,6 +61,83 @@ def alone(X):
     return _changed(X, _is_arrow, _rebuilt)
 
 
+class Table:
+    """The rows of a pandas frame or series, whose values can be overwritten in place.
+
+    Each column is an array of its own. What is taken is a frame again, or a series.
+
+    Parameters
+    ----------
+    X : DataFrame or Series
+        Rows of which :meth:`holds` is true; not changed.
+    """
+
+    def __init__(self, X):
+        X = alone(X)
+        self._series = X.ndim == 1
+        X = X.to_frame() if self._series else X
+        self._names = X.columns
+        self._columns = [X.iloc[:, place].array.copy() for place in range(X.shape[1])]
+        self.shape = X.shape
+
+    @staticmethod
+    def holds(X):
+        """Tell whether rows are of pandas, with columns whose values can be overwritten."""
+        if not hasattr(X, "iloc"):
+            return False
+        return all(_has_blank(dtype) for dtype in (X.dtypes if X.ndim > 1 else [X.dtype]))
+
+    def take(self, rows):
+        """Return rows by their number, an array or a slice, as a frame or series."""
+        import pandas as pd
+
+        if isinstance(rows, slice):
+            rows = np.arange(*rows.indices(self.shape[0]))
+        taken = {place: column.take(rows) for place, column in enumerate(self._columns)}
+        frame = pd.DataFrame(taken, index=pd.RangeIndex(len(rows)))
+        frame.columns = self._names
+        return frame.iloc[:, 0] if self._series else frame
+
+    def copy(self):
+        """Return a table that shares nothing that is written to."""
+        new = copy(self)
+        new._columns = [column.copy() for column in self._columns]
+        return new
+
+    def wipe(self, rows):
+        """Overwrite the values of rows; a repeated call changes nothing."""
+        for place, column in enumerate(self._columns):
+            column[rows] = _blank(column.dtype)
+            if _is_categorical(column.dtype) or _is_in_arrow(column.dtype):
+                self._columns[place] = _without_traces(column)
+
+
+def _has_blank(dtype):
+    """Tell whether columns of a type hold values that can be overwritten one by one."""
+    return isinstance(dtype, np.dtype) or type(dtype).__name__ in WITH_BLANKS
+
+
+def _blank(dtype):
+    """Return a value of a type that tells nothing."""
+    if dtype.kind in "iufc":
+        return 0
+    # In arrays with a mask, a missing value would leave what stands below the mask.
+    return False if dtype.kind == "b" else None
+
+
+def _without_traces(values):
+    """Return categories without unused ones, or text in memory of its own."""
+    import pandas as pd
+
+    change = _with_used_categories if _is_categorical(values.dtype) else _rebuilt
+    return change(pd.Series(values)).array.copy()
+
+
+def _is_in_arrow(dtype):
+    """Tell whether text lies in arrow's memory, in which nothing is overwritten."""
+    return _is_arrow(dtype) and getattr(dtype, "storage", "pyarrow") == "pyarrow"
+
+
 def _changed(frame, applies, change):
     """Return a pandas frame in which columns of some types are changed."""
     places = [place for place, dtype in enumerate(frame.dtypes) if applies(dtype)]
@@ -81,6 +169,9 @@ def _with_used_categories(column):
     """Return a categorical column without unused categories, and these in memory of their own."""
     import pandas as pd
 
+    codes = column.cat.codes.to_numpy()
+    if np.bincount(codes[codes >= 0], minlength=len(column.cat.categories)).all():
+        return column
     column = column.cat.remove_unused_categories()
     categories = column.cat.categories
     own = pd.Index(categories.tolist(), dtype=categories.dtype)

@@ -24,6 +24,12 @@ _SIMPLE = {bytes, int, str}
 _LIMIT = 2.0**53
 _DIGITS = {"bfloat16": 8, "float16": 11, "halffloat": 11, "float32": 24, "float": 24}
 
+# A datetime64 is equal to a date, and to the moment at which it begins, which is not that date.
+_ONE_KIND = (
+    "A date and the moment at which it begins are two ids for Python and one for NumPy: give all "
+    "ids as dates, np.asarray(ids).tolist(), or all as moments, in fit and in requests."
+)
+
 # From coarse to fine.
 _UNITS = ("s", "ms", "us", "ns", "ps", "fs", "as")
 
@@ -49,7 +55,12 @@ def as_keys(X_ids):
     """
     _check_container(X_ids)
     keys = _listed(X_ids)
-    return keys if _leaves(keys)[1] <= _PLAIN else [_plain(key) for key in keys]
+    kinds = _leaves(keys)[1]
+    if kinds <= _PLAIN:
+        return keys
+    if date in kinds and any(issubclass(kind, np.datetime64) for kind in kinds):
+        raise ValueError(f"The ids are dates and NumPy's datetime64 side by side. {_ONE_KIND}")
+    return [_plain(key) for key in keys]
 
 
 def check_keys(keys, source):
@@ -76,6 +87,39 @@ def check_keys(keys, source):
             "Give every row an id."
         )
     _check_floats(odd, source)
+
+
+def check_twins(unknown, are_known):
+    """Refuse dates where the moments at which they begin are known, and the reverse.
+
+    Parameters
+    ----------
+    unknown : list
+        Keys that were not found.
+
+    are_known : callable
+        Tells which keys of a list are known.
+
+    Raises
+    ------
+    ValueError
+        If one is known under its other type.
+    """
+    twins = [twin for key in unknown for twin in [_twin(key)] if twin is not key]
+    if twins and any(are_known(twins)):
+        raise ValueError(f"An id was not found, but is known as the other kind. {_ONE_KIND}")
+
+
+def _twin(key):
+    """Return a date as a moment and a moment as a date, anything else as it is."""
+    if type(key) is date:
+        return datetime(key.year, key.month, key.day)
+    if type(key) is tuple:
+        parts = [_twin(part) for part in key]
+        return tuple(parts) if any(a is not b for a, b in zip(parts, key)) else key
+    if isinstance(key, datetime) and key.tzinfo is None and key.time() == time():
+        return key.date()
+    return key
 
 
 def check_lasting(keys):

@@ -6,16 +6,16 @@ import json
 import math
 import secrets
 from copy import copy
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, datetime
-from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
 import sklearn
 
-from sklearn_unlearn._records.encoding import encoded
-from sklearn_unlearn._records.keys import as_keys, check_keys
+from sklearn_unlearn._records.encoding import all_encoded
+from sklearn_unlearn._records.keys import as_keys, check_keys, check_twins
+from sklearn_unlearn._records.receipt_fields import check_fields
 from sklearn_unlearn._version import __version__
 
 # To be raised with every change of what a field means.
@@ -26,6 +26,8 @@ VERSIONS = {
     "scikit-learn": sklearn.__version__,
     "numpy": np.__version__,
 }
+
+_ENCODER = json.JSONEncoder(sort_keys=True, allow_nan=False)
 
 # Bytes of a subject's digest: enough that no two subjects share one.
 DIGEST_SIZE = 16
@@ -79,7 +81,7 @@ class ForgetReceipt:
     stays in memory, its receipts hold a salt: the key of the digests of the subjects. The
     salt leaves the model when the model is pickled, and with it what could be tried out:
     the digests of subjects go, those of models stay under the salt as their key. Keep
-    ``to_dict()`` or ``to_json()`` in your own records if you want to show later whom a
+    ``to_json()`` in your own records if you want to show later whom a
     receipt is about, and keep them as you would keep the ids: whoever has the salt can try
     ids, and rows against the digest of the model before. To show a receipt to others,
     pass on ``without_salt().to_json()``.
@@ -226,9 +228,18 @@ class ForgetReceipt:
 
         Raises
         ------
+        TypeError
+            If it is no dict.
+
         ValueError
-            If the dict is no receipt, or one of another schema version.
+            If the dict is no receipt, or one of another schema version, or if a field holds
+            what no receipt does.
         """
+        if not isinstance(record, dict):
+            raise TypeError(
+                f"A receipt is read from a dict; got a {type(record).__name__}. Pass what "
+                "to_dict() returned, or to from_json what to_json() returned."
+            )
         found = record.get("schema_version")
         if found != SCHEMA_VERSION:
             raise ValueError(
@@ -247,6 +258,7 @@ class ForgetReceipt:
                 f"This dict is no receipt: {', '.join(wrong)} missing or not a field. "
                 "Pass what to_dict() returned."
             )
+        check_fields(record)
         tuples = {
             each.name: tuple(record.get(each.name, ()))
             for each in fields(cls)
@@ -256,6 +268,7 @@ class ForgetReceipt:
             name: None if record[name] is None else float(record[name])
             for name in ("gradient_norm_before", "gradient_norm_after")
         }
+        norms["seconds"] = float(record["seconds"])
         return cls(**{**record, **tuples, **norms})
 
     @classmethod
@@ -296,11 +309,7 @@ class ForgetReceipt:
         str
             One object, its names sorted. Numbers that JSON lacks are texts, such as "inf".
         """
-        record = {
-            name: repr(value) if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in self.to_dict().items()
-        }
-        return json.dumps(record, sort_keys=True, allow_nan=False)
+        return _as_json(vars(self))
 
     def digest(self) -> str:
         """Return a digest of this receipt, the same with and without salt.
@@ -313,7 +322,7 @@ class ForgetReceipt:
         str
             SHA-256 of the JSON of ``without_salt()``, in hexadecimal.
         """
-        return hashlib.sha256(self.without_salt().to_json().encode()).hexdigest()
+        return hashlib.sha256(_as_json(self._without_salt()).encode()).hexdigest()
 
     def follows(self, previous):
         """Tell whether a receipt is the one written before this one, and unchanged.
@@ -356,8 +365,11 @@ class ForgetReceipt:
             If the salt is gone, because the receipt was pickled with its model.
         """
         self._check_salt()
-        digests = subject_digests(_checked_keys(X_ids), self.salt)
-        return request_digest(digests, self.salt) == self.request_digest
+        keys = _checked_keys(X_ids)
+        if request_digest(subject_digests(keys, self.salt), self.salt) == self.request_digest:
+            return True
+        check_twins(keys, self._were_forgotten)
+        return False
 
     def covers(self, X_id):
         """Tell whether one subject was among those of the request.
@@ -382,10 +394,17 @@ class ForgetReceipt:
         if request_digest(self.subject_digests, self.salt) != self.request_digest:
             raise ValueError(
                 "subject_digests don't agree with request_digest: the receipt was changed. "
-                "Use the receipt that was kept at the time of the request."
+                "Read what its to_json() returned at the time of the request by from_json."
             )
-        (digest,) = subject_digests(_checked_keys([X_id]), self.salt)
-        return digest in self.subject_digests
+        keys = _checked_keys([X_id])
+        if self._were_forgotten(keys)[0]:
+            return True
+        check_twins(keys, self._were_forgotten)
+        return False
+
+    def _were_forgotten(self, keys):
+        """Tell which keys are those of subjects of the request."""
+        return [digest in self.subject_digests for digest in subject_digests(keys, self.salt)]
 
     def without_salt(self) -> Self:
         """Return the receipt without its salt and what could be tried out.
@@ -395,23 +414,37 @@ class ForgetReceipt:
         ForgetReceipt
             A receipt from which neither ids nor the model before can be found by trying.
         """
+        return self if self.salt is None else type(self)(**self._without_salt())
+
+    def _without_salt(self):
+        """Return the fields of the receipt without its salt and what could be tried out."""
         if self.salt is None:
-            return self
-        return replace(
-            self,
-            salt=None,
-            subject_digests=(),
-            model_digest_before=keyed_digest(self.model_digest_before, self.salt),
-            model_digest_after=keyed_digest(self.model_digest_after, self.salt),
-        )
+            return vars(self)
+        return {
+            **vars(self),
+            "salt": None,
+            "subject_digests": (),
+            "model_digest_before": keyed_digest(self.model_digest_before, self.salt),
+            "model_digest_after": keyed_digest(self.model_digest_after, self.salt),
+        }
 
     def _check_salt(self):
         """Raise if the key of the digests is gone."""
         if self.salt is None:
             raise ValueError(
                 "This receipt has no salt: it was stored with its model. "
-                "Use the receipt's to_dict() that was kept at the time of the request."
+                "Read what its to_json() returned at the time of the request by from_json."
             )
+
+
+def _as_json(record):
+    """Return the fields of a receipt as JSON; numbers that JSON lacks are texts."""
+    odd = {
+        name: repr(value)
+        for name, value in record.items()
+        if isinstance(value, float) and not math.isfinite(value)
+    }
+    return _ENCODER.encode({**record, **odd})
 
 
 def write_receipt(keys, previous, params, **entries):
@@ -454,61 +487,16 @@ def write_receipt(keys, previous, params, **entries):
     )
 
 
-def verify_chain(receipts, *, last_digest=None):
-    """Tell whether receipts are all those of a model since ``fit``, in order and unchanged.
-
-    Whoever knows the salts can write another chain that fits together. To rule this out,
-    give the ``digest()`` of each receipt to somebody else at the time of the request; it
-    tells nothing about who was forgotten.
-
-    Parameters
-    ----------
-    receipts : list of ForgetReceipt
-        All receipts of a model, the oldest first, as read from your records: those with
-        salt.
-
-    last_digest : str, default=None
-        ``digest()`` of the last receipt, noted elsewhere. Without it, receipts missing at
-        the end are not found, nor a change of the last one.
-
-    Returns
-    -------
-    bool
-        True if each receipt names the one before it as it is.
-
-    Raises
-    ------
-    ValueError
-        If a receipt has no salt, because it was pickled with its model.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_diabetes
-    >>> from sklearn.linear_model import Ridge
-    >>> from sklearn_unlearn import PUMAUnlearner, verify_chain
-    >>> model = PUMAUnlearner(Ridge()).fit(*load_diabetes(return_X_y=True))
-    >>> receipts = model.partial_forget([3]).partial_forget([14]).receipts_
-    >>> verify_chain(receipts), verify_chain(receipts[1:])
-    (True, False)
-    """
-    whole = all(
-        after.follows(before)
-        and request_digest(after.subject_digests, after.salt) == after.request_digest
-        for before, after in pairwise([None, *receipts])
-    )
-    end = receipts[-1].digest() if receipts else None
-    return whole and (last_digest is None or last_digest == end)
-
-
 def subject_digests(keys, salt):
     """Return a keyed digest of each id, sorted; equal ids have equal ones."""
     blank = hashlib.blake2b(key=salt.encode(), digest_size=DIGEST_SIZE)
     digests = []
-    for key in keys:
+    for text in all_encoded(keys):
         mac = blank.copy()
-        mac.update(encoded(key))
+        mac.update(text)
         digests.append(mac.hexdigest())
-    return tuple(sorted(digests))
+    digests.sort()
+    return tuple(digests)
 
 
 def request_digest(digests, salt):

@@ -8,6 +8,7 @@ from scipy import sparse
 from sklearn.utils import check_array
 
 from sklearn_unlearn._records.frames import (
+    Table,
     alone,
     is_frame,
     is_polars,
@@ -36,11 +37,23 @@ def take_rows(X, rows):
     """Return the given rows in the container that they came in."""
     if hasattr(X, "iloc"):
         return X.iloc[rows]
+    if isinstance(X, Table):
+        return X.take(rows)
     if sparse.issparse(X):
         return X.tocsr()[rows]
     if isinstance(X, (list, tuple)):
         return X[rows] if isinstance(rows, slice) else [X[row] for row in rows]
     return X[rows] if hasattr(X, "shape") else np.asarray(X)[rows]
+
+
+def _consecutive_rows(X, batch):
+    """Return a slice of rows to read, as views of an array's or a CSR matrix's values."""
+    if not sparse.issparse(X) or X.format != "csr":
+        return take_rows(X, batch)
+    start, stop = X.indptr[batch.start], X.indptr[batch.stop]
+    parts = (X.data[start:stop], X.indices[start:stop])
+    indptr = X.indptr[batch.start : batch.stop + 1] - start
+    return type(X)((*parts, indptr), shape=(len(indptr) - 1, X.shape[1]))
 
 
 def copy_rows(X, rows):
@@ -53,9 +66,9 @@ def copy_rows(X, rows):
     return taken.clone() if is_polars(taken) else taken.copy()
 
 
-def batches(n_rows, row_values):
-    """Yield slices of rows that hold a bounded number of values."""
-    step = max(1, CHUNK_VALUES // row_values)
+def batches(n_rows, row_values, min_rows=1):
+    """Yield slices of rows that hold a bounded number of values, or a least number of rows."""
+    step = max(min_rows, CHUNK_VALUES // row_values)
     for start in range(0, n_rows, step):
         yield slice(start, min(start + step, n_rows))
 
@@ -73,6 +86,15 @@ def is_memory_mapped(X):
     while X is not None and not isinstance(X, np.memmap):
         X = getattr(X, "base", None)
     return X is not None
+
+
+def _lies_in_file(X):
+    """Tell whether rows in any container, or some of their values, lie in a file."""
+    if sparse.issparse(X):
+        return is_memory_mapped(X.data)
+    if hasattr(X, "iloc"):
+        return any(is_memory_mapped(X.iloc[:, place].to_numpy()) for place in range(X.shape[1]))
+    return is_memory_mapped(X)
 
 
 def writable(values):
@@ -108,13 +130,16 @@ class RowStore:
 
     numeric : bool
         True if the rows are numbers for a linear model; they are then kept as an array or
-        CSR matrix. In an array k rows are erased at a cost of k rows; a CSR matrix is written
-        anew, as the place that is left would tell how long they were. Else rows stay in their
-        container, and erasing copies what remains.
+        CSR matrix. Else rows stay in their container. In an array or a pandas frame k rows are
+        erased at a cost of k rows; a CSR matrix is written anew, as the place that is left would
+        tell how long they were. Of other containers erasing copies what remains.
 
     convert : bool, default=True
         False if numeric rows keep their dtype.
     """
+
+    # Numbers of rows that were erased in place and are no numbers.
+    _gone = None
 
     def __init__(self, X, numeric, convert=True):
         self._X = X
@@ -128,9 +153,16 @@ class RowStore:
         self._readers = WeakSet([self])
         # The user's file is not written to.
         self.from_file = is_memory_mapped(X)
+        # Nor is that of a model that was loaded as a memory map.
+        self.from_model_file = False
 
     def __len__(self):
         return self._n_rows
+
+    @property
+    def row_values(self):
+        """About how many values a row holds."""
+        return values_per_row(self._X)
 
     @property
     def on_disk(self):
@@ -155,7 +187,18 @@ class RowStore:
                 copy=not mapped,
                 ensure_all_finite=False,
             )
+        elif Table.holds(self._X):
+            self._X = Table(self._X)
+        elif is_array(self._X) and not mapped:
+            self._X = copy_rows(self._X, slice(None))
         self._owned = True
+
+    @property
+    def _in_place(self):
+        """True if rows that are no numbers are overwritten where they stand."""
+        if self._positions is not None or not self._owned or self.on_disk:
+            return False
+        return is_array(self._X) or isinstance(self._X, Table)
 
     def take(self, rows):
         """Return rows by their number."""
@@ -167,17 +210,21 @@ class RowStore:
         """Return rows by their number, without categories that only other rows have."""
         return without_unused(self.take(rows))
 
-    def chunks(self):
+    def chunks(self, min_rows=1):
         """Yield (row numbers or slice, rows); erased rows come as zeros or not at all."""
-        n_rows = count_rows(self._X)
-        for batch in batches(n_rows, values_per_row(self._X)):
+        n_rows, is_table = count_rows(self._X), isinstance(self._X, Table)
+        for batch in batches(n_rows, values_per_row(self._X), min_rows):
+            if self._gone is not None:
+                numbers = np.setdiff1d(np.arange(batch.start, batch.stop), self._gone)
+                yield numbers, take_rows(self._X, numbers)
+                continue
             numbers = batch if self._positions is None else self._positions[batch]
             whole = batch.stop - batch.start == n_rows
-            yield numbers, self._X if whole else take_rows(self._X, batch)
+            yield numbers, self._X if whole and not is_table else _consecutive_rows(self._X, batch)
 
     def erase(self, rows):
         """Remove the values of rows; a repeated call changes nothing."""
-        if not self._numeric:
+        if not self._numeric and not self._in_place:
             positions = np.arange(self._n_rows) if self._positions is None else self._positions
             kept = np.flatnonzero(~np.isin(positions, rows))
             # One call, so that an interrupt can't come in between.
@@ -189,7 +236,14 @@ class RowStore:
                 self._X = self._X.copy()
                 self._readers.discard(self)
                 self._readers = WeakSet([self])
-            self._X = _wiped_rows(self._X, rows)
+            if self._numeric:
+                self._X = _wiped_rows(self._X, rows)
+                return
+            self._gone = np.unique(rows if self._gone is None else np.append(self._gone, rows))
+            if isinstance(self._X, Table):
+                self._X.wipe(rows)
+            else:
+                self._X = _wiped_rows(self._X, rows)
 
     def __deepcopy__(self, memo):
         """Return a store of its own; the rows are copied when either is about to write to them."""
@@ -204,6 +258,7 @@ class RowStore:
 
     def __setstate__(self, state):
         vars(self).update(state, _readers=WeakSet([self]))
+        self.from_model_file = _lies_in_file(self._X)
 
     def __getstate__(self):
         state = {**vars(self), "from_file": False}
@@ -256,6 +311,11 @@ class RowParts:
     def from_file(self):
         """True if some rows came from the user's file, which is not written to."""
         return any(part.from_file for part in self._parts)
+
+    @property
+    def from_model_file(self):
+        """True if some rows came from the file of a model that was loaded as a memory map."""
+        return any(part.from_model_file for part in self._parts)
 
     def _append(self, X):
         if sparse.issparse(X):

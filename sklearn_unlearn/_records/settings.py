@@ -8,6 +8,8 @@ import numpy as np
 # Longer texts and tuples are described by their length.
 MAX_TEXT, MAX_ITEMS = 200, 10
 
+_AS_THEY_ARE = {type(None), bool, int}
+
 
 def settings(estimator, known=None):
     """Return the parameters of an estimator and of those in it, in types that JSON has.
@@ -28,9 +30,12 @@ def settings(estimator, known=None):
     """
     if known is None:
         return {name: described(value) for name, value in estimator.get_params().items()}
-    own = {name: described(getattr(estimator, name)) for name in known if "__" not in name}
-    now = {**known, **own}
-    return known if now == known else now
+    own = {
+        name: value if type(value) in _AS_THEY_ARE else described(value)
+        for name, value in ((name, getattr(estimator, name)) for name in known if "__" not in name)
+    }
+    same = all(known[name] == value for name, value in own.items())
+    return known if same else {**known, **own}
 
 
 def described(value):
@@ -49,10 +54,10 @@ def described(value):
     if isinstance(value, np.generic):
         value = value.item()
     kind = type(value)
+    if kind in _AS_THEY_ARE or (kind is str and len(value) <= MAX_TEXT):
+        return value
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else repr(float(value))
-    if value is None or kind in (bool, int) or (kind is str and len(value) <= MAX_TEXT):
-        return value
     if kind is tuple and len(value) <= MAX_ITEMS:
         return [described(item) for item in value]
     named = value if hasattr(value, "__qualname__") else kind

@@ -60,7 +60,7 @@ class StoredRowsUnlearner(BaseUnlearner):
 
         sample_weight : float or array-like of shape (n_samples,), default=None
             Weights of the rows, for the inner estimator; for the last step of a pipeline
-            unless metadata is routed.
+            unless metadata is routed: then the inner estimator requests them, not this one.
 
         **fit_params : dict
             Further parameters for ``fit`` of the inner estimator.

@@ -1,10 +1,9 @@
 """RetrainUnlearner: fit again without the rows."""
 
 import numpy as np
-from sklearn.base import clone
 
 from sklearn_unlearn._inner.declared import random_states
-from sklearn_unlearn._inner.pipelines import out_of_reach
+from sklearn_unlearn._inner.pipelines import cloned_like, out_of_reach
 from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn.baselines._stored import StoredRowsUnlearner
 
@@ -82,7 +81,7 @@ class RetrainUnlearner(StoredRowsUnlearner):
         task = context.subcontext("fit on the remaining rows")
         task.call_on_fit_task_begin(estimator=self)
         rng = np.random.RandomState(self._seed)
-        fitted, _ = self._train(clone(self._blank), X, y, fit_params, rng)
+        fitted, _ = self._train(cloned_like(self._blank, self.estimator_), X, y, fit_params, rng)
         task.call_on_fit_task_end(estimator=self)
         how = "fitted on the remaining rows"
         if self._blank_draws:

@@ -66,7 +66,9 @@ class ProjectionDisplay:
     >>> X, y = make_classification(
     ...     200, n_features=2, n_redundant=0, n_clusters_per_class=1, random_state=0
     ... )
-    >>> model = PUMAUnlearner(LogisticRegression(fit_intercept=False), random_state=0)
+    >>> model = PUMAUnlearner(
+    ...     LogisticRegression(fit_intercept=False), validation_fraction=0.1, random_state=0
+    ... )
     >>> display = ProjectionDisplay.from_unlearner(model.fit(X, y), range(30))
     >>> sorted(display.ends)
     ['PUMA', 'naive removal', 'refit']
@@ -121,7 +123,10 @@ class ProjectionDisplay:
             )
         criterion = unlearner.criterion_rows()
         if criterion is None:
-            raise ValueError("There are no criterion rows: pass X_val and y_val to fit.")
+            raise ValueError(
+                "There are no criterion rows that the model was not trained on: pass X_val and "
+                "y_val to fit, or set validation_fraction."
+            )
         rows = unlearner.rows_of(X_ids)
         left = np.setdiff1d(unlearner.rows_of(), rows)
         models = {

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_unlearn._chains.hashing import keyed_hash
 from sklearn_unlearn._chains.placement import place
 from sklearn_unlearn._chains.plan import borders, common_length, drawn, in_order, shards
+from sklearn_unlearn._records.hashing import keyed_hash
 
 
 @given(st.integers(1, 300), st.integers(1, 50))

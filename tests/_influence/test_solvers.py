@@ -67,12 +67,15 @@ def test_bad_matrices():
 def test_conjugate_gradients(seed, d):
     rng = np.random.default_rng(seed)
     A = rng.standard_normal((d + 5, d))
-    H, rhs = A.T @ A + 0.1 * np.eye(d), rng.standard_normal(d)
-    solution = solve_cg(lambda v: H @ v, np.diag(H), rhs)
-    np.testing.assert_allclose(solution, np.linalg.solve(H, rhs), rtol=1e-5, atol=1e-7)
+    H, rhs = A.T @ A + 0.1 * np.eye(d), rng.standard_normal((3, d)) * [[1.0], [1e-9], [0.0]]
+    found = solve_cg(lambda V: V @ H, np.diag(H), rhs)
+    for solution, right in zip(found, rhs, strict=True):
+        size = np.abs(right).max()
+        exact = np.linalg.solve(H, right)
+        np.testing.assert_allclose(solution, exact, rtol=1e-5, atol=1e-7 * size)
 
 
 def test_conjugate_gradients_report_failure():
     H = np.diag([1.0, 0.0])
     with pytest.raises(ValueError, match="residual"):
-        solve_cg(lambda v: H @ v, np.diag(H), np.array([1.0, 1.0]))
+        solve_cg(lambda V: V @ H, np.diag(H), np.ones((2, 2)))

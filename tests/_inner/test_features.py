@@ -22,14 +22,18 @@ from sklearn.preprocessing import (
 )
 
 from sklearn_unlearn import PUMAUnlearner
-from sklearn_unlearn._inner import features as module
 from sklearn_unlearn._inner.features import (
     ChainedFeatures,
     FittedFeatures,
     RawFeatures,
     ScaledFeatures,
+    as_matrix,
     make_features,
 )
+from sklearn_unlearn._inner.forgetting.changes import SAME
+from sklearn_unlearn._inner.forgetting.leaving import Leaving
+from sklearn_unlearn._inner.forgetting.rules import Rule
+from sklearn_unlearn._inner.forgetting.table import RULES
 from tests.test_puma import gap
 
 LEARNS_NOTHING = {
@@ -84,7 +88,7 @@ class Rows:
 
     def leave(self, gone):
         self.left = np.setdiff1d(self.left, gone)
-        return lambda: self.X[gone], self.remaining
+        return Leaving(lambda: self.X[gone]), self.remaining
 
     def remaining(self):
         self.n_looks += 1
@@ -98,6 +102,19 @@ def assert_same_steps(ours, theirs, rtol):
             if not name.startswith("_") and name.endswith("_") and is_numbers(value):
                 found = getattr(one, name)
                 np.testing.assert_allclose(found, value, rtol=rtol, atol=rtol, err_msg=name)
+
+
+def assert_changed_so(change, before, after):
+    """Compare features of rows that remain with what a change makes of the old ones."""
+    kept, scale, shift = change.parts(before.shape[1])
+    same = np.isclose(before[:, kept] * scale + shift, after, rtol=1e-9, atol=1e-9)
+    if change.fill is None:
+        assert same.all()
+        return
+    held = np.isclose(before[:, kept], change.fill.old, rtol=1e-9, atol=1e-9)
+    holds = np.isclose(after, change.fill.new, rtol=1e-9, atol=1e-9)
+    assert (same | (held & holds)).all()
+    assert ((~same).sum(axis=0) <= change.fill.counts).all()
 
 
 def is_numbers(value):
@@ -120,29 +137,29 @@ def test_a_chain_forgets_as_a_fresh_fit_would(data, seed, is_sparse, missing, n_
     if missing:
         names = ["imputer", *(name for name in names if name != "imputer")]
     chain = chain_of(*(known[name] for name in names))
-    learning = [name for name in names if name not in LEARNS_NOTHING]
+    learning = [name for name in names if name not in {*LEARNS_NOTHING, "polynomial"}]
     in_closed_form = len(learning) == 1 and learning[0] in SCALERS
+    rounds = any(name in (*SCALERS, "imputer") for name in learning)
     rows = Rows(rows_for(seed, is_sparse, missing))
     features = make_features(clone(chain).fit(rows.X), weighted=False)
     gone = np.random.default_rng(seed).choice(40, 12, replace=False)
     for part in np.array_split(gone, n_requests):
-        old, before = features, module.as_matrix(features(rows.X))
+        old, before = features, as_matrix(features(rows.X))
         features, change = old.forget(*rows.leave(part))
         fresh = clone(chain).fit(rows.X[rows.left])
-        assert_same_steps(features.transformers, fresh, rtol=1e-12 if in_closed_form else 0)
-        after, expected = features(rows.X), module.as_matrix(fresh.transform(rows.X))
+        assert_same_steps(features.transformers, fresh, rtol=1e-10 if rounds else 0)
+        after, expected = features(rows.X), as_matrix(fresh.transform(rows.X))
         if sparse.issparse(after):
             after, expected, before = after.toarray(), expected.toarray(), before.toarray()
-        np.testing.assert_allclose(after, expected, rtol=1e-11, atol=1e-11)
+        np.testing.assert_allclose(after, expected, rtol=1e-9, atol=1e-9)
         # Nothing was changed in place.
         assert (features is old) == (not learning)
         untouched = old(rows.X)
         untouched = untouched.toarray() if sparse.issparse(untouched) else untouched
         np.testing.assert_array_equal(untouched, before)
         if change is not None:
-            scale, shift = change
-            np.testing.assert_allclose(before * scale + shift, after, rtol=1e-11, atol=1e-11)
-    assert rows.n_looks == (0 if in_closed_form or not learning else n_requests)
+            assert_changed_so(change, before[rows.left], after[rows.left])
+    assert rows.n_looks <= (0 if in_closed_form or not learning else n_requests)
 
 
 @pytest.mark.parametrize("head", [Normalizer(), FunctionTransformer(), "passthrough", None])
@@ -152,7 +169,7 @@ def test_a_scaler_behind_steps_that_learn_nothing_costs_the_rows_that_leave(head
     removed, _ = rows.leave([3, 4])
     forgot, change = features.forget(removed, never)
     assert forgot.transformers.steps[-1][1].n_samples_seen_ == 38
-    assert len(change) == 2
+    assert change.parts(3)[1].shape == (3,)
 
 
 def test_steps_behind_a_scaler_that_learn_nothing_stay():
@@ -167,16 +184,16 @@ def test_steps_behind_a_scaler_that_learn_nothing_stay():
 
 def test_what_learns_nothing_forgets_nothing():
     features = make_features(chain_of(Normalizer(), "passthrough").fit(rows_for(0)), weighted=False)
-    assert features.forget(never, never) == (features, None)
+    assert features.forget(Leaving(never), never) == (features, SAME)
     raw = make_features(None, weighted=False)
-    assert raw.forget(never, never) == (raw, None)
+    assert raw.forget(Leaving(never), never) == (raw, SAME)
 
 
 def test_rows_that_leave_are_not_looked_at_for_a_new_fit():
     rows = Rows(rows_for(0))
-    features = make_features(chain_of(MinMaxScaler(), StandardScaler()).fit(rows.X), weighted=False)
+    features = make_features(chain_of(PCA(2), StandardScaler()).fit(rows.X), weighted=False)
     _, remaining = rows.leave([3, 4])
-    _, change = features.forget(never, remaining)
+    _, change = features.forget(Leaving(never), remaining)
     assert change is None
 
 
@@ -188,7 +205,7 @@ def test_steps_before_the_first_that_changes_are_kept_and_the_rest_sees_what_the
     assert forgot.transformers[0] is chain[0]
     fresh = clone(chain).fit(rows.X[rows.left])
     np.testing.assert_array_equal(forgot.transformers[1].data_max_, fresh[1].data_max_)
-    np.testing.assert_array_equal(forgot.transformers[2].var_, fresh[2].var_)
+    np.testing.assert_allclose(forgot.transformers[2].var_, fresh[2].var_, rtol=1e-12)
 
 
 def test_a_scaler_in_a_chain_that_would_lose_digits_is_fitted_anew():
@@ -196,8 +213,11 @@ def test_a_scaler_in_a_chain_that_would_lose_digits_is_fitted_anew():
     rows.X[7] = 1e9
     features = make_features(chain_of(FunctionTransformer(), StandardScaler()).fit(rows.X), False)
     old = features(rows.X)
-    forgot, (scale, shift) = features.forget(*rows.leave([7]))
+    forgot, change = features.forget(*rows.leave([7]))
+    _, scale, shift = change.parts(3)
     assert rows.n_looks == 1
+    assert forgot.worn
+    assert forgot.refitted == ("step1",)
     fresh = StandardScaler().fit(rows.X[rows.left])
     np.testing.assert_array_equal(forgot.transformers[1].var_, fresh.var_)
     ours = (old * scale + shift)[rows.left]
@@ -227,11 +247,11 @@ def test_a_scaler_fitted_anew_keeps_the_names_of_its_columns():
 
 
 def test_a_step_that_learned_nothing_from_the_rows_leaves_the_next_its_closed_form(monkeypatch):
-    def forget_extremes(scaler, removed):
+    def forget_extremes(scaler, removed, kept, remaining):
         inside = (removed > scaler.data_min_) & (removed < scaler.data_max_)
-        return scaler if inside.all() else None
+        return (scaler, None) if inside.all() else None
 
-    monkeypatch.setitem(module.DOWNDATES, MinMaxScaler, forget_extremes)
+    monkeypatch.setitem(RULES, MinMaxScaler, Rule(forget_extremes))
     rows = Rows(rows_for(0))
     chain = chain_of(MinMaxScaler(), StandardScaler()).fit(rows.X)
     extreme = np.argmax(rows.X[:, 0])

@@ -114,6 +114,15 @@ class Slow(skorch.callbacks.Callback):
     also_tidies_up = False
 
 
+@pytest.fixture
+def interruptible():
+    """Interrupts raise, also in the background of a shell, where they are ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_of_the_user_gets_through():
     class Interrupted(Dropped):
         def forward(self, X):

@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_unlearn import model_digest
 
@@ -53,3 +56,34 @@ def test_a_function_that_refers_to_itself_has_a_digest():
         return X if not depth else count(X, depth - 1)
 
     assert digest(count) == digest(count)
+
+
+def test_what_is_known_of_estimators_inside_is_not_read_again():
+    X = np.arange(12.0).reshape(6, 2)
+    model, known = make_pipeline(StandardScaler(), Ridge()).fit(X, X[:, 0]), {}
+    assert model_digest(model, known) == model_digest(model) == model_digest(model, known)
+    assert set(known) == {id(step) for _, step in model.steps}
+    whole = model_digest(model)
+    model[0].mean_[0] += 1
+    assert model_digest(model, known) == whole
+    assert model_digest(model) != whole
+
+
+def test_a_digest_changes_with_every_field_of_a_tree_and_not_with_what_lies_between():
+    X = np.random.default_rng(0).standard_normal((40, 3))
+    first, second = (
+        RandomForestClassifier(3, random_state=0).fit(X, X[:, 0] > 0) for _ in range(2)
+    )
+    assert model_digest(first) == model_digest(second)
+    values = second.estimators_[1].tree_.value
+    values[0, 0, 0] = np.nextafter(values[0, 0, 0], 2)
+    assert model_digest(first) != model_digest(second)
+    gaps = np.zeros(
+        2, dtype={"names": ["a", "b"], "formats": ["u1", "f8"], "offsets": [0, 8], "itemsize": 24}
+    )
+    same = gaps.copy()
+    same.view(np.uint8)[3] = 1
+    other = gaps.copy()
+    other["b"][1] = 1
+    digests = [model_digest(Ridge(alpha=part)) for part in (gaps, same, other)]
+    assert digests[0] == digests[1] != digests[2]

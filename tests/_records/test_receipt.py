@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, RobustScaler
 
 from sklearn_unlearn import ForgetReceipt, PUMAUnlearner, partial_forget, verify_chain
 from sklearn_unlearn._records.receipt import (
@@ -149,6 +149,56 @@ def test_dicts_that_are_no_receipts_are_refused(receipts):
         ForgetReceipt.from_dict({k: v for k, v in record.items() if k != "n_rows"})
     with pytest.raises(ValueError, match="colour missing or not a field"):
         ForgetReceipt.from_dict({**record, "colour": "red"})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("guarantee", "certain"),
+        ("guarantee", 1),
+        ("n_rows", -1),
+        ("n_rows", "3"),
+        ("n_rows", 2.5),
+        ("n_rows", True),
+        ("n_subjects", None),
+        ("n_unknown", -2),
+        ("gradient_norm_after", -0.5),
+        ("gradient_norm_before", "small"),
+        ("seconds", -1.0),
+        ("seconds", None),
+        ("created_at", "yesterday"),
+        ("created_at", 5),
+        ("method", None),
+        ("stopped_because", 3),
+        ("request_digest", "xyz"),
+        ("model_digest_after", None),
+        ("previous_digest", 7),
+        ("subject_digests", "ab"),
+        ("subject_digests", ["xy"]),
+        ("not_forgotten", "the cache"),
+        ("holds_rows", [1]),
+        ("salt", 5),
+        ("params", []),
+        ("versions", "1.0"),
+    ],
+)
+def test_a_receipt_with_a_field_that_can_not_be_is_refused_by_name(receipts, field, value):
+    record = {**receipts[0].to_dict(), field: value}
+    with pytest.raises(ValueError, match=f"^{field} of a receipt must be"):
+        ForgetReceipt.from_dict(record)
+    with pytest.raises(ValueError, match=f"^{field} of a receipt must be"):
+        ForgetReceipt.from_json(json.dumps(record))
+
+
+def test_what_is_no_receipt_at_all_is_refused_with_the_way_to_read_it(receipts):
+    text = receipts[0].to_json()
+    with pytest.raises(TypeError, match="from_json"):
+        ForgetReceipt.from_dict(text)
+    with pytest.raises(TypeError, match="got a list"):
+        ForgetReceipt.from_json("[]")
+    for some in ([text], [receipts[0], text], [receipts[0].to_dict()], text):
+        with pytest.raises(TypeError, match="from_json"):
+            verify_chain(some)
 
 
 def test_one_subject_of_a_batch_is_covered(receipts):
@@ -321,10 +371,10 @@ def test_settings_that_stay_are_one_object():
 def test_refitted_transformers_are_named():
     frame = pd.DataFrame(X, columns=list("abc"), index=IDS)
     frame["d"] = np.where(np.arange(80) % 3, "u", "v")
-    columns = ColumnTransformer([("d", OneHotEncoder(), ["d"])], remainder=StandardScaler())
+    columns = ColumnTransformer([("d", OneHotEncoder(), ["d"])], remainder=RobustScaler())
     pipe = make_pipeline(FunctionTransformer(), columns, Ridge())
     receipt = PUMAUnlearner(pipe, reweight=None).fit(frame, Y).partial_forget(IDS[:2]).receipts_[-1]
-    assert receipt.retrained_parts == ("columntransformer",)
+    assert receipt.retrained_parts == ("columntransformer__remainder",)
     assert receipt.n_rows_retrained == 78
     receipt = fitted().partial_forget(IDS[:2]).receipts_[-1]
     assert (receipt.retrained_parts, receipt.n_rows_retrained) == ((), 0)

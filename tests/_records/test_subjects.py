@@ -18,7 +18,7 @@ from sklearn.linear_model import Ridge
 from sklearn.naive_bayes import GaussianNB
 
 from sklearn_unlearn import PUMAUnlearner, SISAEnsemble, UnknownIdError, partial_forget
-from sklearn_unlearn._records.encoding import encoded
+from sklearn_unlearn._records.encoding import all_encoded, encoded
 from sklearn_unlearn._records.keys import as_keys
 from sklearn_unlearn._records.subjects import SubjectIndex
 
@@ -125,6 +125,43 @@ def test_a_day_and_its_midnight_are_two_ids():
     days = [date(2024, 1, 1), datetime(2024, 1, 1)]
     assert rows_gone(days, [date(2024, 1, 1)]) == [0]
     assert rows_gone(days, np.array(["2024-01-01"], dtype="M8[D]")) == [1]
+
+
+ROWS = np.random.default_rng(0).normal(size=(N, 3))
+DAYS = [date(2024, 1, 1) + timedelta(days=day) for day in range(N)]
+
+
+@pytest.mark.parametrize(
+    ("ids", "asked"),
+    [
+        (DAYS, np.array(DAYS[3:4], dtype="M8[D]")),
+        (np.array(DAYS, dtype="M8[D]"), DAYS[3:4]),
+        (DAYS, [pd.Timestamp(DAYS[3])]),
+        ([("a", day) for day in DAYS], [("a", np.datetime64(DAYS[3]))]),
+    ],
+    ids=["array", "dates", "timestamp", "tuple"],
+)
+def test_a_date_that_is_known_as_a_moment_or_the_reverse_is_refused(ids, asked):
+    model = PUMAUnlearner(Ridge(), reweight=None).fit(ROWS, ROWS[:, 0], X_ids=ids)
+    for call in (
+        model.knows,
+        model.partial_forget,
+        lambda some: model.partial_forget(some, unknown="skip"),
+    ):
+        with pytest.raises(ValueError, match=r"dates, .*or all as moments"):
+            call(asked)
+    assert model.n_subjects_ == N
+    receipt = model.partial_forget(model.ids_of([3])).receipts_[0]
+    with pytest.raises(ValueError, match="or all as moments"):
+        receipt.covers(next(iter(asked)))
+    with pytest.raises(ValueError, match="or all as moments"):
+        receipt.matches(asked)
+
+
+def test_dates_and_numpy_moments_side_by_side_are_refused():
+    mixed = [DAYS[0], np.datetime64("2024-01-01"), *DAYS[2:]]
+    with pytest.raises(ValueError, match="side by side"):
+        PUMAUnlearner(Ridge(), reweight=None).fit(ROWS, ROWS[:, 0], X_ids=mixed)
 
 
 CONTAINERS = {
@@ -472,3 +509,12 @@ def test_new_ids_that_are_known_are_counted_but_not_printed():
     with pytest.raises(ValueError, match="2 of 2 new") as caught:
         index.new_keys(2, frame, None, None)
     assert "secret" not in str(caught.value)
+
+
+ALIKE = (st.text(), st.integers(), st.tuples(st.text(), st.integers()), ANY)
+
+
+@given(st.one_of(*(st.lists(kind, max_size=5) for kind in ALIKE)))
+def test_many_ids_are_encoded_as_each_alone(ids):
+    keys = as_keys(ids)
+    assert all_encoded(keys) == [encoded(key) for key in keys]

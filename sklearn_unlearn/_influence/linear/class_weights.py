@@ -1,9 +1,9 @@
 """How much does a row of each class weigh, and how does that change as rows leave?"""
 
-from copy import copy
-
 import numpy as np
 from sklearn.utils import compute_class_weight
+
+from sklearn_unlearn._records.altered import altered
 
 
 class ClassWeights:
@@ -41,6 +41,8 @@ class ClassWeights:
     def _count(self, codes, weights):
         """Return rows and weights per class, of shape (n_classes, 2)."""
         n_classes = self.n_classes
+        if n_classes == 1:
+            return np.array([[len(codes), np.sum(weights)]], dtype=float)
         return np.column_stack(
             [np.bincount(codes, minlength=n_classes), np.bincount(codes, weights, n_classes)]
         )
@@ -55,7 +57,7 @@ class ClassWeights:
 
         Looks at all rows only if a class has hardly any weight.
         """
-        if (self._tally[:, 1] > 1e-9 * self.sample_weight).all():
+        if self._tally[:, 1].min() > 1e-9 * self.sample_weight:
             return self.counts
         rows = np.flatnonzero(data.live_weights())
         return np.bincount(data.codes(rows), minlength=self.n_classes)
@@ -96,7 +98,7 @@ class ClassWeights:
 
     def without(self, codes, weights):
         """Return the class weights after some rows have left."""
-        return self.changed(self._count(codes, -weights) * [-1, 1])
+        return self.changed(-self._count(codes, weights))
 
     def reweighted(self, codes, changes):
         """Return the class weights after sample weights have changed."""
@@ -104,6 +106,4 @@ class ClassWeights:
 
     def changed(self, difference):
         """Return a copy with a difference added to the tally."""
-        new = copy(self)
-        new._tally = self._tally + difference
-        return new
+        return altered(self, _tally=self._tally + difference)

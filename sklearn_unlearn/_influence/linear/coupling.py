@@ -9,10 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
 from sklearn_unlearn._influence.linear.expansion import gram, pull_back
-from sklearn_unlearn._records.rows import batches
+from sklearn_unlearn._influence.linear.packed import grams
 
 
 @dataclass(frozen=True)
@@ -61,23 +60,29 @@ def _softmax_diagonal(p, u):
 
 
 def _softmax_gram(Z, P, u):
-    """Return the Hessian; its block for classes k and l is ``Z^T diag(u p_k (d_kl - p_l)) Z``."""
+    """Return the Hessian; its block for classes k and l is ``Z^T diag(u p_k (d_kl - p_l)) Z``.
+
+    Blocks sum to zero over classes, so those of the last class follow from the others.
+    """
     K, q = P.shape[1], Z.shape[1] + 1
-    out = np.zeros((K, q, K, q))
-    for k in range(K):
-        out[k, :, k] = gram(Z, u * P[:, k])
-    flat = out.reshape(K * q, K * q)
-    if sparse.issparse(Z):
-        for k in range(K):
-            for other in range(K):
-                out[k, :, other] -= gram(Z, u * P[:, k] * P[:, other])
-        return flat
-    for batch in batches(len(P), K * q):
-        ones = np.hstack([Z[batch], np.ones((batch.stop - batch.start, 1))])
-        rooted = np.sqrt(u[batch])[:, None] * P[batch]
-        outer = (rooted[:, :, None] * ones[:, None, :]).reshape(len(rooted), -1)
-        flat -= outer.T @ outer
-    return flat
+    pairs = np.triu_indices(K - 1)
+    first = np.flatnonzero(pairs[0] == pairs[1])
+
+    def weights(batch):
+        p = np.ascontiguousarray(P[batch, :-1].T)
+        weighted = u[batch] * p
+        W = np.empty((len(pairs[0]), p.shape[1]))
+        for k, at in enumerate(first):
+            np.multiply(p[k:], -weighted[k], out=W[at : at + K - 1 - k])
+        W[first] += weighted
+        return W
+
+    out = np.empty((K, q, K, q))
+    blocks = grams(Z, weights)
+    out[pairs[0], :, pairs[1]] = out[pairs[1], :, pairs[0]] = blocks
+    out[:-1, :, -1] = -out[:-1, :, :-1].sum(axis=2)
+    out[-1] = -out[:-1].sum(axis=0)
+    return out.reshape(K * q, K * q)
 
 
 def _scale_matrices(h):

@@ -6,8 +6,12 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.extmath import safe_sparse_dot
 
+from sklearn_unlearn._records.altered import altered
+
 # Where a feature's sum of squares falls below this share of what it was, all is measured anew.
 MIN_SHARE = 1e-6
+
+SQRT_HALF = 0.5**0.5
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,9 @@ class Expansion:
 
     measured : bool, default=True
         False if value and gradient were carried along a step, not summed over rows.
+
+    is_settled : bool, default=False
+        True if the reference, and what it is for the mass, are powers of two.
     """
 
     value: np.ndarray
@@ -51,6 +58,7 @@ class Expansion:
     mass: np.ndarray | None = None
     drift: float = 0.0
     measured: bool = True
+    is_settled: bool = False
 
     @classmethod
     def zeros(cls, n_groups, theta_shape, hessian_shape=None):
@@ -99,6 +107,46 @@ class Expansion:
         for block, matrix in enumerate(self.hessian[group]):
             matrix += gram(Z, curvature[:, block])
 
+    def less(self, left, share, hessian=None, mass=None):
+        """Return the expansion without some rows.
+
+        Parameters
+        ----------
+        left : Expansion
+            Theirs.
+
+        share : float
+            Their share of the weight.
+
+        hessian : ndarray of the shape of the own one, default=None
+            That of the others, where it is known already.
+
+        mass : ndarray of shape (n_features,), default=None
+            That of the rows; theirs by default.
+
+        Returns
+        -------
+        Expansion
+            Of the others, from the same reference.
+        """
+        mass = left.mass[0] if mass is None else mass
+        return altered(
+            self,
+            value=self.value - left.value,
+            gradient=self.gradient - left.gradient,
+            hessian=self.hessian - left.hessian if hessian is None else hessian,
+            mass=np.array([self.mass[0] - mass, self.mass[1]]),
+            drift=self.drift + share,
+        )
+
+    def include(self, other):
+        """Add the sums of other rows, in place."""
+        self.value[:] += other.value
+        self.gradient[:] += other.gradient
+        if self.hessian is not None:
+            self.hessian[:] += other.hessian
+            self.mass[:] += other.mass
+
     def diagonal(self):
         """Return the diagonal of the Hessian, of shape (n_groups, n_blocks, d)."""
         return np.diagonal(self.hessian, axis1=-2, axis2=-1)
@@ -113,61 +161,85 @@ class Expansion:
         How large sums once were guards against rounding, for which powers of two will do: their
         difference from the sums of now is no row's.
         """
-        if self.reference is None:
+        if self.reference is None or self.is_settled:
             return self
         mass = np.array([self.mass[0], power_of_two(self.mass[1])])
-        return replace(self, reference=power_of_two(self.reference), mass=mass)
+        return replace(self, reference=power_of_two(self.reference), mass=mass, is_settled=True)
 
     def bend(self, step):
         """Return the change of the gradient along a step, of the gradient's shape."""
         n_blocks, d = self.hessian.shape[1:3]
         flat = step.reshape(-1, d)
         if n_blocks == len(flat):
-            bent = np.einsum("gbij,bj->gbi", self.hessian, flat)
+            bent = np.matmul(self.hessian, flat[:, :, None])
         else:
-            bent = np.einsum("gij,bj->gbi", self.hessian[:, 0], flat)
+            bent = flat @ self.hessian[:, 0].swapaxes(1, 2)
         return bent.reshape(self.gradient.shape)
 
-    def rescaled(self, scale, shift):
-        """Return the expansion in features ``old * scale + shift``, at the same predictions."""
-        change = np.diag(np.append(scale, 1.0))
-        change[:-1, -1] = shift
-        n_copies = self.hessian.shape[-1] // len(change)
-        whole = np.kron(np.eye(n_copies), change)
+    def rescaled(self, change):
+        """Return the expansion in changed features, at the same predictions.
+
+        Parameters
+        ----------
+        change : Change
+            Without cells to which its scale and shift do not apply.
+
+        Returns
+        -------
+        Expansion
+            The expansion. Costs d^2.
+        """
+        kept, scale, shift = change.parts(self.gradient.shape[-1] - 1)
+        columns, scale, shift = np.append(kept, -1), np.append(scale, 1.0), np.append(shift, 0.0)
+        gradient = self.gradient[..., columns]
+        hessian, reference = self.hessian, self.reference
+        q = self.gradient.shape[-1]
+        n_copies = hessian.shape[-1] // q
+        # One axis of outputs that are coupled and one of features, for rows and for columns.
+        whole = hessian.reshape(*hessian.shape[:2], n_copies, q, n_copies, q)
+        whole = whole[..., columns, :, :][..., columns]
+        whole = whole * scale[:, None, None] * scale
+        lines = whole[..., -1:, :, :] * shift[:, None, None]
+        whole = whole + lines
+        whole = whole + whole[..., -1:] * shift
+        blocks = n_copies * len(columns)
+        reference = reference.reshape(*reference.shape[:2], n_copies, q)[..., columns] * scale**2
         return replace(
             self,
-            gradient=self.gradient @ change.T,
-            hessian=whole @ self.hessian @ whole.T,
-            reference=self.reference * np.diag(whole) ** 2,
-            mass=self.mass * scale**2,
+            gradient=gradient * scale + gradient[..., -1:] * shift,
+            hessian=whole.reshape(*hessian.shape[:2], blocks, blocks),
+            reference=reference.reshape(*reference.shape[:2], blocks),
+            mass=self.mass[:, kept] * scale[:-1] ** 2,
+            is_settled=False,
         )
 
 
 def power_of_two(values):
     """Return the powers of two that are nearest to values; zero for those below 0."""
     values = np.asarray(values, dtype=float)
-    found = np.zeros_like(values)
-    positive = values > 0
-    found[positive] = np.exp2(np.round(np.log2(values[positive])))
-    return found
+    mantissa, exponent = np.frexp(values)
+    return np.where(values > 0, np.ldexp(1.0, exponent - (mantissa < SQRT_HALF)), 0.0)
 
 
 def sum_of_squares(Z, weights):
     """Return the weighted sum of squares of each feature."""
     if sparse.issparse(Z):
         return Z.power(2).T @ weights
-    return np.einsum("np,np,n->p", Z, Z, weights)
+    return weights @ np.square(Z)
 
 
 def gram(Z, d):
     """Return the Hessian of features Z with a one appended, for curvatures d per row."""
     p = Z.shape[1]
+    if not sparse.issparse(Z) and (d >= 0).all():
+        root = np.empty((len(d), p + 1))
+        root[:, -1] = np.sqrt(d)
+        np.multiply(Z, root[:, -1:], out=root[:, :-1])
+        # NumPy makes one half of such a product only.
+        return root.T @ root
     out = np.empty((p + 1, p + 1))
     if sparse.issparse(Z):
         out[:p, :p] = (Z.T @ Z.multiply(d[:, None])).toarray()
-    elif (d >= 0).all():
-        root = Z * np.sqrt(d)[:, None]
-        out[:p, :p] = root.T @ root
     else:
         out[:p, :p] = Z.T @ (Z * d[:, None])
     out[p, :p] = out[:p, p] = Z.T @ d
@@ -191,8 +263,10 @@ def pull_back(Z, slopes):
     ndarray of shape (n_outputs, n_features + 1)
         Sum over rows, the intercept last.
     """
-    coef = safe_sparse_dot(Z.T, slopes, dense_output=True).T
-    return np.hstack([coef, slopes.sum(axis=0)[:, None]])
+    gradient = np.empty((slopes.shape[1], Z.shape[1] + 1))
+    gradient[:, :-1] = safe_sparse_dot(Z.T, slopes, dense_output=True).T
+    gradient[:, -1] = slopes.sum(axis=0)
+    return gradient
 
 
 def push_forward(Z, V):
@@ -213,5 +287,6 @@ def push_forward(Z, V):
     """
     if len(V) <= 3 and not sparse.issparse(Z):
         # A matrix product with so few columns costs more than one product for each.
-        return np.column_stack([Z @ v[:-1] + v[-1] for v in V])
+        columns = [Z @ v[:-1] + v[-1] for v in V]
+        return columns[0][:, None] if len(V) == 1 else np.column_stack(columns)
     return safe_sparse_dot(Z, V[:, :-1].T, dense_output=True) + V[:, -1]

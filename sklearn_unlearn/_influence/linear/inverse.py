@@ -5,16 +5,27 @@ from scipy import sparse
 
 from sklearn_unlearn._influence.linear.expansion import pull_back, push_forward
 from sklearn_unlearn._influence.linear.passes import times_curvature
+from sklearn_unlearn._influence.linear.shifts import ShiftFreeSolver
 from sklearn_unlearn._influence.solvers import SymmetricSolver, solve_cg
+
+# Relative residual of conjugate gradients. A step is a hundredth off, as a quadratic model of a
+# curved loss is; the next one measures the gradient, and takes what was left. A quadratic loss is
+# solved for good, and so are the steps of a refinement, and systems so small that it costs nothing.
+RTOL, RTOL_TIGHT = 1e-2, 1e-9
+SMALL = 500
 
 
 def block_solvers(objective):
     """Return one solver per block of the Hessian; blocks share one where they are equal."""
     e, free, q = objective.expansion, free_parameters(objective), objective.theta.shape[1]
     n_blocks, d, _ = objective.hessian_shape
-    factors = objective.factors()[:, :n_blocks, None]
-    hessian = (factors[..., None] * e.hessian).sum(axis=0)
-    reference = (factors * e.reference).sum(axis=0)
+    hessian, reference = e.hessian[0], e.reference[0]
+    if objective.is_grouped:
+        factors = objective.factors()[:, :n_blocks, None]
+        hessian = (factors[..., None] * e.hessian).sum(axis=0)
+        reference = (factors * e.reference).sum(axis=0)
+    if is_open_to_shifts(objective):
+        return [_shift_free_solver(objective, hessian[0], reference[0])]
     penalty = objective.penalty().reshape(-1, d)
     if (penalty == penalty[0]).all():
         penalty = penalty[:1]
@@ -24,18 +35,32 @@ def block_solvers(objective):
     solvers = []
     for block in range(max(n_blocks, len(penalty))):
         data, l2 = min(block, n_blocks - 1), penalty[min(block, len(penalty) - 1)]
-        matrix = hessian[data] + np.diag(l2)
-        if _is_open_to_shifts(objective):
-            matrix += _gauge(objective, matrix)
+        matrix = hessian[data] if len(free) == d else hessian[data][np.ix_(free, free)]
+        matrix = matrix.copy()
+        matrix.flat[:: len(free) + 1] += l2[free]
         scale = (reference[data] + l2)[free]
-        solvers.append(SymmetricSolver(matrix[np.ix_(free, free)], scale, intercepts))
+        solvers.append(SymmetricSolver(matrix, scale, intercepts))
     return solvers
+
+
+def _shift_free_solver(objective, hessian, reference):
+    """Return the solver of the one block of softmax."""
+    K, q = objective.theta.shape
+    free = q if objective.fit_intercept else q - 1
+    return ShiftFreeSolver(
+        hessian.reshape(K, q, K, q)[:, :free, :, :free],
+        objective.penalty()[0, :free],
+        reference.reshape(K, q)[:, :free],
+        objective.fit_intercept and not objective.problem.intercept_l2,
+    )
 
 
 def by_block(objective, solvers, V, method):
     """Apply a method of the solvers to the free parameters of every block of V."""
     free = free_parameters(objective)
     blocks = V.reshape(len(V), -1, objective.hessian_shape[1])
+    if len(free) == blocks.shape[2]:
+        free = slice(None)
     result = np.zeros_like(blocks)
     for block in range(blocks.shape[1]):
         solver = solvers[min(block, len(solvers) - 1)]
@@ -48,38 +73,48 @@ def free_parameters(objective):
     return np.flatnonzero(objective.free().ravel()[: objective.hessian_shape[1]])
 
 
-def solve_by_products(objective, V):
-    """Solve by conjugate gradients; the curvatures of all rows are computed once."""
-    weights = objective.live_weights()
-    curvatures, penalty, loss = [], objective.penalty(), objective.loss
-    diagonal = penalty
-    for _, rows, block in objective.blocks():
-        Z = objective.features(block)
+def solve_by_products(objective, V, tight):
+    """Solve by conjugate gradients, for all right-hand sides at once.
+
+    Features and curvatures of all rows are made once; each step is a pass over them.
+    """
+    weights, penalty, loss = objective.live_weights(), objective.penalty(), objective.loss
+    K, q = objective.theta.shape
+    rows_of, diagonal = [], penalty
+    for _, rows, Z in objective.walk():
         u, h = objective.row_curvatures(rows, weights[rows], objective.push_forward(Z))
-        curvatures.append((h, u))
-        squares = Z.power(2) if sparse.issparse(Z) else np.square(Z)
+        rows_of.append((Z, h, u))
         local = loss.coupling.diagonal(h, u) if loss.coupling else h
-        diagonal = diagonal + pull_back(squares, local)
-    free = objective.free().astype(float)
+        diagonal = diagonal + pull_back(_squares(Z), local)
+    free = objective.free()
 
-    def product(v):
-        v = v.reshape(free.shape) * free
-        result = penalty * v
-        for (_, _, block), (h, u) in zip(objective.blocks(), curvatures, strict=True):
-            Z = objective.features(block)
-            change = times_curvature(loss, h, u, push_forward(Z, v))
-            result = result + pull_back(Z, change)
-        return (result * free).ravel()
+    def product(S):
+        S = S.reshape(-1, K, q) * free
+        result = penalty * S
+        for Z, h, u in rows_of:
+            changes = push_forward(Z, S.reshape(-1, q)).reshape(len(h), -1, K)
+            slopes = [times_curvature(loss, h, u, changes[:, s]) for s in range(len(S))]
+            result += pull_back(Z, np.hstack(slopes)).reshape(S.shape)
+        return (result * free).reshape(len(S), -1)
 
-    solved = [solve_cg(product, diagonal.ravel(), (v * free).ravel()) for v in V]
-    solved = np.array(solved).reshape(V.shape)
-    if _is_open_to_shifts(objective):
+    rhs = (V * free).reshape(len(V), -1)
+    tight = tight or loss.quadratic or free.size <= SMALL
+    rtol = RTOL_TIGHT if tight else RTOL
+    solved = solve_cg(product, diagonal.ravel(), rhs, rtol).reshape(V.shape)
+    if is_open_to_shifts(objective):
         shifts = _open_shifts(objective)
         solved[:, :, shifts] -= solved[:, :, shifts].mean(axis=1, keepdims=True)
     return solved
 
 
-def _is_open_to_shifts(objective):
+def _squares(Z):
+    """Return the squares of features."""
+    if not sparse.issparse(Z):
+        return np.square(Z)
+    return type(Z)((Z.data**2, Z.indices, Z.indptr), shape=Z.shape)
+
+
+def is_open_to_shifts(objective):
     """Tell whether a shift of all outputs changes no loss."""
     coupling = objective.loss.coupling
     return coupling is not None and coupling.open_to_shifts
@@ -90,11 +125,3 @@ def _open_shifts(objective):
     shifts = (objective.penalty() == 0).all(axis=0)
     shifts[-1] &= objective.fit_intercept
     return shifts
-
-
-def _gauge(objective, matrix):
-    """Return a term that pins the shifts that softmax leaves open."""
-    n_outputs = len(objective.theta)
-    size = np.diag(matrix).reshape(objective.theta.shape).mean(axis=0)
-    all_outputs = np.full((n_outputs, n_outputs), 1 / n_outputs)
-    return np.kron(all_outputs, np.diag(size * _open_shifts(objective)))

@@ -8,13 +8,17 @@ are matrices of them. The step is exact for squared losses.
 """
 
 import numpy as np
-from scipy import sparse
 
+from sklearn_unlearn._influence.linear.coupling import softmax_coupling
 from sklearn_unlearn._influence.linear.expansion import push_forward
-from sklearn_unlearn._influence.linear.inverse import block_solvers, free_parameters
+from sklearn_unlearn._influence.linear.inverse import free_parameters, is_open_to_shifts
+from sklearn_unlearn._influence.linear.packed import form, forms
+from sklearn_unlearn._influence.linear.shifts import from_differences
 
 # A row cannot carry more than all of its prediction; rounding may say so.
 MAX_LEVERAGE = 1 - 1e-10
+# Rounds after which a row's fixed point is found directly, and how near it has to be by then.
+MAX_ROUNDS, NEAR = 16, 1e-12
 
 
 def leave_one_out(objective):
@@ -42,10 +46,11 @@ def leave_one_out(objective):
     """
     objective = _with_hessian(objective)
     theta, coupling = objective.theta, objective.loss.coupling
+    shift_free = is_open_to_shifts(objective)
     inverses = _inverse_blocks(objective)
-    rest = _solve(inverses, -objective.gradient())
-    shrunk = _unscaled(objective, inverses)
-    balance = _rebalanced(objective, inverses) if objective.class_weights.balanced else []
+    rest = _solve(objective, -objective.gradient())
+    shrunk = _unscaled(objective)
+    balance = _rebalanced(objective) if objective.class_weights.balanced else []
     raw = np.empty((len(objective.rows), len(theta)))
     weights = objective.live_weights()
     for rows, block in objective.rows.chunks():
@@ -61,7 +66,9 @@ def leave_one_out(objective):
         u = _row_weights(objective, rows, w)
         slope = u * objective.loss.gradient(z, y)
         bend = objective.loss.curvature(z, y)
-        if coupling:
+        if shift_free:
+            change = _softmax(Z, inverses[0], u[:, 0], slope, bend, others)
+        elif coupling:
             change = _coupled(Z, inverses, u, slope, coupling.matrices(bend), others)
         else:
             change = _separate(Z, inverses, u, slope, bend, others)
@@ -90,6 +97,9 @@ def self_influence(objective):
         z = push_forward(Z, objective.theta)
         u = _row_weights(objective, rows, weights[rows])
         slope = u * objective.loss.gradient(z, objective.targets(rows))
+        if is_open_to_shifts(objective):
+            found[rows] = _softmax_influence(Z, inverses[0], slope)
+            continue
         coupled = objective.loss.coupling is not None
         leverage = _leverages(Z, inverses, z.shape[1], coupled)
         if coupled:
@@ -109,16 +119,16 @@ def _with_hessian(objective):
     return objective.measured() if objective.expanded().hessian is None else objective
 
 
-def _unscaled(objective, inverses):
+def _unscaled(objective):
     """Return the change of the parameters as a unit of weight leaves the penalty's scale."""
     tally, scale = objective.class_weights, objective.problem.scale
     if scale == "one":
         return np.zeros_like(objective.theta)
     total = tally.n_rows if scale == "rows" else tally.sample_weight
-    return _solve(inverses, objective.penalty() * objective.theta / total)
+    return _solve(objective, objective.penalty() * objective.theta / total)
 
 
-def _rebalanced(objective, inverses):
+def _rebalanced(objective):
     """Return the change of the parameters as a row of each class leaves balanced weights.
 
     A list of one over the mean weight of the class's rows, and the change for such a row.
@@ -128,7 +138,7 @@ def _rebalanced(objective, inverses):
     for code, weight in enumerate(means):
         new = tally.without(np.array([code]), np.array([weight]))
         change = (new.factors() - tally.factors())[:, :, None] * objective.expansion.gradient
-        changes.append((1 / weight, -_solve(inverses, change.sum(axis=0))))
+        changes.append((1 / weight, -_solve(objective, change.sum(axis=0))))
     return changes
 
 
@@ -140,43 +150,40 @@ def _row_weights(objective, rows, weights):
 
 
 def _inverse_blocks(objective):
-    """Return the inverse of each block of the Hessian, zero for parameters that stay."""
+    """Return the inverse of each block of the Hessian, zero for parameters that stay.
+
+    For softmax, the one for the classes' differences from the last.
+    """
     free, d = free_parameters(objective), objective.hessian_shape[1]
+    if is_open_to_shifts(objective):
+        K, q = objective.theta.shape
+        inverse, part = np.zeros((K - 1, q, K - 1, q)), slice(q if objective.fit_intercept else -1)
+        inverse[:, part, :, part] = objective.solvers()[0].inverse()
+        return [inverse]
     inverses = []
-    for solver in block_solvers(objective):
+    for solver in objective.solvers():
         inverse = np.zeros((d, d))
-        inverse[np.ix_(free, free)] = solver.solve(np.eye(len(free)))
+        inverse[np.ix_(free, free)] = solver.inverse()
         inverses.append(inverse)
     return inverses
 
 
-def _solve(inverses, V):
+def _solve(objective, V):
     """Return the product of the inverse Hessian and parameters of theta's shape."""
-    blocks = V.reshape(-1, len(inverses[0]))
-    solved = [inverses[min(b, len(inverses) - 1)] @ block for b, block in enumerate(blocks)]
-    return np.array(solved).reshape(V.shape)
-
-
-def _quadratic(Z, A):
-    """Return ``x^T A x`` for each row x of features, the constant one appended."""
-    product = Z @ A[:-1, :-1]
-    own = (
-        Z.multiply(product).sum(axis=1) if sparse.issparse(Z) else np.einsum("nd,nd->n", Z, product)
-    )
-    return np.ravel(own) + Z @ (A[:-1, -1] + A[-1, :-1]) + A[-1, -1]
+    return objective.solve(V[None])[0]
 
 
 def _leverages(Z, inverses, n_outputs, coupled):
     """Return ``x^T H^-1 x`` for each output, or for each pair of outputs."""
     if not coupled:
-        columns = [_quadratic(Z, inverse) for inverse in inverses]
+        columns = [form(Z, inverse) for inverse in inverses]
         return np.column_stack([columns[min(k, len(columns) - 1)] for k in range(n_outputs)])
     q = len(inverses[0]) // n_outputs
     blocks = inverses[0].reshape(n_outputs, q, n_outputs, q)
     leverage = np.empty((Z.shape[0], n_outputs, n_outputs))
     for a in range(n_outputs):
         for b in range(a + 1):
-            leverage[:, a, b] = leverage[:, b, a] = _quadratic(Z, blocks[a, :, b])
+            leverage[:, a, b] = leverage[:, b, a] = form(Z, blocks[a, :, b])
     return leverage
 
 
@@ -193,3 +200,62 @@ def _coupled(Z, inverses, u, slope, bend, others):
     system = np.eye(n_outputs) - leverage @ (u[:, :, None] * bend)
     right = np.einsum("nab,nb->na", leverage, slope) + others
     return np.linalg.solve(system, right[:, :, None])[:, :, 0]
+
+
+def _softmax(Z, inverse, u, slope, p, others):
+    """Return the changes of raw predictions whose outputs share the loss of softmax.
+
+    Row by row ``(1 - h c) v = h s + a`` in the first classes' differences from the last, where c
+    is ``diag(p) - p p^T``: a fixed point at a cost of K^2 each time, unless the row has so much
+    weight in the fit that it is far.
+    """
+    m, n = slope.shape[1] - 1, len(slope)
+    others_apart = others[:, :m] - others[:, m:]
+    change = np.empty((n, m))
+    for batch, h in _pair_leverages(Z, inverse):
+        s, a, p_of = (values[batch, :m].T for values in (slope, others_apart, p))
+        change[batch] = _fixed_point(h, u[batch], p_of, _times(h, s) + a).T
+    return from_differences(change) + others.mean(axis=1, keepdims=True)
+
+
+def _softmax_influence(Z, inverse, slope):
+    """Return ``s^T h s`` for each row."""
+    found = np.empty(len(slope))
+    for batch, h in _pair_leverages(Z, inverse):
+        s = slope[batch, :-1].T
+        found[batch] = (s * _times(h, s)).sum(axis=0)
+    return found
+
+
+def _pair_leverages(Z, inverse):
+    """Yield places of rows and ``x^T H^-1 x`` for each pair of classes, of shape (m, m, n)."""
+    m = len(inverse)
+    pairs = np.triu_indices(m)
+    blocks = inverse[pairs[0], :, pairs[1]]
+    for batch, of_pairs in forms(Z, blocks, m * m):
+        h = np.empty((m, m, of_pairs.shape[1]))
+        h[pairs] = h[pairs[::-1]] = of_pairs
+        yield batch, h
+
+
+def _times(h, v):
+    """Return the product of each row's matrix, of shape (m, m, n), and vector, (m, n)."""
+    return np.einsum("abn,bn->an", h, v)
+
+
+def _fixed_point(h, u, p, right):
+    """Solve ``(1 - h c) v = right`` for each row; rows that are not there soon, directly."""
+    v = right
+    for _ in range(MAX_ROUNDS):
+        bent = u * p * v
+        bent -= p * bent.sum(axis=0)
+        new = right + _times(h, bent)
+        far = np.abs(new - v).max(axis=0) > NEAR * np.abs(new).max(axis=0)
+        v = new
+        if not far.any():
+            return v
+    rows = np.flatnonzero(far)
+    h, p = np.moveaxis(h[:, :, rows], 2, 0), p[:, rows].T
+    system = np.eye(len(v)) - h @ (u[rows, None, None] * softmax_coupling.matrices(p))
+    v[:, rows] = np.linalg.solve(system, right[:, rows].T[:, :, None])[:, :, 0].T
+    return v

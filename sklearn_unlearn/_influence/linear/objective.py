@@ -6,6 +6,7 @@ predictions, with coefficients that stay zero: steps move it together with them.
 :class:`LinearProblem` is scaled to sums over rows.
 """
 
+import math
 from copy import copy
 from dataclasses import replace
 
@@ -14,36 +15,43 @@ import numpy as np
 from sklearn_unlearn._influence.linear.class_weights import ClassWeights
 from sklearn_unlearn._influence.linear.expansion import (
     Expansion,
-    power_of_two,
     pull_back,
     push_forward,
 )
+from sklearn_unlearn._influence.linear.following import can_follow, follow, kept_inverse
 from sklearn_unlearn._influence.linear.inverse import block_solvers, by_block, solve_by_products
+from sklearn_unlearn._influence.linear.layout import make_layout
 from sklearn_unlearn._influence.linear.leave_one_out import self_influence
+from sklearn_unlearn._influence.linear.made import MadeFeatures
 from sklearn_unlearn._influence.linear.passes import (
     add_rows,
     along,
-    pull_groups,
     row_curvatures,
-    squared,
+    weighted,
 )
 from sklearn_unlearn._influence.linear.problem import (
     linear_problem,
     read_parameters,
     write_parameters,
 )
-from sklearn_unlearn._influence.linear.projection import projected
+from sklearn_unlearn._influence.linear.projection import carried_over, projected
+from sklearn_unlearn._influence.linear.reading import blocks, pays_by_products, row_values
 from sklearn_unlearn._influence.linear.steps import arrive
+from sklearn_unlearn._influence.linear.sums import (
+    directional,
+    expansion_of_rows,
+    loss_gradient,
+    squared_gradients,
+    weighted_gradient,
+)
 from sklearn_unlearn._influence.objective import Objective
+from sklearn_unlearn._records.altered import altered
 from sklearn_unlearn._records.rows import RowStore, batches
 
 # A dense Hessian of up to 4,000 parameters is kept; beyond, only its products are used.
 MAX_HESSIAN_VALUES = 4000**2
-
 # Share of the weight that may change before curvature at older parameters is made anew.
 MAX_DRIFT = 0.01
-# Scale or shift of features beyond which an expansion is made anew.
-MAX_CHANGE = 1e3
 # A constant curvature is only made anew for the sake of rounding errors.
 MAX_DRIFT_QUADRATIC = 0.5
 
@@ -65,13 +73,16 @@ class LinearObjective(Objective):
         Maps rows to the model's features.
 
     settings : Settings, default=None
-        Not used: everything is in closed form.
+        How many threads pass over the rows; nothing else, as everything is in closed form.
 
     seed : int, default=0
         Not used: nothing is drawn.
     """
 
     has_closed_form = True
+    # What was made of the rows, within a request.
+    _made = None
+    _row_values = None
     idle_params = ("params", "curvature", "damping", "solver")
 
     def __init__(self, model, data, features, settings=None, seed=0):
@@ -89,12 +100,17 @@ class LinearObjective(Objective):
         )
         self.expansion = None
         self.is_reweighted = False
-        self._solvers = None
+        self.n_jobs = None if settings is None else settings.n_jobs
+        self._solvers = self._layout_of = None
 
     @staticmethod
     def make_rows(X, features):
         """Return rows as the objective reads them."""
         return RowStore(X, numeric=features.numeric)
+
+    def bound(self, model, settings):
+        """Return the objective, whose passes take as many threads as the settings say."""
+        return self if settings.n_jobs == self.n_jobs else altered(self, n_jobs=settings.n_jobs)
 
     @property
     def theta(self):
@@ -114,7 +130,9 @@ class LinearObjective(Objective):
     @property
     def row_values(self):
         """Number of values that a row takes while it is used."""
-        return self.theta.shape[1]
+        if self._row_values is None:
+            self._row_values = row_values(self)
+        return self._row_values
 
     @property
     def n_rows(self):
@@ -122,13 +140,13 @@ class LinearObjective(Objective):
         return self.class_weights.n_rows
 
     @property
-    def _is_grouped(self):
+    def is_grouped(self):
         """True if the expansion is kept per class, as balanced class weights need."""
         return self.class_weights.balanced and self.keeps_hessian
 
     def factors(self):
         """Return what each group of the expansion is multiplied by."""
-        return self.class_weights.factors() if self._is_grouped else np.ones((1, 1))
+        return self.class_weights.factors() if self.is_grouped else np.ones((1, 1))
 
     @property
     def hessian_shape(self):
@@ -143,16 +161,24 @@ class LinearObjective(Objective):
     def keeps_hessian(self):
         """True if the Hessian is small enough to be kept."""
         groups = self.class_weights.n_classes if self.class_weights.balanced else 1
-        return groups * np.prod(self.hessian_shape) <= MAX_HESSIAN_VALUES
+        small = groups * math.prod(self.hessian_shape) <= MAX_HESSIAN_VALUES
+        return small and not pays_by_products(self)
+
+    @property
+    def layout(self):
+        """Which parameters may move and what their penalties are, Layout; kept while it holds."""
+        found = self._layout_of
+        if found is None or found[0] is not self.problem or found[1] != self.theta.shape:
+            made = make_layout(self.problem, self.theta.shape, self.fit_intercept)
+            found = self._layout_of = (self.problem, self.theta.shape, made)
+        return found[2]
 
     def penalty(self):
         """Return the penalty of every parameter, of theta's shape."""
-        tally = self.class_weights
-        scale = {"one": 1.0, "rows": tally.n_rows, "weight": tally.sample_weight}
-        penalty = np.empty_like(self.theta)
-        penalty[:, :-1] = np.reshape(self.problem.l2, (-1, 1))
-        penalty[:, -1] = self.problem.intercept_l2
-        return penalty * scale[self.problem.scale]
+        tally, penalty = self.class_weights, self.layout.penalty
+        if self.problem.scale == "one":
+            return penalty
+        return penalty * (tally.n_rows if self.problem.scale == "rows" else tally.sample_weight)
 
     def encoded_targets(self, y):
         """Return class numbers or values as the loss takes them, shape (n, n_outputs)."""
@@ -176,6 +202,10 @@ class LinearObjective(Objective):
         """Return the derivatives of the losses of rows by their outputs."""
         return self.loss.gradient(self.push_forward(Z), y)
 
+    def raw_along(self, Z, v):
+        """Return the derivatives of all outputs for features along a direction."""
+        return push_forward(Z, v)
+
     def pull_back(self, Z, slopes):
         """Return the gradient for given derivatives by the outputs, or by the first of them."""
         gradient = np.zeros(self.shape)
@@ -184,27 +214,30 @@ class LinearObjective(Objective):
 
     def free(self):
         """Return which parameters may move, ndarray of bool of the shape of theta."""
-        free = np.ones(self.shape, dtype=bool)
-        free[:, -1] = self.fit_intercept
-        free[self.n_predictions :, :-1] = False
-        free[self.n_predictions :, -1] = True
-        return free
+        return self.layout.free
 
     def _freed(self, gradient):
         """Return a gradient in which parameters that stay have no part."""
-        gradient[~self.free()] = 0
+        if self.layout.stays is not None:
+            gradient[self.layout.stays] = 0
         return gradient
 
     def output_weights(self, rows, weights):
         """Return the weights of rows in each output; a group's factor is added later."""
         weights = weights[:, None]
-        if self.y.ndim > 1 or self._is_grouped:
+        if self.y.ndim > 1 or self.is_grouped:
             return weights
         return weights * self.class_weights.factors()[self.y[rows]]
 
     def groups(self, rows):
         """Return the groups of rows where the expansion is kept per class, else None."""
-        return self.y[rows] if self._is_grouped else None
+        return self.y[rows] if self.is_grouped else None
+
+    def weighted_slopes(self, rows, raw):
+        """Return the derivatives of the weighted losses of rows by their outputs."""
+        u = self.output_weights(rows, self.weights[rows])
+        slopes = weighted(u, self.loss.gradient, raw, self.targets(rows))
+        return slopes * self.class_weights.factors()[self.y[rows]] if self.is_grouped else slopes
 
     def row_curvatures(self, rows, weights, raw):
         """Return the weights of rows in each output, and their curvatures at raw predictions."""
@@ -214,7 +247,7 @@ class LinearObjective(Objective):
 
     def empty(self, hessian):
         """Return an expansion of no rows."""
-        n_groups = self.class_weights.n_classes if self._is_grouped else 1
+        n_groups = self.class_weights.n_classes if self.is_grouped else 1
         return Expansion.zeros(n_groups, self.theta.shape, self.hessian_shape if hessian else None)
 
     def add(self, expansion, rows, weights, Z, raw):
@@ -228,11 +261,7 @@ class LinearObjective(Objective):
         Without ``hessian``, the one at hand is kept, if there is one.
         """
         hessian = self.keeps_hessian and hessian
-        total = self.empty(hessian)
-        weights = self.live_weights()
-        for _, rows, Z in self._walk():
-            self.add(total, rows, weights[rows], Z, self.push_forward(Z))
-        new = copy(self)
+        total, new = expansion_of_rows(self, hessian), copy(self)
         if hessian:
             new.expansion, new._solvers = self.as_reference(total), None
         elif self.expansion is None:
@@ -245,7 +274,7 @@ class LinearObjective(Objective):
 
     def as_reference(self, total):
         """Return an expansion that was just made from the rows."""
-        return replace(total, reference=total.diagonal().copy())
+        return replace(total, reference=total.diagonal().copy(), is_settled=False)
 
     def expanded(self):
         """Return the expansion, made at the first call."""
@@ -260,7 +289,8 @@ class LinearObjective(Objective):
 
     def gradient(self):
         """Return the gradient at theta, of theta's shape, penalty included."""
-        data = (self.factors()[:, :, None] * self.expanded().gradient).sum(axis=0)
+        data = self.expanded().gradient
+        data = (self.factors()[:, :, None] * data).sum(axis=0) if self.is_grouped else data[0]
         return self._freed(data + self.penalty() * self.theta)
 
     def gradient_norm(self):
@@ -269,8 +299,7 @@ class LinearObjective(Objective):
 
     def measured_gradient_norm(self):
         """Return :meth:`gradient_norm` if it comes from a pass over the rows, else None."""
-        self.gradient()
-        return self.gradient_norm() if self.expansion.measured else None
+        return self.gradient_norm() if self.expanded().measured else None
 
     def directional(self, S, rows=None, weights=None):
         """Return derivatives of weighted row losses, and derivatives by the raw predictions.
@@ -278,50 +307,24 @@ class LinearObjective(Objective):
         See :meth:`Objective.directional`; the second are its ``pulls``, of shape
         (n, n_outputs).
         """
-        if weights is None:
-            weights = self.live_weights()
-            weights = weights if rows is None else weights[rows]
-        derivatives = np.zeros((len(weights), len(S)))
-        slopes = np.zeros((len(weights), len(self.theta)))
-        for at, some, Z in self._walk(rows):
-            derivatives[at], slopes[at] = self._along(S, some, weights[at], Z)
-        return derivatives, slopes
+        return directional(self, S, rows, weights)
 
-    def self_weighted(self, s):
-        """Return what :meth:`Objective.self_weighted` does, in one pass."""
-        weights, gradient = self.live_weights(), self.empty(False).gradient
-        derivatives = np.zeros((len(self.rows), 1))
-        slopes = np.zeros((len(self.rows), len(self.theta)))
-        for _, some, Z in self._walk():
-            derivative, slope = self._along(s[None], some, weights[some], Z)
-            pull_groups(gradient, Z, slope * derivative, self.groups(some))
-            derivatives[some], slopes[some] = derivative, slope
-        return derivatives, slopes, gradient
+    def blocks(self, rows=None, min_rows=1):
+        """Yield places, row numbers and rows of some rows or all, chunk by chunk."""
+        return blocks(self, rows, min_rows)
 
-    def blocks(self, rows=None):
-        """Yield places, row numbers and rows of some rows or all, chunk by chunk.
-
-        All are, where rows are numbers, those that are kept, else those that remain: of rows
-        that leave, transformers fitted without them may not know what to make.
-        """
-        if rows is None and self.features.numeric:
-            for some, block in self.rows.chunks():
-                yield some, some, block
-            return
-        numbers = self.remaining_rows() if rows is None else rows
-        for batch in batches(len(numbers), self.theta.shape[1]):
-            some = numbers[batch]
-            yield some if rows is None else batch, some, self.rows.take(some)
-
-    def _walk(self, rows=None):
+    def walk(self, rows=None, min_rows=1):
         """Yield places, row numbers and features of some rows or all, chunk by chunk."""
-        for at, some, block in self.blocks(rows):
+        if rows is None and self._made is not None and not self.features.numeric:
+            yield from self._made.walk(self, min_rows)
+            return
+        for at, some, block in self.blocks(rows, min_rows):
             yield at, some, self.features(block)
 
-    def _along(self, S, rows, weights, Z):
+    def along(self, S, rows, weights, Z):
         """Return the directional derivatives and slopes of rows whose features are at hand."""
         u, factors = self.output_weights(rows, weights), None
-        if self._is_grouped:
+        if self.is_grouped:
             factors = self.class_weights.factors()[self.y[rows]]
         return along(self.loss, self.theta, S, Z, self.targets(rows), u, factors)
 
@@ -330,63 +333,57 @@ class LinearObjective(Objective):
 
         Of shape (n_groups, n_outputs, n_features + 1); see :meth:`Objective.weighted_gradient`.
         """
-        gradient = self.empty(False).gradient
-        for at, some, Z in self._walk(rows):
-            pull_groups(gradient, Z, pulls[at], self.groups(some))
-        return gradient
+        return weighted_gradient(self, pulls, rows)
 
     def loss_gradient(self, rows):
         """Return the gradient of the weighted losses of rows, those left out included."""
-        nowhere = np.zeros((1, *self.shape))
-        slopes = self.directional(nowhere, rows, self.weights[rows])[1]
-        groups = self.weighted_gradient(slopes, rows)
-        return self._freed((self.factors()[:, :, None] * groups).sum(axis=0))
+        return loss_gradient(self, rows)
 
     def squared_gradients(self):
         """Return the sum of the squared gradients of the remaining rows' weighted losses."""
-        total, weights = np.zeros(self.shape), self.live_weights()
-        nowhere = np.zeros((1, *self.shape))
-        for _, rows, Z in self._walk():
-            slopes = self._along(nowhere, rows, weights[rows], Z)[1]
-            if self._is_grouped:
-                slopes = slopes * self.class_weights.factors()[self.y[rows]]
-            total += squared(Z, slopes)
-        return self._freed(total)
+        return self._freed(squared_gradients(self))
 
     def self_influence(self):
         """Return how much each row's own loss falls by training on it, to first order."""
         return self_influence(self)
 
-    def _terms_of(self, rows, weights, hessian):
-        """Return the expansion of some rows with given weights."""
+    def _terms_of(self, rows, leaving, hessian=True):
+        """Return the expansion of some rows, whose features may be made already."""
         total = self.empty(hessian)
-        for at, some, Z in self._walk(rows):
-            self.add(total, some, weights[at], Z, self.push_forward(Z))
+        # Numbers need no transformers; they are taken in batches.
+        made = None if leaving is None or self.features.numeric else self.features.of(leaving)
+        for batch in batches(len(rows), self.theta.shape[1]):
+            some = rows[batch]
+            Z = self.features(self.rows.take(some)) if made is None else made[batch]
+            self.add(total, some, self.weights[some], Z, self.push_forward(Z))
         return total
 
-    def without(self, rows):
+    def without(self, rows, leaving=None):
         """Return the objective on the rows that remain. Costs k d^2 for k rows."""
-        rows = rows[self.trained[rows]]
+        if not self.trained[rows].all():
+            rows, leaving = rows[self.trained[rows]], None
         if not len(rows):
             return self
-        new = copy(self)
-        new._solvers = None
-        new.data = self.data.without(rows)
-        new.class_weights = self.class_weights.without(self.data.codes(rows), self.weights[rows])
+        weights = self.weights[rows]
+        new = altered(
+            self,
+            _solvers=None,
+            _made=MadeFeatures(),
+            data=self.data.without(rows),
+            class_weights=self.class_weights.without(self.data.codes(rows), weights),
+        )
         if self.expansion is None or self._is_stale():
             new.expansion = None
             return new
-        left, e = self._terms_of(rows, self.weights[rows], True), self.expansion
-        new.expansion = replace(
-            e,
-            value=e.value - left.value,
-            gradient=e.gradient - left.gradient,
-            hessian=e.hessian - left.hessian,
-            mass=np.array([e.mass[0] - left.mass[0], e.mass[1]]),
-            drift=e.drift + self._share(self.weights[rows].sum()),
-        )
+        followed, share = follow(self, rows, weights), self._share(weights.sum())
+        left = self._terms_of(rows, leaving, followed is None)
+        if followed is None:
+            new.expansion = self.expansion.less(left, share)
+        else:
+            hessian, mass, new._solvers = followed
+            new.expansion = self.expansion.less(left, share, hessian, mass)
         if new.expansion.has_lost_digits():
-            new.expansion = None
+            new.expansion = new._solvers = None
         return new
 
     def check_remaining(self, model):
@@ -405,8 +402,8 @@ class LinearObjective(Objective):
 
     def _share(self, weight):
         """Return a weight as a share of all weight, as a power of two."""
-        total = max(self.class_weights.sample_weight, np.finfo(float).tiny)
-        return float(power_of_two(weight / total))
+        share = weight / max(self.class_weights.sample_weight, np.finfo(float).tiny)
+        return 2.0 ** round(math.log2(share)) if share > 0 else 0.0
 
     def _is_stale(self):
         """True if the expansion should be made anew before the next step."""
@@ -444,14 +441,12 @@ class LinearObjective(Objective):
         LinearObjective
             The objective there, at no cost in rows.
         """
-        new = copy(self)
-        new._theta = self.theta + step
-        e = self.expanded()
+        new, e = altered(self, _theta=self.theta + step), self.expanded()
         if e.hessian is None:
             new.expansion = None
             return new
         bent = e.bend(step)
-        new.expansion = replace(
+        new.expansion = altered(
             e,
             value=e.value + ((e.gradient + 0.5 * bent) * step).sum(axis=2),
             gradient=e.gradient + bent,
@@ -468,26 +463,17 @@ class LinearObjective(Objective):
     def with_features(self, features, change=None):
         """Return the objective in changed features, at the same raw predictions.
 
-        The expansion is converted by the change; without one it is made anew, in two passes
-        over the rows.
+        The expansion is converted by the change; without one it is made anew, and where some
+        cells have changed by themselves, in a pass over the rows.
         """
         new = copy(self)
-        new.features, new._solvers, new.expansion = features, None, None
+        new.features, new._made = features, MadeFeatures()
+        if change is not None and change.is_same:
+            return new
+        new._solvers, new.expansion = None, None
         if change is None:
             return projected(new, self)
-        scale, shift = change
-        theta = self.theta.copy()
-        theta[:, :-1] /= scale
-        theta[:, -1] -= theta[:, :-1] @ shift
-        new._theta = theta
-        # What an outlier dominated has lost the digits that come to matter without it.
-        slight = max(np.abs(scale).max(), np.abs(shift).max()) <= MAX_CHANGE
-        if slight and self.expansion is not None and self.expansion.hessian is not None:
-            new.expansion = self.expansion.rescaled(scale, shift)
-        if self.fit_intercept:
-            return new
-        # Without an intercept the shift can't be taken up: predictions move instead.
-        return new.moved(np.where(new.free(), 0.0, -new.theta))
+        return carried_over(new, self, change)
 
     def solve(self, V):
         """Return the product of the inverse Hessian and V.
@@ -496,7 +482,7 @@ class LinearObjective(Objective):
         tens of passes over the rows.
         """
         if not self.keeps_hessian:
-            return solve_by_products(self, V)
+            return solve_by_products(self, V, tight=False)
         return by_block(self, self.solvers(), V, "solve")
 
     def solvers(self):
@@ -504,16 +490,20 @@ class LinearObjective(Objective):
         if self._solvers is None:
             if self.expanded().hessian is None:
                 self.expansion = self.measured().expansion
-            self._solvers = block_solvers(self)
+            self._solvers = kept_inverse(self, block_solvers(self))
         return self._solvers
 
-    def newton_step(self, gradient=None):
+    def newton_step(self, gradient=None, tight=False):
         """Return the step to the minimum of the expansion.
 
         Parameters
         ----------
         gradient : ndarray of the shape of theta, default=None
             Used in place of the objective's own.
+
+        tight : bool, default=False
+            True for a step that is to end at the minimum to rounding where no Hessian is kept,
+            and conjugate gradients stop before by default.
 
         Returns
         -------
@@ -522,8 +512,11 @@ class LinearObjective(Objective):
             without penalty), it leads to those of minimum norm.
         """
         gradient = self.gradient() if gradient is None else gradient
-        step = -self.solve(gradient[None])[0]
-        if self.keeps_hessian:
+        if not self.keeps_hessian:
+            step = -solve_by_products(self, gradient[None], tight)[0]
+        else:
+            step = -self.solve(gradient[None])[0]
+        if self.keeps_hessian and any(solver.is_blind for solver in self.solvers()):
             step -= by_block(self, self.solvers(), self.theta[None], "null_part")[0]
         if not np.isfinite(step).all():
             raise ValueError(
@@ -534,9 +527,7 @@ class LinearObjective(Objective):
 
     def kept(self):
         """Return the objective with so much of its expansion as may be stored."""
-        new = copy(self)
-        new.expansion = None if self.expansion is None else self.expansion.settled()
-        return new
+        return altered(self, _made=None, expansion=self.expansion and self.expansion.settled())
 
     def arrive(self, carried, hessian_of, steps, pass_begins):
         """Return the objective after the request's Newton steps, and the outcome."""
@@ -553,4 +544,6 @@ class LinearObjective(Objective):
     def erase(self, rows):
         """Remove the values of rows from the shared arrays; repeated calls change nothing."""
         super().erase(rows)
-        self._solvers = None
+        # A factor keeps how large sums were with the rows; an inverse that has followed doesn't.
+        if not can_follow(self):
+            self._solvers = None

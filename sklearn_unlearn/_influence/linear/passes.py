@@ -14,7 +14,8 @@ def weighted(u, derivative, raw, y):
     """Return weights times a derivative of the loss, per row and output."""
     # Erased rows have no meaningful target: their zero weight must win over inf.
     with np.errstate(all="ignore"):
-        return np.where(u != 0, u * derivative(raw, y), 0.0)
+        values = u * derivative(raw, y)
+    return values if u.all() else np.where(u != 0, values, 0.0)
 
 
 def row_curvatures(loss, u, raw, y, n_blocks):
@@ -33,12 +34,19 @@ def times_curvature(loss, h, u, change):
 
 def add_rows(expansion, loss, Z, raw, y, weights, u, codes):
     """Add rows to an expansion, in place, at given raw predictions."""
-    value = weighted(u, loss.value, raw, y)
-    slope = weighted(u, loss.gradient, raw, y)
-    h = None
-    if expansion.hessian is not None:
-        h = row_curvatures(loss, u, raw, y, expansion.hessian.shape[1])
-        expansion.mass[:] += sum_of_squares(Z, weights)
+    h, live = None, None if u.all() else u != 0
+    # Erased rows have no meaningful target: their zero weight must win over inf.
+    with np.errstate(all="ignore"):
+        value, slope = u * loss.value(raw, y), u * loss.gradient(raw, y)
+        if expansion.hessian is not None:
+            h = loss.curvature(raw, y)
+            h = h if loss.coupling else u * h
+            expansion.mass[:] += sum_of_squares(Z, weights)
+    if live is not None:
+        value, slope = np.where(live, value, 0.0), np.where(live, slope, 0.0)
+        h = None if h is None else np.where(live, h, 0.0)
+    if h is not None and not loss.coupling:
+        h = h[:, : expansion.hessian.shape[1]]
     coupling, u = loss.coupling, u[:, 0]
     if codes is None:
         expansion.add(0, Z, value, slope, h, coupling, u)

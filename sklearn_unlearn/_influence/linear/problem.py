@@ -5,7 +5,6 @@ Every model is described as a sum over rows plus a quadratic penalty::
     sum_i w_i l(z_i, y_i) + scale/2 * sum_j penalty_j theta_j^2,    z_i = coef . x_i + intercept
 """
 
-from copy import copy
 from dataclasses import dataclass, replace
 from inspect import signature
 
@@ -26,6 +25,7 @@ from sklearn.svm import LinearSVC, LinearSVR
 from sklearn.utils import compute_class_weight
 
 from sklearn_unlearn._influence.linear import losses
+from sklearn_unlearn._records.altered import altered
 
 # From this release on, balanced weights of the liblinear and logistic solvers count weights.
 _BALANCE_COUNTS_WEIGHTS = "sample_weight" in signature(compute_class_weight).parameters
@@ -350,7 +350,7 @@ def write_parameters(model, theta):
     ValueError
         If the scale of the residuals is not positive.
     """
-    new = copy(model)
+    new = altered(model)
     for stale in ("rank_", "singular_", "outliers_"):
         vars(new).pop(stale, None)
     parts = {}

@@ -7,6 +7,9 @@ from sklearn_unlearn._records.receipt import Outcome
 # A step is long if it promises to take more than this share off the objective: then its
 # quadratic model is no longer trusted without a look at the rows.
 LONG_STEP = 0.01
+# The same for a step that takes the Hessian of the rows that remain, to end at their optimum: what
+# it is off by there shows in the loss of other rows.
+LONG_STEP_OF_REMAINING = 0.001
 MAX_PASSES = 100
 # Relative error of parameters from which on a closed form is no longer called exact.
 MAX_ERROR = 1e-9
@@ -147,7 +150,9 @@ def descend(objective, hessian_of, pass_begins):
     """
     for made in range(MAX_PASSES):
         step = hessian_of.newton_step(objective.gradient())
-        if not is_long(objective, step):
+        same_rows = hessian_of.n_rows == objective.n_rows
+        share = LONG_STEP_OF_REMAINING if same_rows else LONG_STEP
+        if not is_long(objective, step, share):
             return step, objective
         pass_begins()
         if made == 0:
@@ -186,13 +191,13 @@ def approach(objective, n_steps):
     return objective
 
 
-def is_long(objective, step):
-    """Tell whether the expansion should not be trusted over the length of a step."""
+def is_long(objective, step, share=LONG_STEP):
+    """Tell whether a step promises to take more than a share off the objective."""
     if objective.loss.quadratic:
         return False
     promised = -0.5 * (objective.gradient() * step).sum()
     tiny = 1e-10 * objective.class_weights.weight
-    return not promised <= LONG_STEP * abs(objective.value()) + tiny
+    return not promised <= share * abs(objective.value()) + tiny
 
 
 def backtrack(objective, step):
@@ -264,7 +269,7 @@ def refine(objective, n_refine, tol, pass_begins):
         if stalled == 3:
             return best, "gradient norm no longer falls"
         if made < n_refine:
-            start, step = objective, objective.newton_step()
+            start, step = objective, objective.newton_step(tight=True)
             if is_long(objective, step):
                 objective, step = backtrack(objective, step), None
             else:

@@ -20,8 +20,6 @@ from sklearn_unlearn._influence.network.ekfac import (
 )
 from sklearn_unlearn._influence.solvers import SymmetricSolver
 
-# Up to here a dense matrix is faster than any product (and exact).
-MAX_DENSE = 3000
 # Rows of a sample for the factorisation and for products.
 MAX_ROWS = 2000
 # Multiplications that a dense matrix may cost: about a second.
@@ -91,11 +89,12 @@ def dense_matrix(objective, numbers):
     step = max(1, JACOBIAN_VALUES // (d * objective.n_outputs))
     for x, y, weights in objective.batches(numbers, step):
         jacobian = row_jacobians(problem.raw, objective.parameters, x)
-        flat = torch.cat([part.flatten(2) for part in jacobian.values()], dim=2).double()
+        flat = torch.cat([part.flatten(2) for part in jacobian.values()], dim=2)
         root = output_hessian_root(problem, problem.raw(objective.parameters, x), y)
-        root = (root * weights.sqrt()[:, None, None]).double()
-        half = torch.einsum("ncr,ncd->nrd", root, flat).flatten(0, 1)
-        matrix += (half.T @ half).detach().cpu().numpy()
+        root = root * weights.sqrt()[:, None, None]
+        half = torch.einsum("ncr,ncd->nrd", root, flat).flatten(0, 1).detach().cpu().numpy()
+        # In the network's own precision; NumPy makes one half of such a product only.
+        matrix += half.T @ half
     return matrix
 
 

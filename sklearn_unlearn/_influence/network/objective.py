@@ -12,7 +12,6 @@ from scipy import sparse
 from torch.func import grad, vjp
 
 from sklearn_unlearn._influence.network.curvature import (
-    MAX_DENSE,
     MAX_LOSS,
     make_curvature,
     sample_size,
@@ -65,7 +64,7 @@ class NetworkObjective(Objective):
     row_values = CHUNK_VALUES // BATCH_ROWS
 
     converts = False
-    idle_params = ("tol",)
+    idle_params = ("tol", "n_jobs")
 
     def __init__(self, model, data, features, settings, seed):
         super().__init__(data, features)
@@ -191,6 +190,14 @@ class NetworkObjective(Objective):
         slopes = grad(lambda r: self.problem.losses(r, y).sum())(raw)
         return slopes.reshape(len(raw), -1).double().cpu().numpy()
 
+    def raw_along(self, Z, v):
+        """Return the derivatives of the raw predictions for features along a direction."""
+        x = self.problem.as_rows(Z)
+        change = along(
+            lambda values: self.problem.raw(values, x), self.parameters, self.unpacked(v)
+        )
+        return change.detach().reshape(len(change), -1).double().cpu().numpy()
+
     def pull_back(self, Z, slopes):
         """Return the gradient for given derivatives by the raw predictions."""
         x = self.problem.as_rows(Z)
@@ -302,7 +309,7 @@ class NetworkObjective(Objective):
         numbers = at if rows is None else rows[at]
         return self.gradient_of(numbers, pulls[at, 0])
 
-    def without(self, rows):
+    def without(self, rows, leaving=None):
         """Return the objective on the rows that remain. Costs two passes over the k rows."""
         rows = rows[self.trained[rows]]
         if not len(rows):
@@ -404,10 +411,9 @@ class NetworkObjective(Objective):
     def ensure_curvature(self):
         """Make the curvature of a sample of the remaining rows, unless it is there."""
         if self._curvature is None:
-            d, solver = self.shape[0], self.settings.solver
-            dense = solver == "dense" or (solver == "auto" and d <= MAX_DENSE)
+            dense = self.settings.solver == "dense"
             remaining = self.remaining_rows()
-            size = sample_size(d, self.n_outputs, dense)
+            size = sample_size(self.shape[0], self.n_outputs, dense)
             if size < len(remaining):
                 rng = np.random.RandomState(self.seed)
                 remaining = np.sort(rng.choice(remaining, size, replace=False))
@@ -417,7 +423,7 @@ class NetworkObjective(Objective):
     def solve(self, V):
         """Return the product of the inverse damped curvature and V.
 
-        The first costs the curvature of up to 2,000 rows (d up to 3,000: as many as 10^11
+        The first costs the curvature of up to 2,000 rows (a dense one: of as many as 10^11
         multiplications take), later ones nothing that grows with n.
         """
         return self.solve_and_report(V)[0]

@@ -1,10 +1,15 @@
-"""What is rounded in an expansion that is kept."""
+"""What is rounded in an expansion that is kept, and how it changes with the features."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
 
 from sklearn_unlearn._influence.linear.expansion import power_of_two
+from sklearn_unlearn._influence.objectives import objective_of
+from sklearn_unlearn._inner.forgetting.changes import Change
 
 positive = st.floats(1e-200, 1e200)
 
@@ -19,3 +24,27 @@ def test_powers_of_two_are_the_nearest(value):
 
 def test_what_is_not_positive_becomes_zero():
     assert power_of_two([0.0, -1.0, 3.0]).tolist() == [0.0, 0.0, 4.0]
+
+
+@pytest.mark.parametrize("loss", ["ridge", "logistic", "softmax"])
+@pytest.mark.parametrize("class_weight", [None, "balanced"])
+def test_a_change_of_features_is_carried_through_the_sums(loss, class_weight):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 4))
+    X[:, 2] = 0
+    y = rng.integers(0, 3 if loss == "softmax" else 2, 60)
+    kind = RidgeClassifier if loss == "ridge" else LogisticRegression
+    model = kind(class_weight=class_weight).fit(X, y)
+    change = Change(np.array([2.0, 0.5, -1.0]), np.array([0.0, 3.0, 1.0]), np.array([0, 1, 3]))
+    old = objective_of(model, X, y).measured()
+    Z = X[:, change.kept] * change.scale + change.shift
+    other = clone(model).fit(Z, y)
+    at = objective_of(model, X, y).with_features(old.features, change).theta
+    new = objective_of(other, Z, y).at(at).measured()
+    np.testing.assert_allclose(new.raw(Z), old.raw(X), atol=1e-12)
+    carried = old.expansion.rescaled(change)
+    for name in ("value", "gradient", "hessian", "reference", "mass"):
+        ours, theirs = getattr(carried, name), getattr(new.expansion, name)
+        if name in ("hessian", "gradient", "value"):
+            np.testing.assert_allclose(ours, theirs, atol=1e-9, err_msg=name)
+        assert ours.shape == theirs.shape

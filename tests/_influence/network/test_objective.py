@@ -131,10 +131,24 @@ def test_self_influence_is_that_of_row_gradients(objective, monkeypatch):
 
 def test_batches_do_not_show(objective, monkeypatch):
     s = np.random.default_rng(1).standard_normal(objective.shape)
-    whole = objective.self_weighted(s)
+
+    def along_s():
+        derivatives, pulls = objective.directional(s[None])
+        return derivatives, pulls, objective.weighted_gradient(pulls * derivatives)
+
+    whole = along_s()
     monkeypatch.setattr("sklearn_unlearn._influence.network.objective.BATCH_ROWS", 7)
-    for part, other in zip(whole, objective.self_weighted(s)):
+    for part, other in zip(whole, along_s(), strict=True):
         np.testing.assert_allclose(part, other, rtol=1e-9, atol=1e-10)
+
+
+def test_derivatives_through_the_raw_predictions_are_those_of_the_losses(objective):
+    s, some = np.random.default_rng(1).standard_normal(objective.shape), np.arange(9)
+    Z = objective.features(objective.rows.take(some))
+    change = objective.raw_along(Z, s)
+    slopes = objective.slopes(Z, objective.targets(some))
+    direct = objective.directional(s[None], some, np.ones(9))[0][:, 0]
+    np.testing.assert_allclose((change * slopes).sum(axis=1), direct, rtol=1e-4, atol=1e-5)
 
 
 def explicit_hessian(objective):
@@ -178,6 +192,16 @@ def test_solvers_agree(objective):
     factorised = with_settings(objective, solver="ekfac").solve(V)
     for a, b in zip(dense, factorised):
         assert np.corrcoef(a, b)[0, 1] > 0.9
+
+
+def test_the_factorisation_is_what_a_net_gets_unless_asked(objective):
+    """However few parameters it has; the Hessian, which has none, gets conjugate gradients."""
+    V = np.random.default_rng(2).standard_normal((1, *objective.shape))
+    assert objective.solve_and_report(V)[1] == "factorised curvature"
+    dense = with_settings(objective, solver="dense")
+    assert dense.solve_and_report(V)[1] == "dense curvature"
+    hessian_of = with_settings(objective, curvature="hessian", damping=10.0)
+    assert hessian_of.solve_and_report(V)[1].startswith("conjugate gradients")
 
 
 def test_factorisation_is_exact_where_inputs_and_errors_are_independent(double_precision):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_unlearn._chains.hashing import derive_seed, encoded, keyed_hash, tag_of
+from sklearn_unlearn._records.hashing import derive_seed, encoded, keyed_hash, tag_of
 from sklearn_unlearn._records.subjects import as_keys
 
 # Written down once: they must not change with the process, the machine or the release.

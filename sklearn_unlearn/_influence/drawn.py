@@ -1,0 +1,129 @@
+"""Rows drawn by a keyed hash of their subjects' ids, and dealt to folds by it."""
+
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+
+from sklearn_unlearn._records.hashing import derive_seed, keyed_hash
+
+N_FOLDS = 10
+# Rows whose place in the order is kept; beyond them all ids are hashed again.
+WINDOW_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Rows of whole subjects.
+
+    Parameters
+    ----------
+    rows : ndarray of int of shape (n,)
+        Their numbers.
+
+    folds : ndarray of int of shape (n,)
+        The fold of each, the same for all rows of a subject.
+
+    owners : ndarray of int of shape (n,)
+        One number per subject; rows of a subject stand side by side.
+    """
+
+    rows: np.ndarray
+    folds: np.ndarray
+    owners: np.ndarray
+
+    def __len__(self):
+        return len(self.rows)
+
+    def take(self, which):
+        """Return those that a mask, places or a slice names."""
+        return Drawn(self.rows[which], self.folds[which], self.owners[which])
+
+    def without(self, rows):
+        """Return the same without numbered rows."""
+        return self.take(np.isin(self.rows, rows, invert=True)) if len(rows) else self
+
+    def by_fold(self):
+        """Return the same, one fold after the other."""
+        return self.take(np.argsort(self.folds, kind="stable"))
+
+
+class DrawnRows:
+    """The remaining rows in an order that belongs to their ids.
+
+    The subjects that come first in it are a sample: it depends on which subjects remain, not on
+    the order of their rows nor on that of the requests. Erasing a subject leaves the order of the
+    others, and nothing of its own.
+
+    Parameters
+    ----------
+    seed : int
+        Another seed gives another order and other folds.
+    """
+
+    def __init__(self, seed):
+        self._key = derive_seed(seed, "folds")
+        self._window, self._is_whole = None, False
+
+    def first(self, n_rows, subjects, removed=()):
+        """Return at least so many rows, if there are so many, as few subjects as make them up.
+
+        Parameters
+        ----------
+        n_rows : int
+            Number of rows.
+
+        subjects : SubjectIndex
+            Whose rows.
+
+        removed : ndarray of int, default=()
+            Rows of whole subjects to leave out.
+
+        Returns
+        -------
+        Drawn
+            Rows in the order of the hash.
+        """
+        if self._window is None:
+            self._draw(n_rows, subjects)
+        # A look at the beginning is mostly enough.
+        found = self._window.take(slice(2 * n_rows)).without(removed)
+        if len(found) <= n_rows:
+            found = self._window.without(removed)
+        if len(found) < n_rows and not self._is_whole:
+            self._draw(n_rows + len(removed), subjects)
+            found = self._window.without(removed)
+        if len(found) <= n_rows:
+            return found
+        end = n_rows
+        while end < len(found) and found.owners[end] == found.owners[end - 1]:
+            end += 1
+        return found.take(slice(end))
+
+    def _draw(self, n_rows, subjects):
+        """Hash all ids, and keep the beginning of their order."""
+        keys, owned = subjects.owners()
+        hashes = keyed_hash(keys, self._key)
+        n_first = min(len(keys), max(WINDOW_ROWS, 4 * n_rows))
+        first = np.argpartition(hashes, n_first - 1)[:n_first]
+        first = first[np.argsort(hashes[first], kind="stable")]
+        parts = [owned[subject] for subject in first.tolist()]
+        parts = [(part,) if isinstance(part, int) else part for part in parts]
+        sizes = [len(part) for part in parts]
+        window = Drawn(
+            np.fromiter(chain.from_iterable(parts), np.intp),
+            np.repeat((hashes[first] % N_FOLDS).astype(np.int8), sizes),
+            np.repeat(np.arange(n_first), sizes),
+        )
+        # One call, so that an interrupt can't come in between.
+        vars(self).update(_window=window, _is_whole=n_first == len(keys))
+
+    def erase(self, rows):
+        """Remove rows from what is kept; a repeated call changes nothing."""
+        if self._window is None:
+            return
+        left = self._window.without(rows)
+        if len(left) < len(self._window):
+            # Numbers that are left out would tell where in the order the subjects were.
+            new = np.diff(left.owners, prepend=-1) != 0
+            self._window = Drawn(left.rows, left.folds, np.cumsum(new) - 1)

@@ -1,0 +1,1 @@
+"""How fitted transformers forget rows: what is kept beside them, and what becomes of them."""

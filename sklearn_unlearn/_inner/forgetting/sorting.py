@@ -1,0 +1,44 @@
+"""Sorted values of columns, from which rows are taken off, for medians."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """The values of each column that are not missing, in order.
+
+    Parameters
+    ----------
+    columns : list of ndarray
+        The values.
+    """
+
+    columns: list
+
+    @classmethod
+    def of(cls, X, missing):
+        """Return those of rows; ``missing`` tells which of their cells do not count."""
+        return cls([np.sort(column[~gap]) for column, gap in zip(X.T, missing.T, strict=True)])
+
+    def without(self, part):
+        """Return what is left without the values of some rows, None if one is not there."""
+        left = []
+        for values, gone in zip(self.columns, part.columns, strict=True):
+            # Of equal values, each takes another place.
+            places = np.searchsorted(values, gone)
+            places = places + np.arange(len(gone)) - np.searchsorted(gone, gone)
+            if len(gone) and (places[-1] >= len(values) or (values[places] != gone).any()):
+                return None
+            left.append(np.delete(values, places))
+        return Sorted(left)
+
+    def medians(self):
+        """Return the median of each column."""
+        return np.array(
+            [
+                np.mean(values[(len(values) - 1) // 2 : len(values) // 2 + 1])
+                for values in self.columns
+            ]
+        )

@@ -1,0 +1,64 @@
+"""The registry: how a transformer of which class forgets."""
+
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    KBinsDiscretizer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    PolynomialFeatures,
+    RobustScaler,
+    StandardScaler,
+)
+
+from sklearn_unlearn._inner.forgetting.changes import Change
+from sklearn_unlearn._inner.forgetting.encoding import ONE_HOT, ORDINAL
+from sklearn_unlearn._inner.forgetting.extremes import BINS, MAX_ABS, MIN_MAX
+from sklearn_unlearn._inner.forgetting.imputing import IMPUTER
+from sklearn_unlearn._inner.forgetting.learning_nothing import FUNCTION, LEARNS_NOTHING
+from sklearn_unlearn._inner.forgetting.quantiles import ROBUST
+from sklearn_unlearn._inner.forgetting.rules import Rule
+from sklearn_unlearn._inner.forgetting.scaling import SCALER
+from sklearn_unlearn._inner.forgetting.texts import COUNTS, TFIDF, TFIDF_TEXT
+
+# By exact class: what a subclass changes is not known here.
+RULES: dict[type, Rule] = {
+    CountVectorizer: COUNTS,
+    FunctionTransformer: FUNCTION,
+    KBinsDiscretizer: BINS,
+    MaxAbsScaler: MAX_ABS,
+    MinMaxScaler: MIN_MAX,
+    OneHotEncoder: ONE_HOT,
+    OrdinalEncoder: ORDINAL,
+    PolynomialFeatures: LEARNS_NOTHING,
+    RobustScaler: ROBUST,
+    SimpleImputer: IMPUTER,
+    StandardScaler: SCALER,
+    TfidfTransformer: TFIDF,
+    TfidfVectorizer: TFIDF_TEXT,
+}
+
+
+def register(cls, forget, change=None):
+    """Let fitted transformers of exactly a class forget by a function.
+
+    Parameters
+    ----------
+    cls : type
+        The class.
+
+    forget : callable
+        See :class:`Rule`.
+
+    change : callable, default=None
+        Takes the old and the new transformer. Returns scale and shift, each of shape
+        (n_columns,), by which the new output is ``old * scale + shift``.
+    """
+
+    def change_of(old, new, kept, input_change):
+        return Change(*change(old, new)) if input_change.is_same else None
+
+    RULES[cls] = Rule(forget, None if change is None else change_of)
