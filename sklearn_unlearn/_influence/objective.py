@@ -249,8 +249,18 @@ class Objective(ABC):
         """Return the gradient of the weighted losses of rows, those left out included."""
 
     @abstractmethod
-    def squared_gradients(self):
-        """Return the sum of the squared gradients of the remaining rows' weighted losses."""
+    def penalty_gradient(self):
+        """Return the gradient of the penalty at theta, of ``shape``."""
+
+    @abstractmethod
+    def squared_gradients(self, rows=None):
+        """Return the sum of the squared gradients of the weighted losses of rows.
+
+        Parameters
+        ----------
+        rows : ndarray of int, default=None
+            Rows, those left out included; the remaining rows by default.
+        """
 
     @abstractmethod
     def self_influence(self):

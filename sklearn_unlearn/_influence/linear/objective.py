@@ -261,7 +261,7 @@ class LinearObjective(Objective):
     def gradient(self):
         """Return the gradient at theta, of theta's shape, penalty included."""
         data = (self.factors()[:, :, None] * self.expanded().gradient).sum(axis=0)
-        return self._freed(data + self.penalty() * self.theta)
+        return self._freed(data + self.penalty_gradient())
 
     def gradient_norm(self):
         """Return the largest absolute entry of the mean objective's gradient."""
@@ -342,14 +342,18 @@ class LinearObjective(Objective):
         groups = self.weighted_gradient(slopes, rows)
         return self._freed((self.factors()[:, :, None] * groups).sum(axis=0))
 
-    def squared_gradients(self):
-        """Return the sum of the squared gradients of the remaining rows' weighted losses."""
-        total, weights = np.zeros(self.shape), self.live_weights()
-        nowhere = np.zeros((1, *self.shape))
-        for _, rows, Z in self._walk():
-            slopes = self._along(nowhere, rows, weights[rows], Z)[1]
+    def penalty_gradient(self):
+        """Return the gradient of the penalty at theta, of theta's shape."""
+        return self.penalty() * self.theta
+
+    def squared_gradients(self, rows=None):
+        """Return the sum of the squared gradients of the weighted losses of rows."""
+        total, nowhere = np.zeros(self.shape), np.zeros((1, *self.shape))
+        weights = self.live_weights() if rows is None else self.weights[rows]
+        for at, some, Z in self._walk(rows):
+            slopes = self._along(nowhere, some, weights[at], Z)[1]
             if self._is_grouped:
-                slopes = slopes * self.class_weights.factors()[self.y[rows]]
+                slopes = slopes * self.class_weights.factors()[self.y[some]]
             total += squared(Z, slopes)
         return self._freed(total)
 
