@@ -20,7 +20,7 @@ class FineTuneUnlearner(StepsUnlearner):
     n_epochs : int, default=5
         Passes over the remaining rows.
 
-    learning_rate : float, default=1e-3
+    learning_rate : float, default=5e-3
         Length of the first step of Adam; it falls linearly to zero. Features should be scaled.
 
     batch_size : int, default=32
@@ -80,7 +80,7 @@ class FineTuneUnlearner(StepsUnlearner):
         estimator,
         *,
         n_epochs=5,
-        learning_rate=1e-3,
+        learning_rate=5e-3,
         batch_size=32,
         random_state=None,
     ):

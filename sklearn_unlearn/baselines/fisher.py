@@ -23,7 +23,7 @@ class FisherUnlearner(RuleUnlearner):
         Any model that :class:`PUMAUnlearner` supports; it is cloned. A FrozenEstimator is
         taken as fitted.
 
-    alpha : float, default=1e-8
+    alpha : float, default=1e-7
         Strength of the noise, the product of the paper's trade-off and error variance.
 
     random_state : int, RandomState instance or None, default=None
@@ -76,7 +76,7 @@ class FisherUnlearner(RuleUnlearner):
     'noise added'
     """
 
-    def __init__(self, estimator, *, alpha=1e-8, random_state=None):
+    def __init__(self, estimator, *, alpha=1e-7, random_state=None):
         self.estimator = estimator
         self.alpha = alpha
         self.random_state = random_state

@@ -20,13 +20,13 @@ class NegGradPlusUnlearner(StepsUnlearner):
         Any model that :class:`PUMAUnlearner` supports; it is cloned. A FrozenEstimator is
         taken as fitted.
 
-    alpha : float, default=0.95
+    alpha : float, default=0.99
         Part of the remaining rows, in [0, 1]; 1 is fine-tuning.
 
     n_epochs : int, default=5
         Passes over the remaining rows; the forgotten ones are taken as often as it needs.
 
-    learning_rate : float, default=1e-3
+    learning_rate : float, default=5e-3
         Length of the first step of Adam; it falls linearly to zero. Features should be scaled.
 
     batch_size : int, default=32
@@ -85,9 +85,9 @@ class NegGradPlusUnlearner(StepsUnlearner):
         self,
         estimator,
         *,
-        alpha=0.95,
+        alpha=0.99,
         n_epochs=5,
-        learning_rate=1e-3,
+        learning_rate=5e-3,
         batch_size=32,
         random_state=None,
     ):

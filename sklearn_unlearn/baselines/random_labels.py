@@ -28,7 +28,7 @@ class RandomLabelUnlearner(StepsUnlearner):
     n_repair_epochs : int, default=2
         Passes over the remaining rows after that.
 
-    learning_rate : float, default=1e-3
+    learning_rate : float, default=5e-3
         Length of the first step of Adam; it falls linearly to zero. Features should be scaled.
 
     batch_size : int, default=32
@@ -89,7 +89,7 @@ class RandomLabelUnlearner(StepsUnlearner):
         *,
         n_epochs=3,
         n_repair_epochs=2,
-        learning_rate=1e-3,
+        learning_rate=5e-3,
         batch_size=32,
         random_state=None,
     ):

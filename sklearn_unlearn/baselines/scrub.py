@@ -29,11 +29,11 @@ class SCRUBUnlearner(StepsUnlearner):
     n_epochs : int, default=5
         Passes over the remaining rows.
 
-    n_forget_epochs : int, default=3
+    n_forget_epochs : int, default=2
         Passes over the forgotten rows, one after each of the first passes over the remaining
         rows. At most ``n_epochs - 1``, so that a pass over the remaining rows is the last.
 
-    learning_rate : float, default=1e-3
+    learning_rate : float, default=5e-3
         Length of the first step of Adam; it falls linearly to zero. Features should be scaled.
 
     batch_size : int, default=32
@@ -88,7 +88,7 @@ class SCRUBUnlearner(StepsUnlearner):
     >>> model = SCRUBUnlearner(LogisticRegression(), random_state=0).fit(X, y)
     >>> model = model.partial_forget([3, 14])
     >>> model.receipts_[-1].stopped_because
-    '93 steps made'
+    '92 steps made'
     """
 
     def __init__(
@@ -98,8 +98,8 @@ class SCRUBUnlearner(StepsUnlearner):
         alpha=0.1,
         gamma=0.9,
         n_epochs=5,
-        n_forget_epochs=3,
-        learning_rate=1e-3,
+        n_forget_epochs=2,
+        learning_rate=5e-3,
         batch_size=32,
         random_state=None,
     ):
