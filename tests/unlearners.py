@@ -219,7 +219,7 @@ CASES = [
     ),
     Case(
         "dampening",
-        lambda: SSDUnlearner(LogisticRegression(), alpha=1.0, random_state=0),
+        lambda: SSDUnlearner(LogisticRegression(), alpha=0.1, dampening=0.1, random_state=0),
         classification,
     ),
 ]

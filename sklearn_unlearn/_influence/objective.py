@@ -82,6 +82,8 @@ class Objective(ABC):
     is_reweighted = False
     # True where the rounding errors of a closed form may show in the parameters.
     imprecise = False
+    # True where a fit of the last step must follow, because a class has lost all rows.
+    needs_fit = False
     # Parts of the model that depend on the rows and that no step changes.
     leftovers: tuple[str, ...] = ()
 

@@ -40,12 +40,18 @@ def by_block(objective, solvers, V, method):
     for block in range(blocks.shape[1]):
         solver = solvers[min(block, len(solvers) - 1)]
         result[:, block, free] = getattr(solver, method)(blocks[:, block, free].T).T
-    return result.reshape(V.shape)
+    result = result.reshape(V.shape)
+    result[:, objective.off] = 0
+    return result
 
 
 def free_parameters(objective):
     """Return the positions of a block's parameters that may move."""
-    return np.flatnonzero(objective.free().ravel()[: objective.hessian_shape[1]])
+    free = objective.free()
+    if not objective.loss.coupling:
+        # Alike in all outputs that are not switched off.
+        free = np.delete(free, objective.off, axis=0)
+    return np.flatnonzero(free.ravel()[: objective.hessian_shape[1]])
 
 
 def solve_by_products(objective, V):
@@ -76,6 +82,7 @@ def solve_by_products(objective, V):
     if _is_open_to_shifts(objective):
         shifts = _open_shifts(objective)
         solved[:, :, shifts] -= solved[:, :, shifts].mean(axis=1, keepdims=True)
+    solved[:, objective.off] = 0
     return solved
 
 

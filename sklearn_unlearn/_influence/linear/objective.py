@@ -20,6 +20,7 @@ from sklearn_unlearn._influence.linear.expansion import (
 )
 from sklearn_unlearn._influence.linear.inverse import block_solvers, by_block, solve_by_products
 from sklearn_unlearn._influence.linear.leave_one_out import self_influence
+from sklearn_unlearn._influence.linear.lost_classes import awaiting_fit, check_classes, lost_classes
 from sklearn_unlearn._influence.linear.passes import (
     add_rows,
     along,
@@ -35,6 +36,7 @@ from sklearn_unlearn._influence.linear.problem import (
 from sklearn_unlearn._influence.linear.projection import projected
 from sklearn_unlearn._influence.linear.steps import arrive
 from sklearn_unlearn._influence.objective import Objective
+from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn._records.rows import RowStore, batches
 
 # A dense Hessian of up to 4,000 parameters is kept; beyond, only its products are used.
@@ -73,6 +75,8 @@ class LinearObjective(Objective):
 
     has_closed_form = True
     idle_params = ("params", "curvature", "damping", "solver")
+    # Outputs of classes without rows.
+    off = np.empty(0, dtype=np.intp)
 
     def __init__(self, model, data, features, settings=None, seed=0):
         super().__init__(data, features)
@@ -186,6 +190,7 @@ class LinearObjective(Objective):
         """Return which parameters may move, ndarray of bool of the shape of theta."""
         free = np.ones(self.shape, dtype=bool)
         free[:, -1] = self.fit_intercept
+        free[self.off] = False
         free[self.n_predictions :, :-1] = False
         free[self.n_predictions :, -1] = True
         return free
@@ -394,18 +399,8 @@ class LinearObjective(Objective):
         return new
 
     def check_remaining(self, model):
-        """Raise a ValueError if no row is left, or none of a class."""
-        counts = self.class_weights.counts_of(self.data)
-        if counts.sum() == 0:
-            raise ValueError(
-                "The request would leave no row to train on; discard the model instead."
-            )
-        if len(counts) > 1 and counts.min() == 0:
-            label = model.classes_.tolist()[np.argmin(counts)]
-            raise ValueError(
-                f"The request would leave no training row of class {label!r}, which the model's "
-                "parameters can't express. Fit a new model without the class."
-            )
+        """Raise a ValueError if no row is left, one class only, or one that can't be left out."""
+        check_classes(self, model)
 
     def _share(self, weight):
         """Return a weight as a share of all weight, as a power of two."""
@@ -544,6 +539,8 @@ class LinearObjective(Objective):
 
     def arrive(self, carried, hessian_of, steps, pass_begins):
         """Return the objective after the request's Newton steps, and the outcome."""
+        if steps.eta and len(lost_classes(self)):
+            return awaiting_fit(carried), Outcome()
         return arrive(self, carried, hessian_of, steps, pass_begins)
 
     def written(self, model):
