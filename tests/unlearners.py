@@ -23,11 +23,16 @@ from sklearn.svm import LinearSVC
 from sklearn_unlearn import ArcaneEnsemble, PUMAUnlearner, SISAEnsemble
 from sklearn_unlearn.baselines import (
     AmnesiacUnlearner,
+    FineTuneUnlearner,
     FisherUnlearner,
     FunctionUnlearner,
     GradientAscentUnlearner,
     InfluenceUnlearner,
+    NegGradPlusUnlearner,
+    RandomLabelUnlearner,
     RetrainUnlearner,
+    SCRUBUnlearner,
+    SSDUnlearner,
 )
 
 
@@ -188,6 +193,35 @@ CASES = [
         lambda: GradientAscentUnlearner(
             make_pipeline(StandardScaler(), LogisticRegression()), random_state=0
         ),
+        classification,
+    ),
+    Case(
+        "fine-tuning",
+        lambda: FineTuneUnlearner(LogisticRegression(), n_epochs=1, random_state=0),
+        classification,
+    ),
+    Case(
+        "random-labels",
+        lambda: RandomLabelUnlearner(
+            LogisticRegression(class_weight="balanced"), n_epochs=1, random_state=0
+        ),
+        classification,
+    ),
+    Case(
+        "neg-grad-plus",
+        lambda: NegGradPlusUnlearner(
+            make_pipeline(StandardScaler(), Ridge()), n_epochs=1, random_state=0
+        ),
+        regression,
+    ),
+    Case(
+        "scrub",
+        lambda: SCRUBUnlearner(PoissonRegressor(), n_epochs=2, n_forget_epochs=1, random_state=0),
+        regression,
+    ),
+    Case(
+        "dampening",
+        lambda: SSDUnlearner(LogisticRegression(), alpha=0.1, dampening=0.1, random_state=0),
         classification,
     ),
 ]

@@ -1,4 +1,4 @@
-"""What the studies share: options, means over seeds, a table and a figure."""
+"""What the studies share: options, tuned baselines, means over seeds, a table and a figure."""
 
 import argparse
 import csv
@@ -9,9 +9,25 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits, make_classification
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
+
+from sklearn_unlearn.metrics import make_forget_scorer
 
 # Perceptrons that stop at max_iter are what is studied here.
 warnings.simplefilter("ignore", ConvergenceWarning)
+
+# Few values each, the defaults among them: a method that needs more is not a cheap one.
+GRIDS = {
+    "AmnesiacUnlearner": {"n_repair_epochs": [0, 1, 3]},
+    "FineTuneUnlearner": {"learning_rate": [1e-3, 5e-3, 2e-2]},
+    "FisherUnlearner": {"alpha": [1e-9, 1e-8, 1e-7, 1e-6]},
+    "GradientAscentUnlearner": {"n_steps": [1, 3, 10, 20]},
+    "InfluenceUnlearner": {"eta": [0.5, 1.0]},
+    "NegGradPlusUnlearner": {"alpha": [0.95, 0.99, 0.999], "learning_rate": [1e-3, 5e-3]},
+    "RandomLabelUnlearner": {"learning_rate": [1e-3, 5e-3], "n_repair_epochs": [1, 2, 5]},
+    "SCRUBUnlearner": {"learning_rate": [1e-3, 5e-3], "n_forget_epochs": [1, 2, 4]},
+    "SSDUnlearner": {"alpha": [2.0, 5.0, 10.0, 50.0], "dampening": [0.5, 1.0]},
+}
 
 
 def options(description):
@@ -48,6 +64,48 @@ def ten_classes(n_rows, seed):
     likely = np.zeros(n_rows, dtype=bool)
     likely[rng.choice(n_rows, n_rows // 10, replace=False)] = True
     return X[:n_rows], y[:n_rows], X[n_rows:], y[n_rows:], np.where(likely, 9.0, 1 / 9) / n_rows
+
+
+def tuned(unlearner, X, y, *, forget=0.05, metric="kl", cv=3, random_state=0, n_jobs=None):
+    """Return an unlearner with the parameters of its grid that lead nearest to refits.
+
+    Parameters
+    ----------
+    unlearner : BaseUnlearner
+        Unfitted; returned as it is if it has no grid.
+
+    X : array-like of shape (n_samples, n_features)
+        Training rows. Test rows play no part.
+
+    y : array-like of shape (n_samples,)
+        Their targets.
+
+    forget : float, str, callable or array-like, default=0.05
+        Probe, as for :func:`sklearn_unlearn.metrics.make_forget_scorer`.
+
+    metric : str, default="kl"
+        What is scored.
+
+    cv : int, default=3
+        Number of folds.
+
+    random_state : int, default=0
+        Draws the probe and seeds the refits.
+
+    n_jobs : int, default=None
+        Jobs of the search.
+
+    Returns
+    -------
+    BaseUnlearner
+        Unfitted.
+    """
+    grid = GRIDS.get(type(unlearner).__name__)
+    if grid is None:
+        return unlearner
+    scorer = make_forget_scorer(metric, forget=forget, n_refits=2, random_state=random_state)
+    search = GridSearchCV(unlearner, grid, scoring=scorer, cv=cv, n_jobs=n_jobs, refit=False)
+    return unlearner.set_params(**search.fit(X, y).best_params_)
 
 
 def means(rows, by, values):

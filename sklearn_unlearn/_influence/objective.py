@@ -86,6 +86,8 @@ class Objective(ABC):
     is_reweighted = False
     # True where the rounding errors of a closed form may show in the parameters.
     imprecise = False
+    # True where a fit of the last step must follow, because a class has lost all rows.
+    needs_fit = False
     # Parts of the model that depend on the rows and that no step changes.
     leftovers: tuple[str, ...] = ()
 
@@ -253,8 +255,18 @@ class Objective(ABC):
         """Return the gradient of the weighted losses of rows, those left out included."""
 
     @abstractmethod
-    def squared_gradients(self):
-        """Return the sum of the squared gradients of the remaining rows' weighted losses."""
+    def penalty_gradient(self):
+        """Return the gradient of the penalty at theta, of ``shape``."""
+
+    @abstractmethod
+    def squared_gradients(self, rows=None):
+        """Return the sum of the squared gradients of the weighted losses of rows.
+
+        Parameters
+        ----------
+        rows : ndarray of int, default=None
+            Rows, those left out included; the remaining rows by default.
+        """
 
     @abstractmethod
     def self_influence(self):

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._influence.checks import doubts, optimality_doubts, transformer_doubt
 from sklearn_unlearn._influence.criteria import CriterionSource
+from sklearn_unlearn._influence.linear.lost_classes import switched_off
 from sklearn_unlearn._influence.linear.steps import refitted
 from sklearn_unlearn._influence.objective import Settings
 from sklearn_unlearn._influence.objectives import check_model, make_objective
@@ -342,7 +343,9 @@ class ObjectiveUnlearner(BaseUnlearner):
         if len(leaving) < len(removed):
             left.append("what the layers before the output learned from a class without rows")
         carried, outcome = self._arrive(objective, after, hessian_of, rows, leaving, pass_begins)
-        if carried.imprecise:
+        if carried.needs_fit:
+            carried, outcome = self._fitted_without_class(carried)
+        elif carried.imprecise:
             carried, outcome = self._fitted_last(carried, outcome)
         if found:
             reason = f"{outcome.stopped_because}; approximate, because {found[0]}"
@@ -389,12 +392,8 @@ class ObjectiveUnlearner(BaseUnlearner):
 
     def _fitted_last(self, carried, outcome):
         """Return the objective where a fit of the last step alone ends, and the outcome."""
-        last = last_step(self.estimator_)
-        numbers = carried.remaining_rows()
-        Z, weights = carried.features(carried.rows.take(numbers)), carried.weights[numbers]
-        params = {} if (weights == 1).all() else {"sample_weight": weights}
-        fresh = clone(last).fit(Z, given_targets(carried.y[numbers], last), **params)
-        best, exact = refitted(carried, fresh)
+        last, numbers = last_step(self.estimator_), carried.remaining_rows()
+        best, exact = refitted(carried, self._fresh_last(carried, numbers))
         if not exact:
             why = f"{type(last).__name__} itself misses the optimum of such rows"
             return best, replace(outcome, stopped_because=f"{outcome.stopped_because}; {why}")
@@ -403,6 +402,25 @@ class ObjectiveUnlearner(BaseUnlearner):
             guarantee="exact",
             stopped_because=f"{type(last).__name__} fitted anew: its closed form loses digits",
             n_rows_retrained=len(numbers),
+        )
+
+    def _fresh_last(self, carried, numbers):
+        """Return a fit of the last step alone on numbered rows."""
+        last, weights = last_step(self.estimator_), carried.weights[numbers]
+        Z = carried.features(carried.rows.take(numbers))
+        params = {} if (weights == 1).all() else {"sample_weight": weights}
+        return clone(last).fit(Z, given_targets(carried.y[numbers], last), **params)
+
+    def _fitted_without_class(self, carried):
+        """Return the objective where a fit without a class that is gone ends, and the outcome."""
+        # Rows without weight don't keep a class alive.
+        numbers = np.flatnonzero(carried.live_weights())
+        name = type(last_step(self.estimator_)).__name__
+        return switched_off(carried, self._fresh_last(carried, numbers)), Outcome(
+            stopped_because=f"{name} fitted anew without the class that has lost all rows; the "
+            "output of the class was switched off",
+            n_rows_retrained=len(numbers),
+            not_forgotten=("the label of a class without rows",),
         )
 
     def _own(self):

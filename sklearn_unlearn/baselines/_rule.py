@@ -29,7 +29,8 @@ class RuleUnlearner(ObjectiveUnlearner):
 
     def _arrive(self, objective, after, hessian_of, rows, leaving, pass_begins):
         pass_begins()
-        # All of them, also those of a class that is gone: these rules know no last row of a class.
+        # All of them, also those of a class that is gone: these rules know no last row of a class,
+        # and leave its output where they lead.
         theta, how = self._changed(after, rows[objective.trained[rows]], self._request_seed())
         if not np.isfinite(theta).all():
             raise ValueError(

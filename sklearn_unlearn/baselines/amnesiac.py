@@ -1,5 +1,6 @@
 """AmnesiacUnlearner: take back the updates of the batches that held the rows."""
 
+from copy import deepcopy
 from numbers import Integral
 
 import numpy as np
@@ -32,7 +33,8 @@ class AmnesiacUnlearner(StoredRowsUnlearner):
 
     Training goes batch by batch, and the change of the parameters by every batch is kept.
     A request subtracts the changes of all batches in which a forgotten row took part [1]_.
-    What later batches learned from these changes stays.
+    What later batches learned from these changes stays. Epochs on the remaining rows may then
+    repair what the other rows of these batches lost, as in the paper.
 
     Parameters
     ----------
@@ -46,6 +48,9 @@ class AmnesiacUnlearner(StoredRowsUnlearner):
 
     batch_size : int, default=32
         Rows per batch.
+
+    n_repair_epochs : int, default=0
+        Passes over the remaining rows after a request; their changes are kept as well.
 
     random_state : int, RandomState instance or None, default=None
         Draws the batches and seeds the estimator.
@@ -74,9 +79,10 @@ class AmnesiacUnlearner(StoredRowsUnlearner):
     Notes
     -----
     Keeps ``n_epochs * n / batch_size`` copies of the parameters. A request costs one
-    subtraction per batch concerned, and takes the other rows of these batches along: with
-    random rows, a request for more than ``n / (n_epochs * batch_size)`` rows or so undoes a
-    good part of the training. Transformers of a pipeline do not forget.
+    subtraction per batch concerned and ``n_repair_epochs`` passes over the remaining rows. It
+    takes the other rows of these batches along: with random rows, a request for more than
+    ``n / (n_epochs * batch_size)`` rows or so undoes a good part of the training, which is what
+    the repair is for. Transformers of a pipeline do not forget.
 
     References
     ----------
@@ -98,15 +104,19 @@ class AmnesiacUnlearner(StoredRowsUnlearner):
 
     _REPLACED = StoredRowsUnlearner._REPLACED | {"_members", "_updates"}
 
-    def __init__(self, estimator, *, n_epochs=10, batch_size=32, random_state=None):
+    def __init__(
+        self, estimator, *, n_epochs=10, batch_size=32, n_repair_epochs=0, random_state=None
+    ):
         self.estimator = estimator
         self.n_epochs = n_epochs
         self.batch_size = batch_size
+        self.n_repair_epochs = n_repair_epochs
         self.random_state = random_state
 
     def _check_params(self):
         check_number(self, "n_epochs", Integral, 1)
         check_number(self, "batch_size", Integral, 1)
+        check_number(self, "n_repair_epochs", Integral, 0)
         last = last_step(self._inner())
         if not hasattr(last, "partial_fit"):
             raise TypeError(
@@ -131,27 +141,71 @@ class AmnesiacUnlearner(StoredRowsUnlearner):
                 "AmnesiacUnlearner needs at least two classes; y has one class, "
                 f"{extra['classes'].tolist()[0]!r}."
             )
+        members, updates = self._epochs(
+            last, Z, y, fit_params, np.arange(n_rows), self.n_epochs, rng, extra
+        )
+        return inner, {"_members": members, "_updates": updates}
+
+    def _epochs(self, last, Z, y, fit_params, rows, n_epochs, rng, extra):
+        """Train a model batch by batch; return the rows and the change of each batch.
+
+        Parameters
+        ----------
+        last : estimator
+            Unfitted, or to be trained on; it is changed.
+
+        Z : array-like of shape (n, n_features)
+            Features.
+
+        y : ndarray of shape (n,) or (n, n_outputs)
+            Targets.
+
+        fit_params : dict
+            Parameters of ``partial_fit``, per row where they are arrays.
+
+        rows : ndarray of int of shape (n,)
+            Numbers of the rows.
+
+        n_epochs : int
+            Passes over them.
+
+        rng : RandomState
+            Draws the batches.
+
+        extra : dict
+            Parameters of ``partial_fit`` that are no rows'.
+
+        Returns
+        -------
+        members : list of ndarray
+            Numbers of the rows of each batch.
+
+        updates : list of list of ndarray
+            Its change of the parameters.
+        """
+        seeds, members, updates, before = list(random_states(last)), [], [], None
         if hasattr(last, "net"):
             last.set_params(net__max_epochs=1)
-        seeds, members, updates, before = list(random_states(last)), [], [], None
-        for _ in range(self.n_epochs):
-            order = rng.permutation(n_rows)
-            for start in range(0, n_rows, self.batch_size):
-                rows = order[start : start + self.batch_size]
+        for _ in range(n_epochs):
+            order = rng.permutation(len(rows))
+            for start in range(0, len(rows), self.batch_size):
+                some = order[start : start + self.batch_size]
                 last.set_params(**{name: rng.randint(2**31 - 1) for name in seeds})
-                batch = take_rows(Z, rows), y[rows]
-                params = extra | per_row(fit_params, n_rows, rows)
+                batch = take_rows(Z, some), y[some]
+                params = extra | per_row(fit_params, len(rows), some)
+                if before is None:
+                    before = get_parameters(last)
                 if before is None:
                     before = _initial_parameters(last, batch, params)
                 last.partial_fit(*batch, **params)
                 after = get_parameters(last)
-                members.append(np.sort(rows))
+                members.append(np.sort(rows[some]))
                 updates.append([new - old for new, old in zip(after, before)])
                 before = after
-        return inner, {"_members": members, "_updates": updates}
+        return members, updates
 
     def _forget(self, rows, context):
-        self._remaining(rows)
+        left = self._remaining(rows)
         touched = [np.isin(rows, members).any() for members in self._members]
         last = last_step(self.estimator_)
         parameters = get_parameters(last)
@@ -165,14 +219,37 @@ class AmnesiacUnlearner(StoredRowsUnlearner):
             f"the step {name!r} of the pipeline" for name in fitted_steps(steps)
         ]
         last = with_parameters(last, parameters)
+        members, updates, how = [], [], ""
+        if self.n_repair_epochs:
+            last, members, updates = self._repaired(last, transformers, left)
+            how = f"; {self.n_repair_epochs} passes over the remaining rows"
         return {
             "estimator_": joined_pipeline(self.estimator_, transformers, last),
-            "_members": [self._members[batch] for batch in kept],
-            "_updates": [self._updates[batch] for batch in kept],
+            "_members": [self._members[batch] for batch in kept] + members,
+            "_updates": [self._updates[batch] for batch in kept] + updates,
         }, Outcome(
-            stopped_because=f"took back the updates of {sum(touched)} of {len(touched)} batches",
+            n_rows_retrained=len(left) if self.n_repair_epochs else 0,
+            stopped_because=(
+                f"took back the updates of {sum(touched)} of {len(touched)} batches{how}"
+            ),
             not_forgotten=tuple(not_forgotten),
         )
+
+    def _repaired(self, last, transformers, left):
+        """Return a model after the repair, with the rows and changes of its batches."""
+        X, y, fit_params = self.training_data(left)
+        X, y = _checked(X, y, last)
+        Z = X if transformers is None else transformers.transform(X)
+        rng = np.random.RandomState((self._seed + 1 + len(self.receipts_)) % 2**32)
+        # Training writes to arrays in place, which the fitted model may share.
+        last = deepcopy(last)
+        found = self._epochs(last, Z, y, fit_params, left, self.n_repair_epochs, rng, {})
+        if not all(np.isfinite(part).all() for part in get_parameters(last)):
+            raise ValueError(
+                "AmnesiacUnlearner diverged: the parameters are no longer finite after the "
+                "repair. Take fewer n_repair_epochs, or a lower learning rate."
+            )
+        return last, *found
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -2,8 +2,13 @@
 
 from numbers import Integral, Real
 
+import numpy as np
+
 from sklearn_unlearn._inner.declared import check_number
 from sklearn_unlearn.baselines._rule import RuleUnlearner
+
+# Length of a step as a share of the norm of the parameters, where no learning rate is given.
+SHARE = 0.002
 
 
 class GradientAscentUnlearner(RuleUnlearner):
@@ -17,8 +22,10 @@ class GradientAscentUnlearner(RuleUnlearner):
         Any model that :class:`PUMAUnlearner` supports; it is cloned. A FrozenEstimator is
         taken as fitted.
 
-    learning_rate : float, default=0.01
-        Length of a step, per unit of the mean gradient of the forgotten rows.
+    learning_rate : float or "auto", default="auto"
+        Length of a step, per unit of the mean gradient of the forgotten rows. With "auto" every
+        step is 0.002 times as long as the vector of parameters, whatever the gradient's length:
+        for features of any scale it raises the loss visibly and leaves a model of use.
 
     n_steps : int, default=10
         Number of steps.
@@ -68,19 +75,28 @@ class GradientAscentUnlearner(RuleUnlearner):
     '10 steps made'
     """
 
-    def __init__(self, estimator, *, learning_rate=0.01, n_steps=10, random_state=None):
+    def __init__(self, estimator, *, learning_rate="auto", n_steps=10, random_state=None):
         self.estimator = estimator
         self.learning_rate = learning_rate
         self.n_steps = n_steps
         self.random_state = random_state
 
     def _check_params(self):
-        check_number(self, "learning_rate", Real, 0)
+        if self.learning_rate != "auto":
+            check_number(self, "learning_rate", Real, 0)
         check_number(self, "n_steps", Integral, 1)
 
     def _changed(self, objective, leaving, seed):
         weight = objective.weights[leaving].sum() or 1.0
         for _ in range(self.n_steps):
-            step = self.learning_rate / weight * objective.loss_gradient(leaving)
+            gradient = objective.loss_gradient(leaving) / weight
+            step = self._rate(objective.theta, gradient) * gradient
             objective = objective.at(objective.theta + step)
         return objective.theta, f"{self.n_steps} steps made"
+
+    def _rate(self, theta, gradient):
+        """Return what a gradient is multiplied by."""
+        if self.learning_rate != "auto":
+            return self.learning_rate
+        norm = np.linalg.norm(gradient)
+        return SHARE * np.linalg.norm(theta) / norm if norm else 0.0

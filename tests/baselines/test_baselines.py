@@ -1,5 +1,7 @@
 """Each baseline does what its paper says; the contract is tested elsewhere."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -7,11 +9,12 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier, SGDRegressor
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.neural_network import MLPClassifier
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_unlearn import PUMAUnlearner, model_digest
+from sklearn_unlearn._inner.pipelines import last_step
 from sklearn_unlearn.baselines import (
     AmnesiacUnlearner,
     FisherUnlearner,
@@ -119,6 +122,56 @@ def test_amnesiac_weights():
     assert (tilted.predict(X) == "ham").sum() > (none.predict(X) == "ham").sum()
 
 
+@pytest.mark.parametrize("scaled", [False, True])
+def test_amnesiac_repair_is_training_on_what_remains(scaled):
+    X, y = regression()
+    # A perceptron without momentum, whose result does not depend on the order in a batch.
+    inner = MLPRegressor(
+        hidden_layer_sizes=(4,), solver="sgd", momentum=0.0, learning_rate_init=0.05
+    )
+    inner = make_pipeline(StandardScaler(), inner) if scaled else inner
+    plain, repaired = (
+        AmnesiacUnlearner(inner, n_epochs=2, batch_size=60, n_repair_epochs=n, random_state=0)
+        .fit(X, y)
+        .partial_forget(range(80))
+        for n in (0, 1)
+    )
+    # All 40 rows that remain are one batch.
+    Z = plain.estimator_[0].transform(X[80:]) if scaled else X[80:]
+    expected = deepcopy(last_step(plain.estimator_)).partial_fit(Z, y[80:])
+    for found, aim in zip(last_step(repaired.estimator_).coefs_, expected.coefs_, strict=True):
+        np.testing.assert_allclose(found, aim, rtol=1e-9)
+    assert "; 1 passes over the remaining rows" in repaired.receipts_[-1].stopped_because
+    assert repaired.receipts_[-1].n_rows_retrained == 40
+
+
+def test_amnesiac_takes_back_a_repair_as_well():
+    X, y = classification()
+    inner = SGDClassifier(loss="log_loss", learning_rate="constant", eta0=0.1)
+    model = AmnesiacUnlearner(inner, n_epochs=1, batch_size=60, n_repair_epochs=2, random_state=0)
+    model.fit(X, y).partial_forget([0])
+    updates = list(model._updates)
+    assert sum(0 in members for members in model._members) == 0
+    model.set_params(n_repair_epochs=0).partial_forget([model._members[0][0]])
+    total = sum(np.concatenate([np.ravel(part) for part in update]) for update in model._updates)
+    assert len(model._updates) < len(updates)
+    np.testing.assert_allclose(parameter_vector(model), total, atol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid")
+def test_a_repair_that_diverges_changes_nothing():
+    X, y = regression()
+    steep = {"solver": "sgd", "activation": "identity", "learning_rate_init": 2.0}
+    inner = MLPRegressor(hidden_layer_sizes=(4,), momentum=0.0, **steep)
+    params = {"n_epochs": 1, "batch_size": 120, "n_repair_epochs": 40, "random_state": 0}
+    model = AmnesiacUnlearner(inner, **params).fit(X, y)
+    before = model_digest(model.estimator_)
+    with pytest.raises(ValueError, match="non-finite"):
+        model.partial_forget(range(5))
+    assert model_digest(model.estimator_) == before
+    assert not model.receipts_
+
+
 @pytest.mark.parametrize(
     ("inner", "message"),
     [
@@ -173,6 +226,17 @@ def test_ascent_raises_the_loss_of_the_forgotten_rows(data):
     assert row_losses(model.estimator_, X[:10], y[:10]).mean() > before
 
 
+def test_ascent_takes_steps_as_long_as_a_share_of_the_parameters():
+    X, y = regression()
+    model = GradientAscentUnlearner(Ridge(), n_steps=1).fit(X, y)
+    before = parameter_vector(model)
+    error = X[:4] @ before[:-1] + before[-1] - y[:4]
+    gradient = np.append(X[:4].T @ error, error.sum())
+    model.partial_forget(range(4))
+    step = 0.002 * np.linalg.norm(before) * gradient / np.linalg.norm(gradient)
+    np.testing.assert_allclose(parameter_vector(model), before + step)
+
+
 def test_ascent_by_hand():
     X, y = regression()
     model = GradientAscentUnlearner(Ridge(), learning_rate=0.1, n_steps=1).fit(X, y)
@@ -209,6 +273,7 @@ def test_ascent_that_diverges_changes_nothing():
     [
         (AmnesiacUnlearner(SGDClassifier(), n_epochs=0), "n_epochs=0"),
         (AmnesiacUnlearner(SGDClassifier(), batch_size=0), "batch_size=0"),
+        (AmnesiacUnlearner(SGDClassifier(), n_repair_epochs=-1), "n_repair_epochs=-1"),
         (FisherUnlearner(LogisticRegression(), alpha=-1), "alpha=-1"),
         (GradientAscentUnlearner(LogisticRegression(), n_steps=0), "n_steps=0"),
         (GradientAscentUnlearner(LogisticRegression(), learning_rate=-1.0), "learning_rate=-1"),

@@ -88,8 +88,11 @@ class ClassWeights:
         """Return what each class is multiplied by, shape (n_classes, 1 or n_classes)."""
         weight = self._given
         if self.balanced:
-            count = np.maximum(self._tally[:, self._counts_weights], np.finfo(float).tiny)
-            weight = count.sum() / (self.n_classes * count)
+            count, there = self._tally[:, self._counts_weights], self._tally[:, 0] > 0
+            # A class without rows is none: balance is made among the others.
+            weight = np.ones(self.n_classes)
+            count = np.maximum(count[there], np.finfo(float).tiny)
+            weight[there] = count.sum() / (there.sum() * count)
         if not self.per_output:
             return weight[:, None]
         factors = np.ones((self.n_classes, self.n_classes))

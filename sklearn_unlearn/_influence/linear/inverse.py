@@ -44,13 +44,17 @@ def block_solvers(objective):
 
 
 def _shift_free_solver(objective, hessian, reference):
-    """Return the solver of the one block of softmax."""
+    """Return the solver of the one block of softmax, for the outputs that are not switched off."""
     K, q = objective.theta.shape
     free = q if objective.fit_intercept else q - 1
+    whole, scale = hessian.reshape(K, q, K, q), reference.reshape(K, q)
+    if len(objective.off):
+        on = np.setdiff1d(np.arange(K), objective.off)
+        whole, scale = whole[on][:, :, on], scale[on]
     return ShiftFreeSolver(
-        hessian.reshape(K, q, K, q)[:, :free, :, :free],
+        whole[:, :free, :, :free],
         objective.penalty()[0, :free],
-        reference.reshape(K, q)[:, :free],
+        scale[:, :free],
         objective.fit_intercept and not objective.problem.intercept_l2,
     )
 
@@ -65,12 +69,18 @@ def by_block(objective, solvers, V, method):
     for block in range(blocks.shape[1]):
         solver = solvers[min(block, len(solvers) - 1)]
         result[:, block, free] = getattr(solver, method)(blocks[:, block, free].T).T
-    return result.reshape(V.shape)
+    result = result.reshape(V.shape)
+    result[:, objective.off] = 0
+    return result
 
 
 def free_parameters(objective):
     """Return the positions of a block's parameters that may move."""
-    return np.flatnonzero(objective.free().ravel()[: objective.hessian_shape[1]])
+    free = objective.free()
+    if not objective.loss.coupling:
+        # Alike in all outputs that are not switched off.
+        free = np.delete(free, objective.off, axis=0)
+    return np.flatnonzero(free.ravel()[: objective.hessian_shape[1]])
 
 
 def solve_by_products(objective, V, tight):
@@ -104,6 +114,7 @@ def solve_by_products(objective, V, tight):
     if is_open_to_shifts(objective):
         shifts = _open_shifts(objective)
         solved[:, :, shifts] -= solved[:, :, shifts].mean(axis=1, keepdims=True)
+    solved[:, objective.off] = 0
     return solved
 
 

@@ -26,7 +26,7 @@ class Layout:
     penalty: np.ndarray
 
 
-def make_layout(problem, shape, fit_intercept):
+def make_layout(problem, shape, fit_intercept, off):
     """Return the layout of parameters.
 
     Parameters
@@ -40,6 +40,9 @@ def make_layout(problem, shape, fit_intercept):
     fit_intercept : bool
         False if the intercept stays zero.
 
+    off : ndarray of int
+        Outputs that stay as they are.
+
     Returns
     -------
     Layout
@@ -48,6 +51,7 @@ def make_layout(problem, shape, fit_intercept):
     n_predictions = shape[0] - problem.has_scale
     free = np.ones(shape, dtype=bool)
     free[:, -1] = fit_intercept
+    free[off] = False
     free[n_predictions:, :-1] = False
     free[n_predictions:, -1] = True
     penalty = np.empty(shape)

@@ -46,7 +46,7 @@ def leave_one_out(objective):
     """
     objective = _with_hessian(objective)
     theta, coupling = objective.theta, objective.loss.coupling
-    shift_free = is_open_to_shifts(objective)
+    shift_free = _in_differences(objective)
     inverses = _inverse_blocks(objective)
     rest = _solve(objective, -objective.gradient())
     shrunk = _unscaled(objective)
@@ -97,7 +97,7 @@ def self_influence(objective):
         z = push_forward(Z, objective.theta)
         u = _row_weights(objective, rows, weights[rows])
         slope = u * objective.loss.gradient(z, objective.targets(rows))
-        if is_open_to_shifts(objective):
+        if _in_differences(objective):
             found[rows] = _softmax_influence(Z, inverses[0], slope)
             continue
         coupled = objective.loss.coupling is not None
@@ -107,6 +107,11 @@ def self_influence(objective):
         else:
             found[rows] = (leverage * slope**2).sum(axis=1)
     return found
+
+
+def _in_differences(objective):
+    """Tell whether softmax is solved for its outputs' differences: where none is switched off."""
+    return is_open_to_shifts(objective) and not len(objective.off)
 
 
 def _with_hessian(objective):
@@ -155,11 +160,13 @@ def _inverse_blocks(objective):
     For softmax, the one for the classes' differences from the last.
     """
     free, d = free_parameters(objective), objective.hessian_shape[1]
-    if is_open_to_shifts(objective):
+    if _in_differences(objective):
         K, q = objective.theta.shape
         inverse, part = np.zeros((K - 1, q, K - 1, q)), slice(q if objective.fit_intercept else -1)
         inverse[:, part, :, part] = objective.solvers()[0].inverse()
         return [inverse]
+    if is_open_to_shifts(objective):
+        return [objective.solve(np.eye(d).reshape(d, *objective.shape)).reshape(d, d)]
     inverses = []
     for solver in objective.solvers():
         inverse = np.zeros((d, d))

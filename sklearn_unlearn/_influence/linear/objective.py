@@ -22,6 +22,7 @@ from sklearn_unlearn._influence.linear.following import can_follow, follow, kept
 from sklearn_unlearn._influence.linear.inverse import block_solvers, by_block, solve_by_products
 from sklearn_unlearn._influence.linear.layout import make_layout
 from sklearn_unlearn._influence.linear.leave_one_out import self_influence
+from sklearn_unlearn._influence.linear.lost_classes import awaiting_fit, check_classes, lost_classes
 from sklearn_unlearn._influence.linear.made import MadeFeatures
 from sklearn_unlearn._influence.linear.passes import (
     add_rows,
@@ -46,6 +47,7 @@ from sklearn_unlearn._influence.linear.sums import (
 )
 from sklearn_unlearn._influence.objective import Objective
 from sklearn_unlearn._records.altered import altered
+from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn._records.rows import RowStore, batches
 
 # A dense Hessian of up to 4,000 parameters is kept; beyond, only its products are used.
@@ -84,6 +86,8 @@ class LinearObjective(Objective):
     _made = None
     _row_values = None
     idle_params = ("params", "curvature", "damping", "solver")
+    # Outputs of classes without rows.
+    off = np.empty(0, dtype=np.intp)
 
     def __init__(self, model, data, features, settings=None, seed=0):
         super().__init__(data, features)
@@ -168,10 +172,14 @@ class LinearObjective(Objective):
     def layout(self):
         """Which parameters may move and what their penalties are, Layout; kept while it holds."""
         found = self._layout_of
-        if found is None or found[0] is not self.problem or found[1] != self.theta.shape:
-            made = make_layout(self.problem, self.theta.shape, self.fit_intercept)
-            found = self._layout_of = (self.problem, self.theta.shape, made)
-        return found[2]
+        if (
+            found is None
+            or found[:2] != (self.theta.shape, len(self.off))
+            or (found[2] is not self.problem)
+        ):
+            made = make_layout(self.problem, self.theta.shape, self.fit_intercept, self.off)
+            found = self._layout_of = (self.theta.shape, len(self.off), self.problem, made)
+        return found[3]
 
     def penalty(self):
         """Return the penalty of every parameter, of theta's shape."""
@@ -291,7 +299,7 @@ class LinearObjective(Objective):
         """Return the gradient at theta, of theta's shape, penalty included."""
         data = self.expanded().gradient
         data = (self.factors()[:, :, None] * data).sum(axis=0) if self.is_grouped else data[0]
-        return self._freed(data + self.penalty() * self.theta)
+        return self._freed(data + self.penalty_gradient())
 
     def gradient_norm(self):
         """Return the largest absolute entry of the mean objective's gradient."""
@@ -339,9 +347,13 @@ class LinearObjective(Objective):
         """Return the gradient of the weighted losses of rows, those left out included."""
         return loss_gradient(self, rows)
 
-    def squared_gradients(self):
-        """Return the sum of the squared gradients of the remaining rows' weighted losses."""
-        return self._freed(squared_gradients(self))
+    def penalty_gradient(self):
+        """Return the gradient of the penalty at theta, of theta's shape."""
+        return self.penalty() * self.theta
+
+    def squared_gradients(self, rows=None):
+        """Return the sum of the squared gradients of the weighted losses of rows."""
+        return self._freed(squared_gradients(self, rows))
 
     def self_influence(self):
         """Return how much each row's own loss falls by training on it, to first order."""
@@ -387,18 +399,8 @@ class LinearObjective(Objective):
         return new
 
     def check_remaining(self, model):
-        """Raise a ValueError if no row is left, or none of a class."""
-        counts = self.class_weights.counts_of(self.data)
-        if counts.sum() == 0:
-            raise ValueError(
-                "The request would leave no row to train on; discard the model instead."
-            )
-        if len(counts) > 1 and counts.min() == 0:
-            label = model.classes_.tolist()[np.argmin(counts)]
-            raise ValueError(
-                f"The request would leave no training row of class {label!r}, which the model's "
-                "parameters can't express. Fit a new model without the class."
-            )
+        """Raise a ValueError if no row is left, one class only, or one that can't be left out."""
+        check_classes(self, model)
 
     def _share(self, weight):
         """Return a weight as a share of all weight, as a power of two."""
@@ -531,6 +533,8 @@ class LinearObjective(Objective):
 
     def arrive(self, carried, hessian_of, steps, pass_begins):
         """Return the objective after the request's Newton steps, and the outcome."""
+        if steps.eta and len(lost_classes(self)):
+            return awaiting_fit(carried), Outcome()
         return arrive(self, carried, hessian_of, steps, pass_begins)
 
     def written(self, model):

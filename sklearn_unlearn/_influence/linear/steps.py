@@ -107,7 +107,7 @@ def refitted(carried, last):
     exact : bool
         True in the first case.
     """
-    zero = carried.at(np.zeros_like(carried.theta)).measured()
+    zero = _at_zero(carried).measured()
     own = zero.moved(zero.newton_step()).measured(hessian=False)
     fresh = carried.at(parameters_of(last)).measured(hessian=False)
     exact = fresh.value() <= own.value() + 1e-9 * abs(own.value()) + 1e-15 * abs(zero.value())
@@ -156,7 +156,7 @@ def descend(objective, hessian_of, pass_begins):
             return step, objective
         pass_begins()
         if made == 0:
-            zero = objective.at(np.zeros_like(objective.theta)).measured(hessian=False)
+            zero = _at_zero(objective).measured(hessian=False)
             if zero.value() < objective.value():
                 # Worse than no model at all, as SGD on unscaled features can be: where
                 # every prediction is saturated there is no curvature to go by.
@@ -164,6 +164,11 @@ def descend(objective, hessian_of, pass_begins):
                 continue
         objective = hessian_of = backtrack(objective, step)
     return np.zeros_like(step), objective
+
+
+def _at_zero(objective):
+    """Return the objective where all parameters that may move are zero."""
+    return objective.at(np.where(objective.free(), 0.0, objective.theta))
 
 
 def approach(objective, n_steps):

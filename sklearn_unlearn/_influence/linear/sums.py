@@ -96,17 +96,18 @@ def loss_gradient(objective, rows):
     return _sum(np.zeros(objective.shape), mapped(objective, part, rows))
 
 
-def squared_gradients(objective):
-    """Return the sum of the squared gradients of the remaining rows' weighted losses."""
-    weights, nowhere = objective.live_weights(), np.zeros((1, *objective.shape))
+def squared_gradients(objective, rows=None):
+    """Return the sum of the squared gradients of the weighted losses of rows."""
+    weights = objective.live_weights() if rows is None else objective.weights[rows]
+    nowhere = np.zeros((1, *objective.shape))
 
-    def part(at, rows, Z):
-        slopes = objective.along(nowhere, rows, weights[rows], Z)[1]
+    def part(at, some, Z):
+        slopes = objective.along(nowhere, some, weights[at], Z)[1]
         if objective.is_grouped:
-            slopes = slopes * objective.class_weights.factors()[objective.y[rows]]
+            slopes = slopes * objective.class_weights.factors()[objective.y[some]]
         return squared(Z, slopes)
 
-    return _sum(np.zeros(objective.shape), mapped(objective, part))
+    return _sum(np.zeros(objective.shape), mapped(objective, part, rows))
 
 
 def _sum(total, parts):

@@ -274,10 +274,10 @@ class NetworkObjective(Objective):
             found[some] = np.einsum("nd,nd->n", G, self.solve(G))
         return found
 
-    def _row_gradients(self):
-        """Yield the numbers of remaining rows, and the gradient of each's weighted loss."""
-        weights = self.live_weights()
-        at = np.flatnonzero(weights)
+    def _row_gradients(self, rows=None):
+        """Yield numbers of rows, by default all that remain, and each weighted loss's gradient."""
+        weights = self.live_weights() if rows is None else self.weights
+        at = np.flatnonzero(weights) if rows is None else rows
         size = max(1, min(BATCH_ROWS, 4 * CHUNK_VALUES // self.shape[0]))
 
         def losses(values, x, y):
@@ -290,9 +290,13 @@ class NetworkObjective(Objective):
             G = np.hstack([each[name].flatten(1).double().cpu() for name in self.parameters])
             yield some, G * weights[some][:, None]
 
-    def squared_gradients(self):
-        """Return the sum of the squared gradients of the remaining rows' weighted losses."""
-        return sum((G**2).sum(axis=0) for _, G in self._row_gradients())
+    def squared_gradients(self, rows=None):
+        """Return the sum of the squared gradients of the weighted losses of rows."""
+        return sum((G**2).sum(axis=0) for _, G in self._row_gradients(rows))
+
+    def penalty_gradient(self):
+        """Return the gradient of the penalty at theta, of shape (d,)."""
+        return self.spread(self.penalties()) * self.theta
 
     def loss_gradient(self, rows):
         """Return the gradient of the weighted losses of rows, those left out included."""
@@ -327,7 +331,7 @@ class NetworkObjective(Objective):
             new._change = self._change - self.gradient_of(leaving, weights)
         if self.problem.scale == "weight":
             shrunk = weights.sum() / self.weight
-            new._change = new._change - shrunk * self.spread(self.penalties()) * self.theta
+            new._change = new._change - shrunk * self.penalty_gradient()
         new._forget_curvature(rows)
         return new
 
