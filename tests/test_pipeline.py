@@ -11,7 +11,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.compose import make_column_transformer
 from sklearn.decomposition import PCA
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer
 from sklearn.feature_selection import SelectKBest
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -352,3 +352,52 @@ def test_what_transformers_keep_tells_nothing_of_rows_that_left(strategy, scaler
     assert model.receipts_[-1].retrained_parts == ()
     left = found_in(pickle.loads(pickle.dumps(model)), secrets_of(X[3], y[3]))
     assert not len(left)
+
+
+@pytest.mark.parametrize("dtype", [object, "str", "category"])
+def test_a_series_of_texts_is_what_a_vectorizer_takes(dtype):
+    pd = pytest.importorskip("pandas")
+    texts = pd.Series([f"word{i % 7} and word{i % 3}" for i in range(60)]).astype(dtype)
+    y = np.arange(60) % 2
+    pipe = make_pipeline(CountVectorizer(), LogisticRegression(tol=1e-10))
+    model = PUMAUnlearner(pipe, reweight=None, n_refine=5).fit(texts, y).partial_forget([0, 8])
+    left = np.setdiff1d(np.arange(60), [0, 8])
+    fresh = clone(pipe).fit(texts.iloc[left], y[left])
+    np.testing.assert_allclose(model.predict_proba(texts), fresh.predict_proba(texts), atol=1e-4)
+
+
+def test_a_registered_function_that_returns_something_else_is_named():
+    class Centred(StandardScaler):
+        pass
+
+    register_downdate(Centred, lambda step, removed, kept, remaining: step)
+    model = PUMAUnlearner(make_pipeline(Centred(), Ridge()), reweight=None)
+    X = np.random.default_rng(0).standard_normal((30, 2))
+    model.fit(X, X[:, 0])
+    with pytest.raises(TypeError, match="registered for Centred returned Centred"):
+        model.partial_forget([0])
+    assert model.receipts_ == []
+
+
+def test_stored_zeros_count_as_terms_of_a_document():
+    """As in scikit-learn; colliding words of opposite sign give such zeros."""
+    rng = np.random.default_rng(0)
+    X = sparse.random(60, 8, density=0.5, format="csr", random_state=0)
+    X.data[rng.random(X.nnz) < 0.3] = 0
+    model = PUMAUnlearner(make_pipeline(TfidfTransformer(), Ridge()), reweight=None)
+    model.fit(X, rng.standard_normal(60))
+    model.partial_forget(range(5)).partial_forget([7, 9])
+    left = np.setdiff1d(np.arange(60), [0, 1, 2, 3, 4, 7, 9])
+    fresh = TfidfTransformer().fit(X[left])
+    np.testing.assert_allclose(model.estimator_[0].idf_, fresh.idf_, rtol=1e-14)
+
+
+@pytest.mark.parametrize("n_left", [1000, 100_000])
+def test_a_column_is_constant_for_so_many_rows_as_make_it_so(n_left):
+    """Seconds since 1970 within a day part: rounding hides them among many rows, not among few."""
+    rng = np.random.default_rng(0)
+    X = np.column_stack([1.7e9 + rng.uniform(0, 0.05, 200_000), np.full(200_000, 0.1)])
+    model = PUMAUnlearner(make_pipeline(StandardScaler(), Ridge()), reweight=None)
+    model.fit(X, rng.standard_normal(200_000)).partial_forget(np.arange(n_left, 200_000))
+    fresh = StandardScaler().fit(X[:n_left])
+    np.testing.assert_allclose(model.estimator_[0].scale_, fresh.scale_, rtol=1e-6)

@@ -48,6 +48,14 @@ class Drawn:
         return self.take(np.argsort(self.folds, kind="stable"))
 
 
+def _whole_subjects(drawn, n_rows):
+    """Return the first subjects that have so many rows; None if the last of them may be cut."""
+    end = n_rows
+    while end < len(drawn) and drawn.owners[end] == drawn.owners[end - 1]:
+        end += 1
+    return drawn.take(slice(end)) if end < len(drawn) else None
+
+
 class DrawnRows:
     """The remaining rows in an order that belongs to their ids.
 
@@ -86,19 +94,16 @@ class DrawnRows:
         """
         if self._window is None:
             self._draw(n_rows, subjects)
-        # A look at the beginning is mostly enough.
-        found = self._window.take(slice(2 * n_rows)).without(removed)
-        if len(found) <= n_rows:
-            found = self._window.without(removed)
+        # A look at the beginning is mostly enough; its last subject may be cut.
+        found = _whole_subjects(self._window.take(slice(2 * n_rows)).without(removed), n_rows)
+        if found is not None:
+            return found
+        found = self._window.without(removed)
         if len(found) < n_rows and not self._is_whole:
             self._draw(n_rows + len(removed), subjects)
             found = self._window.without(removed)
-        if len(found) <= n_rows:
-            return found
-        end = n_rows
-        while end < len(found) and found.owners[end] == found.owners[end - 1]:
-            end += 1
-        return found.take(slice(end))
+        first = _whole_subjects(found, n_rows)
+        return found if first is None else first
 
     def _draw(self, n_rows, subjects):
         """Hash all ids, and keep the beginning of their order."""

@@ -73,8 +73,11 @@ def _sums(block):
     """Return the random sums of a block of rows, None if they are not numbers."""
     if sparse.issparse(block):
         return block @ _factors(block.shape[1])
-    if hasattr(block, "iloc") and all(getattr(d, "kind", "O") in "fiub" for d in block.dtypes):
-        block = block.to_numpy()
+    if hasattr(block, "iloc"):
+        # A series has one, a frame one for each column.
+        dtypes = block.dtypes if block.ndim > 1 else [block.dtype]
+        if all(getattr(dtype, "kind", "O") in "fiub" for dtype in dtypes):
+            block = block.to_numpy()
     if not isinstance(block, np.ndarray) or block.dtype.kind not in "fiub":
         return None
     flat = block.reshape(len(block), -1)

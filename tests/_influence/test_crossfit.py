@@ -99,3 +99,19 @@ def test_one_subject_alone_does_not_judge():
 def test_only_what_exceeds_the_error_is_made_up_for():
     found = excess(np.array([3.0, 1.0, -2.0, np.nan]), np.array([1.0, 2.0, 1.0, 1.0]))
     np.testing.assert_array_equal(found, [2.0, 0.0, -2.0, 0.0])
+
+
+def test_a_criterion_of_as_many_values_as_there_are_classes_among_the_rows_is_refused():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 3))
+    y = np.where(np.arange(300) < 3, 2, rng.integers(0, 2, 300))
+
+    def per_class(y, raw):
+        classes = np.unique(y)
+        return np.zeros(len(classes)), np.zeros((len(classes), *raw.shape))
+
+    model = PUMAUnlearner(LogisticRegression(), criterion=per_class, random_state=0).fit(X, y)
+    before = model.estimator_.coef_.copy()
+    with pytest.raises(ValueError, match=r"criterion returned 2 values .* and 3 for others"):
+        model.partial_forget(range(10, 20))
+    np.testing.assert_array_equal(model.estimator_.coef_, before)

@@ -60,3 +60,11 @@ def test_all_rows_are_drawn_where_there_are_not_more():
     assert folds_by_id(IDS[:1], 5)[0][0] == IDS[0]
     gone = np.arange(0, 30)
     assert len(folds_by_id(IDS[:30], 5, removed=gone)) == 0
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_subject_that_owns_more_than_half_of_the_rows_is_drawn_whole_or_not_at_all(seed):
+    ids = np.array(["most"] * 2500 + [f"person {i}" for i in range(1500)])
+    found = DrawnRows(seed).first(1000, SubjectIndex(len(ids), X_ids=ids))
+    assert np.count_nonzero(found.rows < 2500) in (0, 2500)
+    assert len(found) >= 1000

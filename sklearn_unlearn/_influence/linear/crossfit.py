@@ -57,7 +57,7 @@ class CrossFitted:
             return
         sizes = [of.stop - of.start for of in self._places]
         self._fold = np.repeat(np.arange(len(sizes)), sizes)
-        self._Z = Z = objective.features(objective.rows.take(rows))
+        self._Z = Z = objective.features_of(rows)
         y = objective.y[rows]
         raw = objective.push_forward(Z)
         slopes = objective.weighted_slopes(rows, raw)
@@ -78,6 +78,7 @@ class CrossFitted:
                     called(criterion, given_targets(y[of]), raw[of, : objective.n_predictions])
                     for of in self._places
                 ]
+                self._check_values()
             else:
                 targets = objective.encoded_targets(y)
                 self._slopes = objective.loss.gradient(raw, targets)
@@ -139,6 +140,16 @@ class CrossFitted:
         """Return the sizes of the losses that the folds have, per fold and value."""
         each = self._shares * self.objective.loss.value(self._raw, self._targets).sum(axis=1)
         return np.abs(np.bincount(self._groups, each, self._n_groups)).reshape(-1, self._n_values)
+
+    def _check_values(self):
+        """Raise unless a user's criterion returned as many values for each fold."""
+        numbers = sorted({len(slopes) for slopes in self._slopes})
+        if len(numbers) > 1:
+            raise ValueError(
+                f"criterion returned {numbers[0]} values for some rows and {numbers[-1]} for "
+                "others; it must return as many for any rows: zero, with a gradient of zeros, for "
+                'a class that has none among them. criterion="loss_per_class" does so.'
+            )
 
     def _called_rises(self, change):
         """Return the rises, and their errors, of the values that a user's criterion returns."""

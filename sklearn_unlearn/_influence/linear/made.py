@@ -1,5 +1,6 @@
 """Features of the rows that remain, made once in a request by transformers that cost more."""
 
+import numpy as np
 from scipy import sparse
 
 # Values beyond which features are made anew in each pass, a gigabyte; a refit keeps them all.
@@ -13,7 +14,36 @@ class MadeFeatures:
     """
 
     def __init__(self):
-        self._blocks = None
+        self._blocks = self._some = None
+
+    def of(self, objective, rows):
+        """Return the features of a few numbered rows; those asked for last are kept.
+
+        Parameters
+        ----------
+        objective : LinearObjective
+            Whose rows and features.
+
+        rows : ndarray of int
+            Their numbers, each once.
+
+        Returns
+        -------
+        {ndarray, CSR matrix} of shape (n_rows, n_features)
+            Features.
+        """
+        if self._some is not None:
+            known, Z = self._some
+            at = np.minimum(np.searchsorted(known, rows), len(known) - 1)
+            if (known[at] == rows).all():
+                return Z[at]
+        # Where classes of transformers are known, with less ado than by ``transform``.
+        features = objective.features
+        Z = features.of(features.leaving(lambda: objective.rows.take(rows)))
+        if len(rows) and (self._some is None or len(rows) > len(self._some[0])):
+            order = np.argsort(rows)
+            self._some = rows[order], Z[order]
+        return Z
 
     def walk(self, objective, min_rows=1):
         """Yield places, row numbers and features of all rows that remain, block by block.

@@ -36,7 +36,7 @@ from sklearn_unlearn._influence.linear.problem import (
     write_parameters,
 )
 from sklearn_unlearn._influence.linear.projection import carried_over, projected
-from sklearn_unlearn._influence.linear.reading import blocks, pays_by_products, row_values
+from sklearn_unlearn._influence.linear.reading import are_few, blocks, pays_by_products, row_values
 from sklearn_unlearn._influence.linear.steps import arrive
 from sklearn_unlearn._influence.linear.sums import (
     directional,
@@ -326,8 +326,17 @@ class LinearObjective(Objective):
         if rows is None and self._made is not None and not self.features.numeric:
             yield from self._made.walk(self, min_rows)
             return
+        if self._made is not None and are_few(self, rows):
+            yield slice(None), rows, self.features_of(rows)
+            return
         for at, some, block in self.blocks(rows, min_rows):
             yield at, some, self.features(block)
+
+    def features_of(self, rows):
+        """Return the features of a few numbered rows, in a request from what is made already."""
+        if self._made is None or self.features.numeric:
+            return self.features(self.rows.take(rows))
+        return self._made.of(self, rows)
 
     def along(self, S, rows, weights, Z):
         """Return the directional derivatives and slopes of rows whose features are at hand."""

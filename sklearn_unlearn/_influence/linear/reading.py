@@ -15,6 +15,13 @@ PRODUCTS = 200
 SOME_ROWS = 20
 
 
+def are_few(objective, rows):
+    """Tell whether numbered rows behind transformers make one block, whatever they hold."""
+    if rows is None or objective.features.numeric or not len(rows):
+        return False
+    return len(rows) * objective.theta.shape[1] <= MAX_BLOCK_VALUES
+
+
 def row_values(objective):
     """Return about how many values a row takes while it is used."""
     n_columns = objective.theta.shape[1]

@@ -61,4 +61,13 @@ def register(cls, forget, change=None):
     def change_of(old, new, kept, input_change):
         return Change(*change(old, new)) if input_change.is_same else None
 
-    RULES[cls] = Rule(forget, None if change is None else change_of)
+    def checked(step, removed, kept, remaining):
+        found = forget(step, removed, kept, remaining)
+        if found is None or (isinstance(found, tuple) and len(found) == 2):
+            return found
+        raise TypeError(
+            f"The function that is registered for {cls.__name__} returned {type(found).__name__}; "
+            "it must return (transformer, kept), or None if the transformer has to be fitted anew."
+        )
+
+    RULES[cls] = Rule(checked, None if change is None else change_of)

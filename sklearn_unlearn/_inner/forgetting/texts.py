@@ -31,9 +31,9 @@ class Documents:
     @classmethod
     def of(cls, Z):
         """Return what is kept of documents that are counted or weighted already."""
+        # As scikit-learn counts: all entries that are stored, zeros among them.
         Z = sparse.csr_array(Z)
-        stored = Z.indices[Z.data != 0]
-        return cls(Z.shape[0], np.bincount(stored, minlength=Z.shape[1]))
+        return cls(Z.shape[0], np.bincount(Z.indices, minlength=Z.shape[1]))
 
     def without(self, part):
         """Return what is left without some of the documents."""
