@@ -25,12 +25,19 @@ from sklearn.utils.estimator_checks import check_estimator
 from sklearn_unlearn import ArcaneEnsemble, MislabelDetector, PUMAUnlearner, SISAEnsemble
 from sklearn_unlearn.baselines import (
     AmnesiacUnlearner,
+    FineTuneUnlearner,
     FisherUnlearner,
+    FunctionUnlearner,
     GradientAscentUnlearner,
     InfluenceUnlearner,
+    NegGradPlusUnlearner,
+    RandomLabelUnlearner,
     RetrainUnlearner,
+    SCRUBUnlearner,
+    SSDUnlearner,
 )
 from sklearn_unlearn.one_class import StudentTDensity
+from tests.unlearners import fitted_again
 
 INNER = [
     LogisticRegression(),
@@ -141,6 +148,12 @@ BASELINES = [
     AmnesiacUnlearner(MLPClassifier((20,), learning_rate_init=0.05), n_epochs=10),
     FisherUnlearner(LogisticRegression()),
     FisherUnlearner(Ridge()),
+    FineTuneUnlearner(LogisticRegression()),
+    FunctionUnlearner(LogisticRegression(), forget=fitted_again),
+    NegGradPlusUnlearner(LogisticRegression()),
+    RandomLabelUnlearner(Ridge()),
+    SCRUBUnlearner(LogisticRegression()),
+    SSDUnlearner(Ridge()),
     GradientAscentUnlearner(LogisticRegression()),
     GradientAscentUnlearner(make_pipeline(StandardScaler(), Ridge())),
 ]
