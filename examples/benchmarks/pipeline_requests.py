@@ -98,20 +98,28 @@ def measured(name, pipe, n_rows, missing, takes_frame):
     frame, y = make_frame(n_rows, missing)
     X = frame if takes_frame else frame[NUMBERS].to_numpy()
     ids = frame.index
-    model = PUMAUnlearner(pipe, reweight=None).fit(X, y, X_ids=ids)
-    first = seconds(lambda: model.partial_forget(ids[:1]))
-    later = [
-        seconds(lambda i=i: model.partial_forget(ids[i : i + 1])) for i in range(1, N_REQUESTS)
-    ]
+    figures = {}
+    for reweight in (None, "l2"):
+        model = PUMAUnlearner(pipe, reweight=reweight, random_state=0).fit(X, y, X_ids=ids)
+        first = seconds(lambda model=model: model.partial_forget(ids[:1]))
+        later = [
+            seconds(lambda i=i, model=model: model.partial_forget(ids[i : i + 1]))
+            for i in range(1, N_REQUESTS)
+        ]
+        figures[reweight] = first, float(np.median(later))
+        if reweight is None:
+            refitted = list(model.receipts_[-1].retrained_parts)
     left = X[N_REQUESTS:], y[N_REQUESTS:]
     refits = [seconds(lambda: clone(pipe).fit(*left)) for _ in range(3)]
     return {
         "pipeline": name,
         "n_rows": n_rows,
         "refit": float(np.median(refits)),
-        "first": first,
-        "later": float(np.median(later)),
-        "refitted": list(model.receipts_[-1].retrained_parts),
+        "first": figures[None][0],
+        "later": figures[None][1],
+        "first_default": figures["l2"][0],
+        "later_default": figures["l2"][1],
+        "refitted": refitted,
     }
 
 
@@ -126,12 +134,12 @@ def main(arguments):
     if options.json:
         print(json.dumps(rows, indent=1))
         return
-    print(f"{'pipeline':32}{'rows':>8}{'refit s':>10}{'first / refit':>15}{'later / refit':>15}")
+    names = ("first", "later", "first_default", "later_default")
+    heads = "".join(f"{name.replace('_', ' ') + ' / refit':>24}" for name in names)
+    print(f"{'pipeline':32}{'rows':>8}{'refit s':>10}{heads}")
     for row in rows:
-        first, later = row["first"] / row["refit"], row["later"] / row["refit"]
-        print(
-            f"{row['pipeline']:32}{row['n_rows']:>8}{row['refit']:>10.4f}{first:>15.2f}{later:>15.3f}"
-        )
+        ratios = "".join(f"{row[name] / row['refit']:>24.3f}" for name in names)
+        print(f"{row['pipeline']:32}{row['n_rows']:>8}{row['refit']:>10.4f}{ratios}")
 
 
 if __name__ == "__main__":
