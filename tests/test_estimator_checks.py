@@ -149,7 +149,7 @@ BASELINES = [
     FisherUnlearner(LogisticRegression()),
     FisherUnlearner(Ridge()),
     FineTuneUnlearner(LogisticRegression()),
-    FunctionUnlearner(LogisticRegression(), forget=fitted_again),
+    pytest.param(FunctionUnlearner(LogisticRegression(), forget=fitted_again), id="function"),
     NegGradPlusUnlearner(LogisticRegression()),
     RandomLabelUnlearner(Ridge()),
     SCRUBUnlearner(LogisticRegression()),

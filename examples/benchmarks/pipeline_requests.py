@@ -4,7 +4,7 @@ What does one request cost where a pipeline makes features of a data frame?
 A frame of 12 columns of numbers and 4 of words; a ColumnTransformer imputes and scales the first
 and makes columns of the categories of the others; then a model. And single transformers on the
 numbers alone. Each request forgets one row. CPU seconds of one process, medians, and their ratio
-to a refit of the whole pipeline on the rows that remain.
+to a refit of the whole pipeline on the rows that remain: with ``reweight=None``, and as it comes.
 
 ``python examples/benchmarks/pipeline_requests.py`` runs in some minutes; ``--max-rows 20000`` in
 one. ``--json`` prints the raw figures. Set OMP_NUM_THREADS=1 for figures of one core.
