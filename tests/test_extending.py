@@ -82,8 +82,8 @@ def test_the_unlearner_of_the_docs_promises_nothing_of_fractions():
 def test_the_unlearner_of_the_docs_can_be_reported_on():
     X, y = load_iris(return_X_y=True)
     model = CountingUnlearner(MultinomialNB()).fit(X[::2], y[::2])
-    report = forgetting_report(model, range(20), X[1::2], y[1::2], n_refits=2)
-    assert report.effect_left < 1e-6
+    report = forgetting_report(model, range(20), X[1::2], y[1::2], n_refits=3)
+    assert report.verdict == "as refits are to each other"
 
 
 def test_data_of_ones_own():

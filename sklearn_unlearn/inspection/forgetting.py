@@ -76,8 +76,8 @@ class ForgettingDisplay:
 
         kind : {"score", "loss", "gap"}, default="score"
             "score" and "loss" compare the model before, after and the refits on remaining,
-            forgotten and test rows; "gap" compares distances from the refits with their
-            floor.
+            forgotten and test rows; "gap" compares distances from the refits, by predictions on
+            the forgotten rows and by parameters, with their floor.
 
         ax : matplotlib Axes, default=None
             Axes to draw on; new ones by default.
@@ -98,7 +98,12 @@ class ForgettingDisplay:
         if kind not in KINDS:
             raise ValueError(f"kind={kind!r} is invalid: it must be one of {KINDS}.")
         if kind == "gap":
-            gaps = {name: gap for name, gap in report.gaps.items() if np.isfinite(gap["before"])}
+            # Those of the forgotten rows have no other name than their measure's.
+            gaps = {
+                name: gap
+                for name, gap in report.gaps.items()
+                if np.isfinite(gap["before"]) and "," not in name
+            }
             bars = {
                 label: np.array([gap[stage] for gap in gaps.values()])
                 for label, stage in (
