@@ -143,7 +143,14 @@ class Weighting:
     seed: int
 
 
-def compensated(after, hessian_of, rows, removed, criterion, weighting) -> tuple[Any, Any]:
+def compensated(
+    after: Any,
+    hessian_of: Any,
+    rows: np.ndarray,
+    removed: np.ndarray,
+    criterion: Criterion,
+    weighting: Weighting,
+) -> tuple[Any, Any]:
     """Return the reweighted objective that a step aims at, and the one that is kept.
 
     Parameters

@@ -410,7 +410,8 @@ def _cells(
     except Exception as error:  # a method's own failure is a finding, not the end of the others
         failed = f"{type(error).__name__} in fit: {error}"
         return dict.fromkeys(requests, failed), float("nan")
-    seconds, reports = perf_counter() - started, {}
+    seconds = perf_counter() - started
+    reports: dict[str, ForgettingReport | str] = {}
     for request, ids in requests.items():
         try:
             reports[request] = forgetting_report(
@@ -442,7 +443,11 @@ def _row(report: ForgettingReport) -> dict[str, Any]:
         "n_trained": report.n_trained,
         "rows_retrained": report.rows_retrained,
     }
-    parts = {**report.performance, **report.gaps, "seconds": report.seconds}
+    parts: dict[str, Mapping[str, float | None]] = {
+        **report.performance,
+        **report.gaps,
+        "seconds": report.seconds,
+    }
     for name, values in parts.items():
         row |= {f"{name}, {stage}": values[stage] for stage in STAGES if stage in values}
     return row

@@ -219,7 +219,7 @@ def calibrated_attack(
         stage: [confidence(plain(model), X, y) for model in some] for stage, some in models.items()
     }
     refits = np.array(sure["refit"])
-    names = {"calibrated attack, AUC": None}
+    names: dict[str, float | None] = {"calibrated attack, AUC": None}
     names |= {
         f"calibrated attack, TPR at {rate:.1%} FPR": rate
         for rate in (0.01, 0.001)

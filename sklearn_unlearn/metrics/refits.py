@@ -233,10 +233,11 @@ def as_refits(
     estimator: BaseEstimator,
 ) -> Refits:
     """Return fitted models, each with its seconds, as what they are held to be."""
-    models, seconds = map(list, zip(*fitted))
+    models, seconds = [model for model, _ in fitted], [taken for _, taken in fitted]
     weights = remaining[2].get("sample_weight") if len(remaining) > 2 else None
-    ends = [_optimum(model, *remaining[:2], weights) for model in models]
-    norms = [norm for _, norm in ends]
+    X, y = remaining[:2]
+    ends = [_optimum(model, X, y, weights) for model in models]
+    norms = [norm for _, norm in ends if norm is not None]
     inside = set(fixed_seeds(estimator))
     if isinstance(estimator, BaseUnlearner):
         # An unlearner's own seed is one of those that refits vary in any case.
@@ -245,14 +246,16 @@ def as_refits(
         models,
         [best for best, _ in ends],
         forgotten,
-        remaining[:2],
+        (X, y),
         seconds,
-        None if None in norms else norms,
+        norms if len(norms) == len(ends) else None,
         tuple(sorted(inside)),
     )
 
 
-def _fit(estimator, X, y, ids, seed):
+def _fit(
+    estimator: BaseEstimator, X: MatrixLike, y: ArrayLike, ids: list | None, seed: int
+) -> tuple[BaseEstimator, float]:
     """Return a plain model fitted with a seed, and how long it took."""
     started = perf_counter()
     model = vary_seeds(clone(estimator), seed)
@@ -260,14 +263,16 @@ def _fit(estimator, X, y, ids, seed):
     return model, perf_counter() - started
 
 
-def _refit(unlearner, left, seed):
+def _refit(unlearner: BaseUnlearner, left: np.ndarray, seed: int) -> tuple[BaseEstimator, float]:
     """Return the plain model of a refit on numbered rows, and how long it took."""
     started = perf_counter()
     model = unlearner.refitted(left, seed, varied=True).estimator_
     return model, perf_counter() - started
 
 
-def _optimum(model, X, y, weights):
+def _optimum(
+    model: BaseEstimator, X: MatrixLike, y: ArrayLike, weights: ArrayLike | None
+) -> tuple[BaseEstimator, float | None]:
     """Return a linear model at its optimum and the gradient norm where its solver stopped.
 
     Other models, and those whose objective goes down for ever, come back as they are; likewise

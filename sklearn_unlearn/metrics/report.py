@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_unlearn._records.rows import count_rows
 from sklearn_unlearn.base import BaseUnlearner, Ids, RandomState
 from sklearn_unlearn.metrics._outputs import outputs_of, plain, row_losses
-from sklearn_unlearn.metrics._placebo import Finding, by_confidence, by_distance
+from sklearn_unlearn.metrics._placebo import NOTHING, Finding, by_confidence, by_distance
 from sklearn_unlearn.metrics._table import ATTACKED, DISTANCES
 from sklearn_unlearn.metrics.membership import (
     LikelihoodRatioAttack,
@@ -218,7 +218,7 @@ class ForgettingReport:
         import pandas as pd
 
         if tidy:
-            lines = [
+            lines: list[tuple[str, str, int | None, float]] = [
                 (name, stage, None, values[stage])
                 for measures, stages in (
                     (self.performance, ("before", "after")),
@@ -439,7 +439,7 @@ def forgetting_report(
             )
         check_is_fitted(unlearner)
         check_n_refits(n_refits, "n_refits")
-        rows, left, forgot = forgotten_copy(unlearner, X_ids)
+        rows, left, forgot = forgotten_copy(unlearner, [] if X_ids is None else X_ids)
         if refits is None:
             refits = refits_of(
                 unlearner, rows, n=n_refits, random_state=random_state, n_jobs=n_jobs
@@ -540,7 +540,8 @@ def _gaps(
     data: dict[str, tuple[ArrayLike, ArrayLike]],
 ) -> tuple[dict[str, dict[str, float]], Finding]:
     """Return the mean distances from the refits and between them, and the finding by one."""
-    gaps, finding, n = {}, None, len(refits)
+    gaps: dict[str, dict[str, float]] = {}
+    finding, n = NOTHING, len(refits)
     for kind in ("forgotten", "remaining", "test"):
         X = data[kind][0]
         aims = [outputs_of(model, X) for model in refits.references]
@@ -561,7 +562,7 @@ def _gaps(
                 "after": float(own[1].mean()),
                 "floor": float(floor),
             }
-            if finding is None and np.isfinite(own).all() and np.isfinite(inner).all():
+            if finding is NOTHING and np.isfinite(own).all() and np.isfinite(inner).all():
                 finding = by_distance(own[0], own[1], inner, LEVEL)
     order = [name for measure in DISTANCES for name in gaps if name.split(",")[0] == measure]
     return {name: gaps[name] for name in order}, finding
@@ -570,11 +571,11 @@ def _gaps(
 def _confidence_of(before: BaseEstimator, after: BaseEstimator, refits: Refits) -> Finding:
     """Return the finding by how sure models are of the forgotten rows."""
     X, y = refits.forgotten
-    sure = [
+    own, raw, best = (
         np.array([confidence(plain(model), X, y) for model in models])
         for models in ((before, after), refits.models, refits.references)
-    ]
-    return by_confidence(*sure[0], *sure[1:], LEVEL)
+    )
+    return by_confidence(own[0], own[1], raw, best, LEVEL)
 
 
 def _judged(findings: list[Finding], n_trained: int) -> dict[str, Any]:

@@ -104,14 +104,14 @@ def gap_of(given: Outputs, wanted: Outputs) -> RetrainGap:
 
 def _divergence(given: Outputs, wanted: Outputs) -> float:
     """Return the mean divergence of the refit's probabilities from the model's."""
-    if given.logs is None or wanted.logs is None:
+    if given.logs is None or wanted.logs is None or given.classes is None or wanted.classes is None:
         return np.nan
     # A class that one of them lacks has no probability there.
     classes = np.union1d(given.classes, wanted.classes)
     full = []
-    for outputs in (given, wanted):
-        wide = np.full((len(outputs.logs), len(classes)), np.log(EPS))
-        wide[:, np.searchsorted(classes, outputs.classes)] = outputs.logs
+    for logs, own in ((given.logs, given.classes), (wanted.logs, wanted.classes)):
+        wide = np.full((len(logs), len(classes)), np.log(EPS))
+        wide[:, np.searchsorted(classes, own)] = logs
         full.append(wide)
     q, p = full
     # Rounding may give a divergence of nearly equal distributions another sign.

@@ -114,7 +114,7 @@ def make_forget_scorer(
     {'eta': 1.0}
     """
     several = isinstance(metric, (list, tuple))
-    for one in metric if several else [metric]:
+    for one in _listed(metric):
         if isinstance(one, str) and one not in (*DISTANCES, *ATTACKED):
             get_scorer(one)
         elif not isinstance(one, str) and (several or not callable(one)):
@@ -216,7 +216,7 @@ class ForgetScorer:
         before, X = _unlearner_of(estimator, X)
         rows, left, after = forgotten_copy(before, self._probe(before))
         several = isinstance(self.metric, (list, tuple))
-        metrics = self.metric if several else [self.metric]
+        metrics = _listed(self.metric)
         refits: list[BaseEstimator] = []
         if self.against == "refit" or any(metric in DISTANCES for metric in metrics):
             refits = self._refits_of(before, left)
@@ -241,7 +241,7 @@ class ForgetScorer:
                 return -float(np.mean([abs(own - value(refit)) for refit in refits]))
             return value(after) if attacked is None else attacked.score(value(after))
 
-        return {metric: score(metric) for metric in metrics} if several else score(metrics[0])
+        return {str(name): score(name) for name in metrics} if several else score(metrics[0])
 
     def _refits_of(self, unlearner: BaseUnlearner, left: np.ndarray) -> list[BaseEstimator]:
         """Return refits on numbered rows, once for all candidates that train alike on them."""
@@ -283,8 +283,13 @@ class ForgetScorer:
             return list(dict.fromkeys(np.asarray(owners, dtype=object)[np.asarray(y) == gone]))
         if isinstance(n, str):
             return _influential(unlearner, rows, owners, max(1, len(ids) // 20))
-        n = list(n)
-        return [id_ for id_, known in zip(n, unlearner.knows(n)) if known]
+        named = np.asarray(n, dtype=object).tolist()
+        return [id_ for id_, known in zip(named, unlearner.knows(named)) if known]
+
+
+def _listed(metric: str | Callable | Sequence[str]) -> list[Any]:
+    """Return one metric or several as a list."""
+    return list(metric) if isinstance(metric, (list, tuple)) else [metric]
 
 
 def _influential(
