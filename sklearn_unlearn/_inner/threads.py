@@ -1,10 +1,11 @@
 """Threads of numerical libraries, and work shared by threads of our own."""
 
 import sys
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import joblib
-from sklearn.utils.parallel import Parallel, delayed
 from threadpoolctl import ThreadpoolController
 
 
@@ -43,8 +44,12 @@ def in_order(function, calls, n_jobs):
         for arguments in calls:
             yield function(*arguments)
         return
+    n_threads, running = joblib.effective_n_jobs(n_jobs), deque()
     # A pool of BLAS threads in each of ours would be more threads than cores.
-    with one_thread():
-        yield from Parallel(
-            n_jobs=n_jobs, require="sharedmem", return_as="generator", pre_dispatch="2*n_jobs"
-        )(delayed(function)(*arguments) for arguments in calls)
+    with one_thread(), ThreadPoolExecutor(n_threads) as pool:
+        for arguments in calls:
+            running.append(pool.submit(function, *arguments))
+            if len(running) > 2 * n_threads:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
