@@ -141,6 +141,22 @@ def test_linear_forgetting(tmp_path):
     assert "refit/naive" in run(tmp_path, "benchmarks/linear_forgetting.py", "--max-rows", "1000")
 
 
+def test_scale(tmp_path):
+    small = ("--rows", "3000", "--features", "5", "--folder", str(tmp_path))
+    figures = json.loads(run(tmp_path, "benchmarks/scale.py", "--json", *small))
+    assert [line["n_jobs"] for line in figures] == [1, 2]
+    assert all(line["rows"] == 3000 for line in figures)
+
+
+@pytest.mark.slow
+def test_verdicts(tmp_path):
+    some = ("--seeds", "2", "--data", "diabetes", "--methods", "SISA", "nothing, linear")
+    reports = json.loads(run(tmp_path, "benchmarks/verdicts.py", "--json", *some))
+    verdicts = {report["method"]: report["verdict"] for report in reports}
+    assert verdicts["nothing, linear"] == "told apart from refits"
+    assert len(reports) == 4
+
+
 def test_fixed_costs(tmp_path):
     figures = json.loads(run(tmp_path, "benchmarks/fixed_costs.py", "--json", "--small"))
     ridge, logistic = figures["linear"]
