@@ -18,30 +18,20 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._records.rows import count_rows
 from sklearn_unlearn.base import BaseUnlearner, Ids, RandomState
-from sklearn_unlearn.metrics._outputs import outputs_of, plain, row_losses
-from sklearn_unlearn.metrics._placebo import NOTHING, Finding, by_confidence, by_distance
-from sklearn_unlearn.metrics._table import ATTACKED, DISTANCES
+from sklearn_unlearn.metrics._outputs import plain, row_losses
+from sklearn_unlearn.metrics._table import ATTACKED
+from sklearn_unlearn.metrics._verdict import NO_EFFECT, TOO_FEW, confidence_of, gaps_of, judged
 from sklearn_unlearn.metrics.membership import (
     LikelihoodRatioAttack,
     calibrated_attack,
-    confidence,
     unfitted,
 )
 from sklearn_unlearn.metrics.refits import Refits, check_n_refits, refits_of
-from sklearn_unlearn.metrics.retraining import gap_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 STAGES = ("before", "after", "refit")
-# Level of the test, and the share of the effect below which what is left counts as nothing.
-LEVEL, MARGIN = 0.05, 0.05
-SAME, TOLD_APART, NO_EFFECT, TOO_FEW = (
-    "as refits are to each other",
-    "told apart from refits",
-    "no effect to measure",
-    "two refits give no verdict",
-)
 
 
 @dataclass(frozen=True)
@@ -471,7 +461,7 @@ def forgetting_report(
         )
     models = {"before": [before], "after": [after], "refit": refits.models}
     performance = _performance(models, data, attack)
-    gaps, finding = _gaps(before, after, refits, data)
+    gaps, finding = gaps_of(before, after, refits, data)
     return ForgettingReport(
         method=method,
         guarantee=None if receipt is None else receipt.guarantee,
@@ -479,7 +469,7 @@ def forgetting_report(
         n_trained=n_trained,
         n_remaining=n_remaining,
         rows_retrained=None if receipt is None else receipt.n_rows_retrained,
-        **_judged([finding, _confidence_of(before, after, refits)], n_trained),
+        **judged([finding, confidence_of(before, after, refits)], n_trained),
         performance={
             name: {stage: float(np.mean(values)) for stage, values in by_stage.items()}
             | {"spread": float(np.std(by_stage["refit"], ddof=1))}
@@ -531,78 +521,3 @@ def _performance(
                 for stage, some in models.items()
             }
     return found | calibrated_attack(models, *seen)
-
-
-def _gaps(
-    before: BaseEstimator,
-    after: BaseEstimator,
-    refits: Refits,
-    data: dict[str, tuple[ArrayLike, ArrayLike]],
-) -> tuple[dict[str, dict[str, float]], Finding]:
-    """Return the mean distances from the refits and between them, and the finding by one."""
-    gaps: dict[str, dict[str, float]] = {}
-    finding, n = NOTHING, len(refits)
-    for kind in ("forgotten", "remaining", "test"):
-        X = data[kind][0]
-        aims = [outputs_of(model, X) for model in refits.references]
-        same = zip(refits.models, refits.references, aims)
-        # Where there is nothing to polish, a refit's outputs are its reference's.
-        raw = [aim if model is best else outputs_of(model, X) for model, best, aim in same]
-        found = [[gap_of(outputs_of(model, X), aim) for aim in aims] for model in (before, after)]
-        between = [[gap_of(one, other) for other in aims] for one in raw]
-        for name in DISTANCES:
-            if name == "parameter_distance" and kind != "forgotten":
-                continue
-            own = np.array([[getattr(gap, name) for gap in some] for some in found])
-            inner = np.array([[getattr(gap, name) for gap in some] for some in between])
-            floor = (inner.sum() - np.trace(inner)) / (n * (n - 1))
-            label = name if kind == "forgotten" else f"{name}, {kind} rows"
-            gaps[label] = {
-                "before": float(own[0].mean()),
-                "after": float(own[1].mean()),
-                "floor": float(floor),
-            }
-            if finding is NOTHING and np.isfinite(own).all() and np.isfinite(inner).all():
-                finding = by_distance(own[0], own[1], inner, LEVEL)
-    order = [name for measure in DISTANCES for name in gaps if name.split(",")[0] == measure]
-    return {name: gaps[name] for name in order}, finding
-
-
-def _confidence_of(before: BaseEstimator, after: BaseEstimator, refits: Refits) -> Finding:
-    """Return the finding by how sure models are of the forgotten rows."""
-    X, y = refits.forgotten
-    own, raw, best = (
-        np.array([confidence(plain(model), X, y) for model in models])
-        for models in ((before, after), refits.models, refits.references)
-    )
-    return by_confidence(own[0], own[1], raw, best, LEVEL)
-
-
-def _judged(findings: list[Finding], n_trained: int) -> dict[str, Any]:
-    """Return the verdict that several findings give together, and its figures."""
-    if np.isnan(findings[0].p_after):
-        unknown = dict.fromkeys(("p_value", "detectable", "effect_left"), float("nan"))
-        interval = (float("nan"), float("nan"))
-        return {"verdict": TOO_FEW, **unknown, "effect_left_interval": interval}
-    p_value = min(1.0, len(findings) * min(finding.p_after for finding in findings))
-    p_before = [min(1.0, len(findings) * finding.p_before) for finding in findings]
-    nothing = (float("nan"), float("nan"))
-    told = {
-        "p_value": p_value,
-        "detectable": findings[0].detectable,
-        "effect_left": float("nan"),
-        "effect_left_interval": nothing,
-    }
-    shows = [finding for finding, p in zip(findings, p_before) if p < LEVEL and n_trained]
-    apart = [
-        finding
-        for finding in findings
-        if len(findings) * finding.p_after < LEVEL and not finding.interval[0] <= MARGIN
-    ]
-    if shows:
-        # The measure that tells the model before most surely says what is left.
-        best = min(shows, key=lambda finding: finding.p_before)
-        left = best.left if apart else 0.0
-        told |= {"effect_left": left, "effect_left_interval": best.interval}
-    verdict = TOLD_APART if apart else SAME if shows else NO_EFFECT
-    return {"verdict": verdict, **told}
