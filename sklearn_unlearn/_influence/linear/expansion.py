@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.extmath import safe_sparse_dot
 
+from sklearn_unlearn._influence.linear.symmetric import Symmetric
 from sklearn_unlearn._records.altered import altered
 
 # Where a feature's sum of squares falls below this share of what it was, all is measured anew.
@@ -29,9 +30,9 @@ class Expansion:
     gradient : ndarray of shape (n_groups, n_outputs, n_features + 1)
         Its gradient.
 
-    hessian : ndarray of shape (n_groups, n_blocks, d, d) or None
+    blocks : ndarray of shape (n_groups, n_blocks, d, d) or None
         Its Hessian: one block for all outputs, one per output, or one for the coupled
-        outputs of softmax. None where it is too large to keep.
+        outputs of softmax. None where it is too large to keep, or followed.
 
     reference : ndarray of shape (n_groups, n_blocks, d) or None, default=None
         Diagonal of the Hessian when it was last made from the rows; powers of two from the
@@ -49,16 +50,30 @@ class Expansion:
 
     is_settled : bool, default=False
         True if the reference, and what it is for the mass, are powers of two.
+
+    followed : Symmetric or None, default=None
+        The Hessian's one block, where an inverse is kept that follows as rows leave.
     """
 
     value: np.ndarray
     gradient: np.ndarray
-    hessian: np.ndarray | None
+    blocks: np.ndarray | None
     reference: np.ndarray | None = None
     mass: np.ndarray | None = None
     drift: float = 0.0
     measured: bool = True
     is_settled: bool = False
+    followed: Symmetric | None = None
+
+    @property
+    def hessian(self):
+        """The Hessian, ndarray of shape (n_groups, n_blocks, d, d), or None."""
+        return self.blocks if self.followed is None else self.followed.whole()[None, None]
+
+    @property
+    def has_hessian(self):
+        """True if the Hessian is kept."""
+        return self.blocks is not None or self.followed is not None
 
     @classmethod
     def zeros(cls, n_groups, theta_shape, hessian_shape=None):
@@ -99,15 +114,15 @@ class Expansion:
         """
         self.value[group] += value.sum(axis=0)
         self.gradient[group] += pull_back(Z, slope)
-        if self.hessian is None:
+        if self.blocks is None:
             return
         if coupling is not None:
-            self.hessian[group, 0] += coupling.gram(Z, curvature, weight)
+            self.blocks[group, 0] += coupling.gram(Z, curvature, weight)
             return
-        for block, matrix in enumerate(self.hessian[group]):
+        for block, matrix in enumerate(self.blocks[group]):
             matrix += gram(Z, curvature[:, block])
 
-    def less(self, left, share, hessian=None, mass=None):
+    def less(self, left, share, followed=None, mass=None):
         """Return the expansion without some rows.
 
         Parameters
@@ -118,8 +133,8 @@ class Expansion:
         share : float
             Their share of the weight.
 
-        hessian : ndarray of the shape of the own one, default=None
-            That of the others, where it is known already.
+        followed : Symmetric, default=None
+            The Hessian of the others, where it has followed already.
 
         mass : ndarray of shape (n_features,), default=None
             That of the rows; theirs by default.
@@ -134,7 +149,8 @@ class Expansion:
             self,
             value=self.value - left.value,
             gradient=self.gradient - left.gradient,
-            hessian=self.hessian - left.hessian if hessian is None else hessian,
+            blocks=self.hessian - left.blocks if followed is None else None,
+            followed=followed,
             mass=np.array([self.mass[0] - mass, self.mass[1]]),
             drift=self.drift + share,
         )
@@ -143,13 +159,15 @@ class Expansion:
         """Add the sums of other rows, in place."""
         self.value[:] += other.value
         self.gradient[:] += other.gradient
-        if self.hessian is not None:
-            self.hessian[:] += other.hessian
+        if self.blocks is not None:
+            self.blocks[:] += other.blocks
             self.mass[:] += other.mass
 
     def diagonal(self):
         """Return the diagonal of the Hessian, of shape (n_groups, n_blocks, d)."""
-        return np.diagonal(self.hessian, axis1=-2, axis2=-1)
+        if self.followed is not None:
+            return self.followed.diagonal()[None, None]
+        return np.diagonal(self.blocks, axis1=-2, axis2=-1)
 
     def has_lost_digits(self):
         """True if a feature has all but vanished: what is left of it is rounding errors."""
@@ -168,12 +186,14 @@ class Expansion:
 
     def bend(self, step):
         """Return the change of the gradient along a step, of the gradient's shape."""
-        n_blocks, d = self.hessian.shape[1:3]
+        if self.followed is not None:
+            return self.followed.times(step.reshape(-1, step.shape[-1]))[None]
+        n_blocks, d = self.blocks.shape[1:3]
         flat = step.reshape(-1, d)
         if n_blocks == len(flat):
-            bent = np.matmul(self.hessian, flat[:, :, None])
+            bent = np.matmul(self.blocks, flat[:, :, None])
         else:
-            bent = flat @ self.hessian[:, 0].swapaxes(1, 2)
+            bent = flat @ self.blocks[:, 0].swapaxes(1, 2)
         return bent.reshape(self.gradient.shape)
 
     def rescaled(self, change):
@@ -202,13 +222,14 @@ class Expansion:
         lines = whole[..., -1:, :, :] * shift[:, None, None]
         whole = whole + lines
         whole = whole + whole[..., -1:] * shift
-        blocks = n_copies * len(columns)
+        size = n_copies * len(columns)
         reference = reference.reshape(*reference.shape[:2], n_copies, q)[..., columns] * scale**2
         return replace(
             self,
             gradient=gradient * scale + gradient[..., -1:] * shift,
-            hessian=whole.reshape(*hessian.shape[:2], blocks, blocks),
-            reference=reference.reshape(*reference.shape[:2], blocks),
+            blocks=whole.reshape(*hessian.shape[:2], size, size),
+            followed=None,
+            reference=reference.reshape(*reference.shape[:2], size),
             mass=self.mass[:, kept] * scale[:-1] ** 2,
             is_settled=False,
         )

@@ -121,7 +121,7 @@ def _with_hessian(objective):
             f"The model has {objective.theta.size} parameters, too many for a Hessian; use "
             "sklearn.model_selection.cross_val_predict."
         )
-    return objective.measured() if objective.expanded().hessian is None else objective
+    return objective if objective.expanded().has_hessian else objective.measured()
 
 
 def _unscaled(objective):

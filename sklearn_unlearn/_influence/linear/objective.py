@@ -18,7 +18,7 @@ from sklearn_unlearn._influence.linear.expansion import (
     pull_back,
     push_forward,
 )
-from sklearn_unlearn._influence.linear.following import can_follow, follow, kept_inverse
+from sklearn_unlearn._influence.linear.following import as_followed, can_follow, follow, settle
 from sklearn_unlearn._influence.linear.inverse import block_solvers, by_block, solve_by_products
 from sklearn_unlearn._influence.linear.layout import make_layout
 from sklearn_unlearn._influence.linear.leave_one_out import self_influence
@@ -401,8 +401,8 @@ class LinearObjective(Objective):
         if followed is None:
             new.expansion = self.expansion.less(left, share)
         else:
-            hessian, mass, new._solvers = followed
-            new.expansion = self.expansion.less(left, share, hessian, mass)
+            matrix, mass, new._solvers = followed
+            new.expansion = self.expansion.less(left, share, matrix, mass)
         if new.expansion.has_lost_digits():
             new.expansion = new._solvers = None
         return new
@@ -419,7 +419,7 @@ class LinearObjective(Objective):
     def _is_stale(self):
         """True if the expansion should be made anew before the next step."""
         e = self.expansion
-        if e.hessian is None:
+        if not e.has_hessian:
             return True
         return e.drift > (MAX_DRIFT_QUADRATIC if self.loss.quadratic else MAX_DRIFT)
 
@@ -430,7 +430,7 @@ class LinearObjective(Objective):
         new.is_reweighted = True
         new.class_weights = self.class_weights.reweighted(self.data.codes(rows), change)
         e, new.expansion = self.expansion, None
-        if e is not None and e.hessian is not None:
+        if e is not None and e.has_hessian:
             new.expansion = replace(
                 e,
                 gradient=e.gradient + gradient,
@@ -453,7 +453,7 @@ class LinearObjective(Objective):
             The objective there, at no cost in rows.
         """
         new, e = altered(self, _theta=self.theta + step), self.expanded()
-        if e.hessian is None:
+        if not e.has_hessian:
             new.expansion = None
             return new
         bent = e.bend(step)
@@ -499,9 +499,9 @@ class LinearObjective(Objective):
     def solvers(self):
         """Return the solvers of the Hessian's blocks, made at the first call."""
         if self._solvers is None:
-            if self.expanded().hessian is None:
+            if not self.expanded().has_hessian:
                 self.expansion = self.measured().expansion
-            self._solvers = kept_inverse(self, block_solvers(self))
+            self.expansion, self._solvers = as_followed(self, block_solvers(self))
         return self._solvers
 
     def newton_step(self, gradient=None, tight=False):
@@ -560,3 +560,4 @@ class LinearObjective(Objective):
         # A factor keeps how large sums were with the rows; an inverse that has followed doesn't.
         if not can_follow(self):
             self._solvers = None
+        settle(self)

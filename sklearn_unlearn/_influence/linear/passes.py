@@ -38,7 +38,7 @@ def add_rows(expansion, loss, Z, raw, y, weights, u, codes):
     # Erased rows have no meaningful target: their zero weight must win over inf.
     with np.errstate(all="ignore"):
         value, slope = u * loss.value(raw, y), u * loss.gradient(raw, y)
-        if expansion.hessian is not None:
+        if expansion.blocks is not None:
             h = loss.curvature(raw, y)
             h = h if loss.coupling else u * h
             expansion.mass[:] += sum_of_squares(Z, weights)
@@ -46,7 +46,7 @@ def add_rows(expansion, loss, Z, raw, y, weights, u, codes):
         value, slope = np.where(live, value, 0.0), np.where(live, slope, 0.0)
         h = None if h is None else np.where(live, h, 0.0)
     if h is not None and not loss.coupling:
-        h = h[:, : expansion.hessian.shape[1]]
+        h = h[:, : expansion.blocks.shape[1]]
     coupling, u = loss.coupling, u[:, 0]
     if codes is None:
         expansion.add(0, Z, value, slope, h, coupling, u)

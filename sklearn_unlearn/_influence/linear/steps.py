@@ -81,7 +81,7 @@ def is_precise(start, end):
     at the end, multiply the rounding errors.
     """
     rcond = min(solver.rcond for solver in start.solvers())
-    sizes = np.sqrt(np.abs(np.diagonal(start.expansion.hessian, axis1=-2, axis2=-1)).sum(axis=0))
+    sizes = np.sqrt(np.abs(start.expansion.diagonal()).sum(axis=0))
     before, after = (np.abs(sizes * point.theta).max() for point in (start, end))
     shrunk = max(1.0, before / max(after, np.finfo(float).tiny))
     return bool(np.finfo(float).eps * shrunk <= MAX_ERROR * rcond)

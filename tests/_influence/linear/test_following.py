@@ -12,6 +12,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRe
 from sklearn_unlearn import PUMAUnlearner
 from sklearn_unlearn._influence.linear import following
 from sklearn_unlearn._influence.linear.following import KeptInverse
+from sklearn_unlearn._influence.linear.symmetric import Symmetric
 from sklearn_unlearn._influence.objectives import objective_of
 
 
@@ -38,7 +39,7 @@ def test_the_inverse_is_that_of_the_matrix_without_rows(seed, d, k):
     A, roots = rng.standard_normal((30, d)), rng.standard_normal((k, d))
     rest = A.T @ A + np.eye(d)
     whole = rest + roots.T @ roots
-    found = KeptInverse(np.linalg.inv(whole), 1 / np.linalg.cond(whole)).without(roots)
+    found = KeptInverse(Symmetric.of(np.linalg.inv(whole)), 1 / np.linalg.cond(whole)).without(roots)
     np.testing.assert_allclose(found.inverse(), np.linalg.inv(rest), atol=1e-9)
     assert 0 < found.rcond <= 1 / np.linalg.cond(rest) * 2
 
@@ -46,8 +47,8 @@ def test_the_inverse_is_that_of_the_matrix_without_rows(seed, d, k):
 def test_what_rows_alone_determine_is_not_followed():
     """The only rows that a parameter knows of leave: no inverse, but a new factor."""
     roots = np.array([[0.0, 1.0]])
-    assert KeptInverse(np.eye(2), 1.0).without(roots) is None
-    assert KeptInverse(np.eye(2), 1.0, following.MAX_UPDATES).without(roots / 2) is None
+    assert KeptInverse(Symmetric.of(np.eye(2)), 1.0).without(roots) is None
+    assert KeptInverse(Symmetric.of(np.eye(2)), 1.0, following.MAX_UPDATES).without(roots / 2) is None
 
 
 @pytest.mark.parametrize(
