@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 from scipy import sparse
-from scipy.linalg import cholesky, solve_triangular
 
 from sklearn_unlearn._influence.linear.expansion import power_of_two, sum_of_squares
 from sklearn_unlearn._influence.linear.symmetric import Symmetric
@@ -80,12 +79,12 @@ class KeptInverse:
             What leaves.
         """
         solved = self._inverse.times(roots)
-        left = np.eye(len(roots)) - solved @ roots.T
-        share = np.linalg.eigvalsh(left)[0]
-        enough = self._rcond * share > len(self._inverse) * EPS * 10 and share > 1e-6
+        left, turn = np.linalg.eigh(np.eye(len(roots)) - solved @ roots.T)
+        share = left[0]
+        enough = self._rcond * share > self.size * EPS * 10 and share > 1e-6
         if self._n_updates == MAX_UPDATES or not enough:
             return None
-        change = solve_triangular(cholesky(left, lower=True), solved, lower=True)
+        change = (turn / np.sqrt(left)).T @ solved
         return KeptInverse(self._inverse.plus(change), self._rcond * share, self._n_updates + 1)
 
 
