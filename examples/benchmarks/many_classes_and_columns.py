@@ -19,6 +19,7 @@ from time import process_time
 
 import numpy as np
 from scipy import sparse
+from scipy.linalg import cholesky
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_classification
 from sklearn.exceptions import ConvergenceWarning
@@ -28,6 +29,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_unlearn import PUMAUnlearner, loo_predict_proba
 
 CLASSES = ((5_000, 50, 10), (50_000, 20, 10), (20_000, 16, 26), (10_000, 20, 50), (20_000, 50, 3))
+COLUMNS = ((8_000, 1_000), (500, 2_000), (1_000, 5_000))
 TEXTS = ((20_000, 30_000, 90), (20_000, 50_000, 60), (100_000, 50_000, 40))
 
 
@@ -103,12 +105,19 @@ def classes():
 
 
 def columns():
-    """Yield the figures of models of a thousand columns."""
-    X, z = make_columns(8_000, 1_000)
-    for model, y in ((LogisticRegression(max_iter=1000), z > 0), (Ridge(), z)):
-        fit = seconds(lambda: clone(model).fit(X, y), 3)  # noqa: B023
-        figures = requests(model, X, y, (1, 10), fit, reweight=None)
-        yield f"8,000 x 1,000, {type(model).__name__}", {"fit, s": fit, **figures}
+    """Yield the figures of models of many columns, next to a bare factor of their Hessian."""
+    for n_rows, n_columns in COLUMNS:
+        X, z = make_columns(n_rows, n_columns)
+        whole = X.T @ X
+        whole.flat[:: n_columns + 1] += 1
+        for model, y in ((LogisticRegression(max_iter=1000), z > 0), (Ridge(), z)):
+            fit = seconds(lambda: clone(model).fit(X, y), 3)  # noqa: B023
+            bare = seconds(lambda: cholesky(whole, lower=True, check_finite=False), 5)  # noqa: B023
+            figures = {"fit, s": fit, "bare factor, ms": 1000 * bare}
+            for name, params in (("naive", {"reweight": None}), ("default", {})):
+                found = requests(model, X, y, (1, 10), fit, **params)
+                figures |= {f"{name}, {key}": value for key, value in found.items()}
+            yield f"{n_rows:,} x {n_columns:,}, {type(model).__name__}", figures
 
 
 def text():

@@ -184,7 +184,7 @@ def _judging(objective, drawn):
     judges = np.flatnonzero(
         (sums > 0) & (sums <= MAX_SHARE * objective.class_weights.sample_weight)
     )
-    if not objective.keeps_hessian:
+    if not objective.is_closed:
         judges = judges[:N_FOLDS_WITHOUT_HESSIAN]
     return drawn.take(np.isin(drawn.folds, judges))
 

@@ -154,16 +154,18 @@ def follow(objective, rows, weights):
 def settle(objective):
     """Write what the matrices of an objective have followed by into them; again changes nothing.
 
-    An interrupt leaves neither matrix: they are made anew from the rows.
+    An interrupt leaves neither matrix: they are made anew from the rows. So are other solvers, as
+    a factor keeps how large sums were with the rows that have left.
     """
     e, solvers = objective.expansion, objective._solvers
-    if e is not None and e.followed is None:
-        return
     # Each of these is one step, which comes about as a whole or not at all.
-    vars(objective).update(expansion=None, _solvers=None)
-    if e is None:
+    if e is None or e.followed is None:
+        vars(objective).update(_solvers=None)
         return
+    vars(objective).update(expansion=None, _solvers=None)
     e.followed.settle()
-    for solver in solvers or ():
-        solver.settle()
+    if solvers is not None and isinstance(solvers[0], KeptInverse):
+        solvers[0].settle()
+    else:
+        solvers = None
     vars(objective).update(expansion=e, _solvers=solvers)

@@ -72,7 +72,5 @@ class Symmetric:
         if self._roots is None:
             return
         lower = writable(self._lower)
-        self._lower = dsyrk(
-            self._sign, self._roots.T, beta=1.0, c=lower, lower=1, overwrite_c=1
-        )
+        self._lower = dsyrk(self._sign, self._roots.T, beta=1.0, c=lower, lower=1, overwrite_c=1)
         self._roots = None
