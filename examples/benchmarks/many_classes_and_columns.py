@@ -29,7 +29,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_unlearn import PUMAUnlearner, loo_predict_proba
 
 CLASSES = ((5_000, 50, 10), (50_000, 20, 10), (20_000, 16, 26), (10_000, 20, 50), (20_000, 50, 3))
-COLUMNS = ((8_000, 1_000), (500, 2_000), (1_000, 5_000))
+COLUMNS = ((8_000, 1_000), (500, 2_000))
 TEXTS = ((20_000, 30_000, 90), (20_000, 50_000, 60), (100_000, 50_000, 40))
 
 

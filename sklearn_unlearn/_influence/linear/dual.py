@@ -7,7 +7,7 @@ intercept is eliminated. Products of pairs of rows stay as they are when other r
 
 import numpy as np
 from scipy import sparse
-from scipy.linalg.lapack import dpocon, dpotrf, dpotrs
+from scipy.linalg.lapack import dpotrf, dpotrs
 
 from sklearn_unlearn._influence.linear.expansion import pull_back, push_forward
 from sklearn_unlearn._influence.linear.reading import row_values, rows_for_hessian
@@ -103,9 +103,11 @@ class RowSolver:
         matrix = products.matrix * (self._root / l2)
         matrix *= self._root[:, None]
         matrix.flat[:: len(h) + 1] += 1
-        norm = np.abs(matrix).sum(axis=0).max(initial=1.0)
+        # That of the Hessian, whose least eigenvalue is the penalty: differences of what is as large
+        # as the inverse of that are taken, however well the small matrix is conditioned.
+        rcond = 1 / np.abs(matrix).sum(axis=0).max(initial=1.0)
         self._factor, failed = dpotrf(matrix.T, lower=1, clean=0, overwrite_a=1)
-        self.rcond = 0.0 if failed else dpocon(self._factor, norm, uplo="L")[0]
+        self.rcond = 0.0 if failed else rcond
         self._lift = self._corner = None
         if not failed and intercept_l2 is not None:
             self._lift = self._inner(np.ones((len(h), 1)))
