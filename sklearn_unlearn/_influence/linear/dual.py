@@ -103,8 +103,8 @@ class RowSolver:
         matrix = products.matrix * (self._root / l2)
         matrix *= self._root[:, None]
         matrix.flat[:: len(h) + 1] += 1
-        # That of the Hessian, whose least eigenvalue is the penalty: differences of what is as large
-        # as the inverse of that are taken, however well the small matrix is conditioned.
+        # That of the Hessian, whose least eigenvalue is the penalty: solutions are differences of
+        # what is divided by it, however well the small matrix is conditioned.
         rcond = 1 / np.abs(matrix).sum(axis=0).max(initial=1.0)
         self._factor, failed = dpotrf(matrix.T, lower=1, clean=0, overwrite_a=1)
         self.rcond = 0.0 if failed else rcond
