@@ -33,7 +33,7 @@ def tight(C=1.0, **params):
     return LogisticRegression(C=C, solver="newton-cholesky", tol=1e-12, **params)
 
 
-@given(seed=st.integers(0, 2**16), d=st.integers(1, 20), k=st.integers(1, 8))
+@given(seed=st.integers(0, 2**16), d=st.integers(1, 20), k=st.integers(1, 16))
 def test_the_inverse_is_that_of_the_matrix_without_rows(seed, d, k):
     rng = np.random.default_rng(seed)
     A, roots = rng.standard_normal((30, d)), rng.standard_normal((k, d))
