@@ -68,7 +68,8 @@ class CrossFitted:
             pull = objective.penalty() * objective.theta / whole
             vectors += [weights[of].sum() * pull for of in self._places]
         vectors[:, ~objective.free()] = 0
-        steps = solve(vectors if gone is None else np.concatenate([vectors, gone[None]]))
+        both = vectors if gone is None else np.concatenate([vectors, gone[None]])
+        steps = solve(both, len(vectors))
         self._step = None if gone is None else steps[-1]
         raw += self._own_products(steps[: len(vectors)])
         # Steps that are too long for some links end in no number, and judge nothing.

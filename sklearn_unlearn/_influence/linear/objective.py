@@ -35,6 +35,7 @@ from sklearn_unlearn._influence.linear.problem import (
     read_parameters,
     write_parameters,
 )
+from sklearn_unlearn._influence.linear.products import Products
 from sklearn_unlearn._influence.linear.projection import carried_over, projected
 from sklearn_unlearn._influence.linear.reading import are_few, blocks, pays_by_products, row_values
 from sklearn_unlearn._influence.linear.steps import arrive
@@ -105,7 +106,7 @@ class LinearObjective(Objective):
         self.expansion = None
         self.is_reweighted = False
         self.n_jobs = None if settings is None else settings.n_jobs
-        self._solvers = self._layout_of = None
+        self._solvers = self._products = self._layout_of = None
 
     @staticmethod
     def make_rows(X, features):
@@ -167,6 +168,11 @@ class LinearObjective(Objective):
         groups = self.class_weights.n_classes if self.class_weights.balanced else 1
         small = groups * math.prod(self.hessian_shape) <= MAX_HESSIAN_VALUES
         return small and not pays_by_products(self)
+
+    @property
+    def _keeps_products(self):
+        """True if curvatures of rows hold for later requests, where no Hessian is kept."""
+        return self.features.numeric and not self.class_weights.balanced
 
     @property
     def layout(self):
@@ -268,12 +274,12 @@ class LinearObjective(Objective):
 
         Without ``hessian``, the one at hand is kept, if there is one.
         """
-        hessian = self.keeps_hessian and hessian
+        anew, hessian = hessian or self.expansion is None, self.keeps_hessian and hessian
         total, new = expansion_of_rows(self, hessian), copy(self)
         if hessian:
             new.expansion, new._solvers = self.as_reference(total), None
-        elif self.expansion is None:
-            new.expansion = total
+        elif anew:
+            new.expansion, new._products = total, None
         else:
             new.expansion = replace(
                 self.expansion, value=total.value, gradient=total.gradient, measured=True
@@ -394,10 +400,13 @@ class LinearObjective(Objective):
             class_weights=self.class_weights.without(self.data.codes(rows), weights),
         )
         if self.expansion is None or self._is_stale():
-            new.expansion = None
+            new.expansion = new._products = None
             return new
+        if self._products is not None:
+            new._products = self._products.without(self, rows)
         followed, share = follow(self, rows, weights), self._share(weights.sum())
-        left = self._terms_of(rows, leaving, followed is None)
+        with_hessian = self.expansion.hessian is not None and followed is None
+        left = self._terms_of(rows, leaving, with_hessian)
         if followed is None:
             new.expansion = self.expansion.less(left, share)
         else:
@@ -419,7 +428,7 @@ class LinearObjective(Objective):
     def _is_stale(self):
         """True if the expansion should be made anew before the next step."""
         e = self.expansion
-        if e.hessian is None:
+        if e.hessian is None and (self._products is None or not self._keeps_products):
             return True
         return e.drift > (MAX_DRIFT_QUADRATIC if self.loss.quadratic else MAX_DRIFT)
 
@@ -430,7 +439,7 @@ class LinearObjective(Objective):
         new.is_reweighted = True
         new.class_weights = self.class_weights.reweighted(self.data.codes(rows), change)
         e, new.expansion = self.expansion, None
-        if e is not None and e.hessian is not None:
+        if e is not None and (e.hessian is not None or self._keeps_products):
             new.expansion = replace(
                 e,
                 gradient=e.gradient + gradient,
@@ -453,10 +462,13 @@ class LinearObjective(Objective):
             The objective there, at no cost in rows.
         """
         new, e = altered(self, _theta=self.theta + step), self.expanded()
-        if e.hessian is None:
+        if e.hessian is not None:
+            bent = e.bend(step)
+        elif self._products is not None and self._keeps_products:
+            bent = (self._products.bend(self, step) - self.penalty() * step)[None]
+        else:
             new.expansion = None
             return new
-        bent = e.bend(step)
         new.expansion = altered(
             e,
             value=e.value + ((e.gradient + 0.5 * bent) * step).sum(axis=2),
@@ -468,7 +480,7 @@ class LinearObjective(Objective):
     def at(self, theta):
         """Return the objective at other parameters, without an expansion."""
         new = copy(self)
-        new._theta, new.expansion, new._solvers = theta, None, None
+        new._theta, new.expansion, new._solvers, new._products = theta, None, None, None
         return new
 
     def with_features(self, features, change=None):
@@ -481,19 +493,19 @@ class LinearObjective(Objective):
         new.features, new._made = features, MadeFeatures()
         if change is not None and change.is_same:
             return new
-        new._solvers, new.expansion = None, None
+        new._solvers, new._products, new.expansion = None, None, None
         if change is None:
             return projected(new, self)
         return carried_over(new, self, change)
 
-    def solve(self, V):
+    def solve(self, V, n_rough=0):
         """Return the product of the inverse Hessian and V.
 
         Costs d^3 / 3 for the first after a change, then d^2; where no Hessian is kept, some
-        tens of passes over the rows.
+        passes over the rows: fewer for the ``n_rough`` first, of which less is asked.
         """
         if not self.keeps_hessian:
-            return solve_by_products(self, V, tight=False)
+            return solve_by_products(self, V, False, n_rough)
         return by_block(self, self.solvers(), V, "solve")
 
     def solvers(self):
@@ -503,6 +515,12 @@ class LinearObjective(Objective):
                 self.expansion = self.measured().expansion
             self._solvers = kept_inverse(self, block_solvers(self))
         return self._solvers
+
+    def products(self):
+        """Return the Hessian by its products, made at the first call; where none is kept."""
+        if self._products is None:
+            self._products = Products.of(self)
+        return self._products
 
     def newton_step(self, gradient=None, tight=False):
         """Return the step to the minimum of the expansion.
@@ -538,7 +556,9 @@ class LinearObjective(Objective):
 
     def kept(self):
         """Return the objective with so much of its expansion as may be stored."""
-        return altered(self, _made=None, expansion=self.expansion and self.expansion.settled())
+        products = self._products.kept() if self._products and self._keeps_products else None
+        settled = self.expansion and self.expansion.settled()
+        return altered(self, _made=None, expansion=settled, _products=products)
 
     def arrive(self, carried, hessian_of, steps, pass_begins):
         """Return the objective after the request's Newton steps, and the outcome."""
@@ -560,3 +580,5 @@ class LinearObjective(Objective):
         # A factor keeps how large sums were with the rows; an inverse that has followed doesn't.
         if not can_follow(self):
             self._solvers = None
+        if self._products is not None:
+            self._products = self._products.kept()
