@@ -573,6 +573,8 @@ class LinearObjective(Objective):
     def ensure_curvature(self):
         """Make the expansion at the parameters as they are, unless it is there."""
         self.expanded()
+        if not self.keeps_hessian and self._keeps_products:
+            self.products()
 
     def erase(self, rows):
         """Remove the values of rows from the shared arrays; repeated calls change nothing."""
