@@ -90,9 +90,15 @@ def solve_by_products(objective, V, tight, n_rough=0):
     rtol = np.full(len(V), RTOL_TIGHT if tight else RTOL)
     if not tight:
         rtol[:n_rough] = RTOL_ROUGH
-    solved = objective.products().solve(objective, V, rtol)
-    if is_open_to_shifts(objective):
+    open_to_shifts = is_open_to_shifts(objective)
+    if open_to_shifts:
         shifts = _open_shifts(objective)
+        on = np.setdiff1d(np.arange(V.shape[1]), objective.off)[:, None]
+        # What rounding left of a shift, which no solution takes off a small right-hand side.
+        V = V.copy()
+        V[:, on, shifts] -= V[:, on, shifts].mean(axis=1, keepdims=True)
+    solved = objective.products().solve(objective, V, rtol)
+    if open_to_shifts:
         solved[:, :, shifts] -= solved[:, :, shifts].mean(axis=1, keepdims=True)
     solved[:, objective.off] = 0
     return solved
@@ -105,7 +111,7 @@ def is_open_to_shifts(objective):
 
 
 def _open_shifts(objective):
-    """Return which parameters softmax leaves open up to a shift of all outputs."""
+    """Return the parameters that softmax leaves open up to a shift of all outputs."""
     shifts = (objective.penalty() == 0).all(axis=0)
     shifts[-1] &= objective.fit_intercept
-    return shifts
+    return np.flatnonzero(shifts)
