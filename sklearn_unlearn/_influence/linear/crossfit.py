@@ -18,7 +18,7 @@ MAX_SHARE = 0.5
 MIN_RISE = 1e-5
 # Outputs of all folds up to which they are computed together.
 MAX_COLUMNS = 40
-# Folds that judge where no Hessian is kept, and each costs some tens of passes.
+# Folds that judge where no Hessian is kept, and each costs some passes over the rows.
 N_FOLDS_WITHOUT_HESSIAN = 1
 
 
