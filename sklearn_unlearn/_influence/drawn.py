@@ -113,10 +113,14 @@ class DrawnRows:
         first = np.argpartition(hashes, n_first - 1)[:n_first]
         first = first[np.argsort(hashes[first], kind="stable")]
         parts = [owned[subject] for subject in first.tolist()]
-        parts = [(part,) if isinstance(part, int) else part for part in parts]
-        sizes = [len(part) for part in parts]
+        if isinstance(parts[0], int):
+            # Each owns one row; so many small objects would cost more than all the rest.
+            sizes, rows = 1, np.array(parts, dtype=np.intp)
+        else:
+            sizes = [len(part) for part in parts]
+            rows = np.fromiter(chain.from_iterable(parts), np.intp)
         window = Drawn(
-            np.fromiter(chain.from_iterable(parts), np.intp),
+            rows,
             np.repeat((hashes[first] % N_FOLDS).astype(np.int8), sizes),
             np.repeat(np.arange(n_first), sizes),
         )

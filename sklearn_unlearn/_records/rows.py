@@ -165,6 +165,11 @@ class RowStore:
         return values_per_row(self._X)
 
     @property
+    def is_sparse(self):
+        """True if the rows are a sparse matrix."""
+        return sparse.issparse(self._X)
+
+    @property
     def on_disk(self):
         """True if the rows are read from the user's file."""
         return is_memory_mapped(self._X)

@@ -36,10 +36,13 @@ def without(objective, rows, leaving=None):
         row_products=products and products.without(rows),
     )
     if objective.expansion is None or _is_stale(objective):
-        new.expansion = None
+        new.expansion = new.hessian_products = None
         return new
+    if objective.hessian_products is not None:
+        new.hessian_products = objective.hessian_products.without(objective, rows)
     followed, share = follow(objective, rows, weights), _share(objective, weights.sum())
-    left = _terms_of(objective, rows, leaving, followed is None)
+    with_hessian = objective.expansion.has_hessian and followed is None
+    left = _terms_of(objective, rows, leaving, with_hessian)
     if followed is None:
         new.expansion = objective.expansion.less(left, share)
     else:
@@ -57,7 +60,7 @@ def reweighted(objective, rows, changes, gradient):
     new.is_reweighted = True
     new.class_weights = objective.class_weights.reweighted(objective.data.codes(rows), change)
     e, new.expansion = objective.expansion, None
-    if e is not None and e.has_hessian:
+    if e is not None and (e.has_hessian or objective.keeps_products):
         new.expansion = replace(
             e,
             gradient=e.gradient + gradient,
@@ -84,10 +87,14 @@ def moved(objective, step):
         The objective there.
     """
     new, e = altered(objective, _theta=objective.theta + step), objective.expanded()
-    if not e.has_hessian:
+    if e.has_hessian:
+        bent = e.bend(step)
+    elif objective.hessian_products is not None and objective.keeps_products:
+        bent = objective.hessian_products.bend(objective, step) - objective.penalty() * step
+        bent = bent[None]
+    else:
         new.expansion = None
         return new
-    bent = e.bend(step)
     new.expansion = altered(
         e,
         value=e.value + ((e.gradient + 0.5 * bent) * step).sum(axis=2),
@@ -120,6 +127,6 @@ def _share(objective, weight):
 def _is_stale(objective):
     """True if the expansion should be made anew before the next step."""
     e = objective.expansion
-    if not e.has_hessian:
+    if not e.has_hessian and (objective.hessian_products is None or not objective.keeps_products):
         return True
     return e.drift > (MAX_DRIFT_QUADRATIC if objective.loss.quadratic else MAX_DRIFT)

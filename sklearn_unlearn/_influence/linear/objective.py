@@ -37,6 +37,7 @@ from sklearn_unlearn._influence.linear.problem import (
     read_parameters,
     write_parameters,
 )
+from sklearn_unlearn._influence.linear.products import Products
 from sklearn_unlearn._influence.linear.projection import carried_over, projected
 from sklearn_unlearn._influence.linear.reading import are_few, blocks, pays_by_products, row_values
 from sklearn_unlearn._influence.linear.steps import arrive, newton_step
@@ -105,7 +106,7 @@ class LinearObjective(Objective):
         self.expansion = None
         self.is_reweighted = False
         self.n_jobs = None if settings is None else settings.n_jobs
-        self._solvers = self._layout_of = None
+        self._solvers = self.hessian_products = self._layout_of = None
 
     @staticmethod
     def make_rows(X, features):
@@ -177,6 +178,11 @@ class LinearObjective(Objective):
     def is_closed(self):
         """True if systems are solved in closed form."""
         return self.keeps_hessian or self.is_by_rows
+
+    def keeps_products(self):
+        """True if curvatures of rows hold for later requests, where no Hessian is kept."""
+        plain = self.features.numeric and not self.class_weights.balanced
+        return plain and not self.is_closed
 
     @property
     def layout(self):
@@ -278,15 +284,15 @@ class LinearObjective(Objective):
 
         Without ``hessian``, the one at hand is kept, if there is one.
         """
-        new = copy(self)
+        new, anew = copy(self), hessian or self.expansion is None
         if hessian:
             new._solvers = None
         hessian = self.keeps_hessian and hessian and not self.is_by_rows
         total = expansion_of_rows(self, hessian)
         if hessian:
             new.expansion = self.as_reference(total)
-        elif self.expansion is None:
-            new.expansion = total
+        elif anew:
+            new.expansion, new.hessian_products = total, None
         else:
             new.expansion = replace(
                 self.expansion, value=total.value, gradient=total.gradient, measured=True
@@ -400,7 +406,7 @@ class LinearObjective(Objective):
     def at(self, theta):
         """Return the objective at other parameters, without an expansion."""
         new = copy(self)
-        new._theta, new.expansion, new._solvers = theta, None, None
+        new._theta, new.expansion, new._solvers, new.hessian_products = theta, None, None, None
         return new
 
     def with_features(self, features, change=None):
@@ -413,21 +419,21 @@ class LinearObjective(Objective):
         new.features, new._made = features, MadeFeatures()
         if change is not None and change.is_same:
             return new
-        new.row_products = None
+        new.row_products = new.hessian_products = None
         new._solvers, new.expansion = None, None
         if change is None:
             return projected(new, self)
         return carried_over(new, self, change)
 
-    def solve(self, V):
+    def solve(self, V, n_rough=0):
         """Return the product of the inverse Hessian and V.
 
         Costs d^3 / 3 for the first after a change, then d^2; where no Hessian is kept, some
-        tens of passes over the rows.
+        passes over the rows: fewer for the ``n_rough`` first, of which less is asked.
         """
         solvers = self.solvers()
         if solvers is None:
-            return solve_by_products(self, V, tight=False)
+            return solve_by_products(self, V, False, n_rough)
         return by_block(self, solvers, V, "solve")
 
     def solvers(self):
@@ -440,6 +446,12 @@ class LinearObjective(Objective):
                 self.expansion = self.measured().expansion
             self.expansion, self._solvers = as_followed(self, block_solvers(self))
         return self._solvers
+
+    def products(self):
+        """Return the Hessian by its products, made at the first call; where none is kept."""
+        if self.hessian_products is None:
+            self.hessian_products = Products.of(self)
+        return self.hessian_products
 
     def newton_step(self, gradient=None, tight=False):
         """Return the step to the minimum of the expansion.
@@ -463,7 +475,10 @@ class LinearObjective(Objective):
 
     def kept(self):
         """Return the objective with so much of its expansion as may be stored."""
-        return altered(self, _made=None, expansion=self.expansion and self.expansion.settled())
+        products = self.hessian_products
+        products = products.kept() if products and self.keeps_products else None
+        settled = self.expansion and self.expansion.settled()
+        return altered(self, _made=None, expansion=settled, hessian_products=products)
 
     def arrive(self, carried, hessian_of, steps, pass_begins):
         """Return the objective after the request's Newton steps, and the outcome."""
@@ -478,8 +493,12 @@ class LinearObjective(Objective):
     def ensure_curvature(self):
         """Make the expansion at the parameters as they are, unless it is there."""
         self.expanded()
+        if self.keeps_products:
+            self.products()
 
     def erase(self, rows):
         """Remove the values of rows from the shared arrays; repeated calls change nothing."""
         super().erase(rows)
         settle(self)
+        if self.hessian_products is not None:
+            self.hessian_products = self.hessian_products.kept()

@@ -7,6 +7,8 @@ from sklearn_unlearn._records.rows import batches, values_per_row
 
 # Values of a block that is made larger for the sake of a large Hessian: 32 MiB.
 MAX_BLOCK_VALUES = 2**22
+# Values of a sparse block, 200 MB: a part of a sparse matrix is copied at each product.
+SPARSE_BLOCK_VALUES = 2**24
 # Parameters from which on it is looked at what a factor costs.
 MIN_TEXT_PARAMETERS = 500
 # Operations per value of the features that solving by products takes, about.
@@ -58,6 +60,8 @@ def blocks(objective, rows=None, min_rows=1):
     that leave, transformers fitted without them may not know what to make.
     """
     if rows is None and objective.features.numeric:
+        if objective.rows.is_sparse:
+            min_rows = max(min_rows, SPARSE_BLOCK_VALUES // objective.rows.row_values)
         for some, block in objective.rows.chunks(min_rows):
             yield some, some, block
         return
