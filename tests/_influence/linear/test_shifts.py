@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn_unlearn import loo_predict_proba
 from sklearn_unlearn._influence.linear.coupling import softmax_coupling
 from sklearn_unlearn._influence.linear.leave_one_out import leave_one_out, self_influence
-from sklearn_unlearn._influence.linear.packed import forms, grams
+from sklearn_unlearn._influence.linear.packed import Forms, grams
 from sklearn_unlearn._influence.linear.shifts import ShiftFreeSolver
 from sklearn_unlearn._influence.objectives import objective_of
 
@@ -48,7 +48,7 @@ def test_sums_and_forms_of_many_at_once(form, seed, m, width, n):
     found = grams(form(X), lambda batch: W[:, batch])
     np.testing.assert_allclose(found, np.einsum("mn,ni,nj->mij", W, Z, Z), atol=1e-11)
     expected = np.einsum("ni,mij,nj->mn", Z, A, Z)
-    values = np.hstack([part for _, part in forms(form(X), A, 2**14)])
+    values = np.hstack([part for _, part in Forms(A).of(form(X), 2**14)])
     np.testing.assert_allclose(values, expected, atol=1e-10)
 
 
