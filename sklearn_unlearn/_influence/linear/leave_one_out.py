@@ -115,9 +115,9 @@ def _class_pairs(objective):
     """Return softmax's pairs of classes, for all outputs; None where one is switched off."""
     if not is_open_to_shifts(objective) or len(objective.off):
         return None
-    K, q = objective.theta.shape
-    inverse, part = np.zeros((K - 1, q, K - 1, q)), slice(q if objective.fit_intercept else -1)
-    inverse[:, part, :, part] = objective.solvers()[0].inverse()
+    inverse = objective.solvers()[0].inverse()
+    if not objective.fit_intercept:
+        inverse = np.pad(inverse, [(0, 0), (0, 1)] * 2)
     return ClassPairs(inverse, len(objective.rows))
 
 

@@ -70,8 +70,10 @@ class Forms:
             turn, back = _coordinates(bound)
             A, self._dtype = back.T @ A @ back, np.float32
             self._columns = lambda rows: turn @ _columns(rows)
-        upper = np.triu_indices(A.shape[1])
-        packed = A[:, upper[0], upper[1]] + A[:, upper[1], upper[0]]
+        q = A.shape[1]
+        upper, flat = np.triu_indices(q), A.reshape(len(A), -1)
+        packed = np.take(flat, upper[0] * q + upper[1], axis=1)
+        packed += np.take(flat, upper[1] * q + upper[0], axis=1)
         packed[:, upper[0] == upper[1]] /= 2
         self._packed = packed.astype(self._dtype, copy=False)
 
@@ -142,8 +144,8 @@ def _products(columns_of, Z, row_values=1, dtype=np.float64):
     The array is written anew for the next rows.
     """
     size = (Z.shape[1] + 1) * (Z.shape[1] + 2) // 2
-    buffer = None
-    for batch in batches(len(Z), max(LAID_OUT * size, row_values), MIN_ROWS):
+    buffer, part = None, LAID_OUT * np.dtype(dtype).itemsize // 8
+    for batch in batches(len(Z), max(part * size, row_values), MIN_ROWS):
         columns = columns_of(Z[batch]).astype(dtype, copy=False)
         q = len(columns)
         starts = np.cumsum([0, *range(q, 0, -1)])

@@ -14,8 +14,7 @@ from sklearn_unlearn._influence.linear.packed import Forms
 # several digits more than a Newton step has, saves a good part of the time.
 MANY = 2**26
 # Rounds after which a row's fixed point is found directly, and how near it has to be by then.
-MAX_ROUNDS = 16
-NEAR = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-6}
+ROUNDS = {np.dtype(np.float64): (16, 1e-12), np.dtype(np.float32): (8, 1e-6)}
 
 
 class ClassPairs:
@@ -112,9 +111,9 @@ def _times(h, v):
 
 def _fixed_point(h, u, p, right):
     """Solve ``(1 - h c) v = right`` for each row; also tell which rows are not there soon."""
-    v, near = right, NEAR[h.dtype]
-    weighted = u * p
-    for _ in range(MAX_ROUNDS):
+    v, weighted = right, u * p
+    n_rounds, near = ROUNDS[h.dtype]
+    for _ in range(n_rounds):
         bent = weighted * v
         bent -= p * bent.sum(axis=0)
         new = right + _times(h, bent)
