@@ -12,6 +12,7 @@ from sklearn_unlearn import loo_predict_proba
 from sklearn_unlearn._influence.linear.coupling import softmax_coupling
 from sklearn_unlearn._influence.linear.leave_one_out import leave_one_out, self_influence
 from sklearn_unlearn._influence.linear.packed import Forms, grams
+from sklearn_unlearn._influence.linear.pairs import ClassPairs
 from sklearn_unlearn._influence.linear.shifts import ShiftFreeSolver
 from sklearn_unlearn._influence.objectives import objective_of
 
@@ -134,6 +135,34 @@ def test_leave_one_out_is_one_step_of_all_classes(n_classes, fit_intercept, C, w
         loo_predict_proba(model, sparse.csr_array(X), y, sample_weight=weights),
         atol=1e-9,
     )
+
+
+@pytest.mark.parametrize(("n_rows", "error"), [(0, 1e-8), (10**9, 1e-5)])
+@pytest.mark.parametrize("penalty", [1e-2, 1e2])
+def test_changes_solve_each_rows_system(n_rows, error, penalty):
+    """In single precision too, whatever the scale and shift of the features, near copies included.
+
+    Weak penalties make rows that carry nearly all of their prediction.
+    """
+    X, p, u, rng = drawn(0, 9, 12)
+    X = X * np.logspace(-3, 3, 12) + np.logspace(0, 3, 12)
+    X[:, 1] = 1e3 * X[:, 0] + 1e-6 * X[:, 1]
+    Z, m = ones_appended(X), 8
+    slopes, others = p - np.eye(9)[rng.integers(0, 9, 40)], rng.standard_normal((40, m))
+    shares = written_out(Z, p, u).reshape(40, 9, 13, 9, 13)[:, :m, :, :m]
+    scale = np.kron(np.eye(m) + 1, np.diag(penalty * (Z**2).mean(axis=0)))
+    inverse = np.linalg.inv(shares.sum(axis=0).reshape(m * 13, -1) + scale)
+    inverse = inverse.reshape(m, 13, m, 13)
+    h = np.einsum("ni,aibj,nj->nab", Z, inverse, Z)
+    bend = u[:, None, None] * softmax_coupling.matrices(p)[:, :m, :m]
+    right = np.einsum("nab,nb->na", h, slopes[:, :m]) + others
+    expected = np.linalg.solve(np.eye(m) - h @ bend, right[:, :, None])[:, :, 0]
+    pairs = ClassPairs(inverse, n_rows)
+    found = pairs.changes(X, u, slopes[:, :m], p[:, :m], others)
+    sizes = np.abs(expected).max(axis=1, keepdims=True)
+    assert (np.abs(found - expected) <= error * sizes).all()
+    squares = np.einsum("na,na->n", slopes[:, :m], right - others)
+    np.testing.assert_allclose(pairs.squares(X, slopes[:, :m]), squares, rtol=error)
 
 
 def test_rows_of_no_weight_keep_their_prediction():
