@@ -118,10 +118,13 @@ def _coordinates(bound):
 
     What the bound is blind to has none.
     """
-    values, vectors = eigh(bound)
+    sizes = np.sqrt(bound.diagonal())
+    sizes[sizes == 0] = 1.0
+    # Features of other units have none of the digits of each other.
+    values, vectors = eigh(bound / sizes / sizes[:, None])
     seen = values > values[-1] * len(values) * np.finfo(float).eps
     roots, vectors = np.sqrt(values[seen]), vectors[:, seen]
-    return roots[:, None] * vectors.T, vectors / roots
+    return roots[:, None] * (sizes[:, None] * vectors).T, vectors / roots / sizes[:, None]
 
 
 def _columns(rows):
