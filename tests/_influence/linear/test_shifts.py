@@ -53,10 +53,12 @@ def test_sums_and_forms_of_many_at_once(form, seed, m, width, n):
     np.testing.assert_allclose(values, expected, atol=1e-10)
 
 
-@given(seed=st.integers(0, 2**16), n_classes=CLASSES, width=WIDTHS)
+@given(
+    seed=st.integers(0, 2**16), n_classes=CLASSES, width=WIDTHS, n_rows=st.sampled_from([1, 40, 70])
+)
 @pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
-def test_the_hessian_is_that_of_all_classes(form, seed, n_classes, width):
-    X, p, u, _ = drawn(seed, n_classes, width)
+def test_the_hessian_is_that_of_all_classes(form, seed, n_classes, width, n_rows):
+    X, p, u, _ = drawn(seed, n_classes, width, n_rows)
     expected = written_out(ones_appended(X), p, u).sum(axis=0)
     np.testing.assert_allclose(softmax_coupling.gram(form(X), p, u), expected, atol=1e-11)
 
