@@ -54,8 +54,10 @@ def leave_one_out(objective):
     for rows, block in objective.rows.chunks():
         Z, y = objective.features(block), objective.targets(rows)
         z, w = push_forward(Z, theta), weights[rows]
-        counted = np.sign(w) if objective.problem.scale == "rows" else w
-        others = push_forward(Z, rest) + counted[:, None] * push_forward(Z, shrunk)
+        others = push_forward(Z, rest)
+        if shrunk is not None:
+            counted = np.sign(w) if objective.problem.scale == "rows" else w
+            others += counted[:, None] * push_forward(Z, shrunk)
         for code, (per_weight, change) in enumerate(balance):
             share = w * per_weight if objective.problem.balance_counts_weights else 1.0
             share = share * (objective.y[rows] == code)
@@ -132,10 +134,13 @@ def _with_hessian(objective):
 
 
 def _unscaled(objective):
-    """Return the change of the parameters as a unit of weight leaves the penalty's scale."""
+    """Return the change of the parameters as a unit of weight leaves the penalty's scale.
+
+    None if the penalty has none.
+    """
     tally, scale = objective.class_weights, objective.problem.scale
     if scale == "one":
-        return np.zeros_like(objective.theta)
+        return None
     total = tally.n_rows if scale == "rows" else tally.sample_weight
     return _solve(objective, objective.penalty() * objective.theta / total)
 
