@@ -8,6 +8,7 @@ and many columns, it is laying out that costs, and one product for each is faste
 import numpy as np
 from scipy import sparse
 from scipy.linalg import eigh
+from scipy.linalg.blas import dgemm
 
 from sklearn_unlearn._influence.linear.expansion import gram
 from sklearn_unlearn._records.rows import batches
@@ -39,13 +40,18 @@ def grams(Z, weights):
     """
     if sparse.issparse(Z):
         return np.array([gram(Z, w) for w in weights(slice(None))])
-    q, total = Z.shape[1] + 1, 0.0
-    if len(weights(slice(0, 1))) <= SUMS_PER_COLUMN * q:
+    q, m = Z.shape[1] + 1, len(weights(slice(0, 1)))
+    if m <= SUMS_PER_COLUMN * q:
+        total = np.zeros((m, q, q))
         for batch in batches(len(Z), WEIGHTED * q, MIN_ROWS):
-            total += np.array([gram(Z[batch], w) for w in weights(batch)])
+            for place, w in zip(total, weights(batch), strict=True):
+                place += gram(Z[batch], w)
         return total
+    total = np.zeros((m, q * (q + 1) // 2))
     for batch, products in _products(_columns, Z):
-        total += weights(batch) @ products.T
+        # Added in place: BLAS reads columns, which a transposed array has where it had rows.
+        parts = products.T, weights(batch).T
+        total = dgemm(1.0, *parts, beta=1.0, c=total.T, trans_a=True, overwrite_c=True).T
     return np.take(total, _positions(q), axis=1)
 
 
