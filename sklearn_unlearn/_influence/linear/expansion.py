@@ -257,12 +257,14 @@ def sum_of_squares(Z, weights):
 def gram(Z, d):
     """Return the Hessian of features Z with a one appended, for curvatures d per row."""
     p = Z.shape[1]
-    if not sparse.issparse(Z) and (d >= 0).all():
+    sign = 1.0 if (d >= 0).all() else -1.0
+    if not sparse.issparse(Z) and (sign * d >= 0).all():
         root = np.empty((len(d), p + 1))
-        root[:, -1] = np.sqrt(d)
+        root[:, -1] = np.sqrt(sign * d)
         np.multiply(Z, root[:, -1:], out=root[:, :-1])
         # NumPy makes one half of such a product only.
-        return root.T @ root
+        product = root.T @ root
+        return product if sign > 0 else np.negative(product, out=product)
     out = np.empty((p + 1, p + 1))
     if sparse.issparse(Z):
         out[:p, :p] = (Z.T @ Z.multiply(d[:, None])).toarray()

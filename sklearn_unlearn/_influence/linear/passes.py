@@ -37,10 +37,10 @@ def add_rows(expansion, loss, Z, raw, y, weights, u, codes):
     h, live = None, None if u.all() else u != 0
     # Erased rows have no meaningful target: their zero weight must win over inf.
     with np.errstate(all="ignore"):
-        value, slope = u * loss.value(raw, y), u * loss.gradient(raw, y)
+        value, slope, bend = loss.terms(raw, y, expansion.blocks is not None)
+        value, slope = u * value, u * slope
         if expansion.blocks is not None:
-            h = loss.curvature(raw, y)
-            h = h if loss.coupling else u * h
+            h = bend if loss.coupling else u * bend
             expansion.mass[:] += sum_of_squares(Z, weights)
     if live is not None:
         value, slope = np.where(live, value, 0.0), np.where(live, slope, 0.0)
