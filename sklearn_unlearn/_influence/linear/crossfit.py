@@ -186,7 +186,10 @@ def _judging(objective, drawn):
     )
     if not objective.keeps_hessian:
         judges = judges[:N_FOLDS_WITHOUT_HESSIAN]
-    return drawn.take(np.isin(drawn.folds, judges))
+    is_judge = np.zeros(len(sums), dtype=bool)
+    is_judge[judges] = True
+    left = is_judge[drawn.folds]
+    return drawn if left.all() else drawn.take(left)
 
 
 def cross_fitted_influence(objective, judges, rows):
