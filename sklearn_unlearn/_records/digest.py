@@ -7,6 +7,7 @@ from numbers import Number
 from types import BuiltinFunctionType, CodeType, FunctionType
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 # How an estimator is called and watched, not what it computes.
 _NOT_THE_MODEL = {"_metadata_request", "_skl_callbacks", "_sklearn_output_config"}
@@ -55,7 +56,8 @@ def model_digest(model, known=None):
 def _state(value):
     """Return the attributes of an estimator, without those that it leaves out of its copies."""
     attributes = vars(value)
-    if hasattr(value, "cuda_dependent_attributes_"):
+    is_usual = type(value).__getstate__ is BaseEstimator.__getstate__
+    if is_usual or hasattr(value, "cuda_dependent_attributes_"):
         # A skorch net hands its modules on as bytes that depend on their place in memory.
         return attributes
     state = value.__getstate__()
@@ -72,7 +74,8 @@ def _feed(sha, value, parents, known):
     if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         _feed_array(sha, value)
         return
-    if type(value) not in _CONTAINERS and isinstance(value, (str, bytes, Number, np.generic)):
+    is_other = type(value) not in _CONTAINERS and not hasattr(value, "get_params")
+    if is_other and isinstance(value, (str, bytes, Number, np.generic)):
         sha.update(_as_text(value))
         return
     if id(value) in parents:
@@ -126,7 +129,7 @@ def _feed_array(sha, value):
         value = value.astype(_packed(value.dtype))
         sha.update(_fields(value.dtype))
     sha.update(f"{value.dtype.str}{value.shape}".encode())
-    sha.update(np.ascontiguousarray(value).data)
+    sha.update(value if value.flags.c_contiguous else np.ascontiguousarray(value))
 
 
 @lru_cache(maxsize=100)

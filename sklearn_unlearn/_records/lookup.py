@@ -68,7 +68,9 @@ class Lookup:
             rows = self._find_one(keys, asked[0])
             return np.array(rows, dtype=np.intp), np.array([len(rows)])
         wanted = _hashes(asked)
-        first = np.searchsorted(self._hashes, wanted)
+        order, first = np.argsort(wanted), np.empty(len(wanted), dtype=np.intp)
+        # In order, lest each search begins far from the one before.
+        first[order] = np.searchsorted(self._hashes, wanted[order])
         rows = self._alone(wanted, first)
         if rows is not None and [keys[row] for row in rows.tolist()] == asked:
             return rows, np.ones(len(asked), dtype=np.intp)

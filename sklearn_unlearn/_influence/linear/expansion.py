@@ -7,6 +7,7 @@ from scipy import sparse
 from sklearn.utils.extmath import safe_sparse_dot
 
 from sklearn_unlearn._records.altered import altered
+from sklearn_unlearn._records.every import every
 
 # Where a feature's sum of squares falls below this share of what it was, all is measured anew.
 MIN_SHARE = 1e-6
@@ -153,7 +154,7 @@ class Expansion:
 
     def has_lost_digits(self):
         """True if a feature has all but vanished: what is left of it is rounding errors."""
-        return (self.mass[0] < MIN_SHARE * self.mass[1]).any()
+        return np.count_nonzero(self.mass[0] < MIN_SHARE * self.mass[1]) > 0
 
     def settled(self):
         """Return the expansion as it may be stored: nothing in it is the share of rows that left.
@@ -231,7 +232,7 @@ def sum_of_squares(Z, weights):
 def gram(Z, d):
     """Return the Hessian of features Z with a one appended, for curvatures d per row."""
     p = Z.shape[1]
-    if not sparse.issparse(Z) and (d >= 0).all():
+    if not sparse.issparse(Z) and every(d >= 0):
         root = np.empty((len(d), p + 1))
         root[:, -1] = np.sqrt(d)
         np.multiply(Z, root[:, -1:], out=root[:, :-1])
@@ -264,7 +265,10 @@ def pull_back(Z, slopes):
         Sum over rows, the intercept last.
     """
     gradient = np.empty((slopes.shape[1], Z.shape[1] + 1))
-    gradient[:, :-1] = safe_sparse_dot(Z.T, slopes, dense_output=True).T
+    product = (
+        safe_sparse_dot(Z.T, slopes, dense_output=True) if sparse.issparse(Z) else Z.T @ slopes
+    )
+    gradient[:, :-1] = product.T
     gradient[:, -1] = slopes.sum(axis=0)
     return gradient
 

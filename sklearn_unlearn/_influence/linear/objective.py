@@ -47,6 +47,7 @@ from sklearn_unlearn._influence.linear.sums import (
 )
 from sklearn_unlearn._influence.objective import Objective
 from sklearn_unlearn._records.altered import altered
+from sklearn_unlearn._records.every import every
 from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn._records.rows import RowStore, batches
 
@@ -381,7 +382,7 @@ class LinearObjective(Objective):
 
     def without(self, rows, leaving=None):
         """Return the objective on the rows that remain. Costs k d^2 for k rows."""
-        if not self.trained[rows].all():
+        if not every(self.trained[rows]):
             rows, leaving = rows[self.trained[rows]], None
         if not len(rows):
             return self
@@ -529,7 +530,7 @@ class LinearObjective(Objective):
             step = -self.solve(gradient[None])[0]
         if self.keeps_hessian and any(solver.is_blind for solver in self.solvers()):
             step -= by_block(self, self.solvers(), self.theta[None], "null_part")[0]
-        if not np.isfinite(step).all():
+        if not every(np.isfinite(step)):
             raise ValueError(
                 "The step is not finite: predictions overflow. Scale the features, or fit "
                 "the model to a tighter tolerance."
