@@ -394,7 +394,9 @@ class LinearObjective(Objective):
             data=self.data.without(rows),
             class_weights=self.class_weights.without(self.data.codes(rows), weights),
         )
-        if self.expansion is None or self._is_stale():
+        few_remain = new.n_rows < len(rows)
+        if self.expansion is None or self._is_stale() or few_remain:
+            # Where more rows leave than remain, a pass over the latter costs less.
             new.expansion = None
             return new
         followed, share = follow(self, rows, weights), self._share(weights.sum())
