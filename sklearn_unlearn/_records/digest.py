@@ -68,14 +68,14 @@ def _state(value):
 
 def _feed(sha, value, parents, known):
     """Feed a value into a hash, by content and without regard to object identity."""
-    if type(value) in _PLAIN:
+    if type(value) in _PLAIN or isinstance(value, (str, bytes, np.generic)):
         sha.update(_as_text(value))
         return
     if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         _feed_array(sha, value)
         return
     is_other = type(value) not in _CONTAINERS and not hasattr(value, "get_params")
-    if is_other and isinstance(value, (str, bytes, Number, np.generic)):
+    if is_other and isinstance(value, Number):
         sha.update(_as_text(value))
         return
     if id(value) in parents:

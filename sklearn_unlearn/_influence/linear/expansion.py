@@ -98,7 +98,7 @@ class Expansion:
         weight : ndarray of shape (n,), default=None
             Row weights of coupled outputs.
         """
-        self.value[group] += value.sum(axis=0)
+        self.value[group] += sum_of_rows(value)
         self.gradient[group] += pull_back(Z, slope)
         if self.hessian is None:
             return
@@ -222,6 +222,11 @@ def power_of_two(values):
     return np.where(values > 0, np.ldexp(1.0, exponent - (mantissa < SQRT_HALF)), 0.0)
 
 
+def sum_of_rows(values):
+    """Return ``values.sum(axis=0)``; of one row, which most requests are for, without a sum."""
+    return values[0] if len(values) == 1 else values.sum(axis=0)
+
+
 def sum_of_squares(Z, weights):
     """Return the weighted sum of squares of each feature."""
     if sparse.issparse(Z):
@@ -269,7 +274,7 @@ def pull_back(Z, slopes):
         safe_sparse_dot(Z.T, slopes, dense_output=True) if sparse.issparse(Z) else Z.T @ slopes
     )
     gradient[:, :-1] = product.T
-    gradient[:, -1] = slopes.sum(axis=0)
+    gradient[:, -1] = sum_of_rows(slopes)
     return gradient
 
 
