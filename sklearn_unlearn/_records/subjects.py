@@ -186,7 +186,7 @@ class SubjectIndex:
         rows, keys = self.remaining()
         if self.n_subjects == len(keys):
             return keys, rows, np.arange(1, len(keys) + 1)
-        owned: dict = {}
+        owned = {}
         for row, key in zip(rows.tolist(), keys):
             owned.setdefault(key, []).append(row)
         ends = np.cumsum(np.fromiter(map(len, owned.values()), np.intp, len(owned)))
