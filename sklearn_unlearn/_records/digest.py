@@ -56,8 +56,10 @@ def model_digest(model, known=None):
 def _state(value):
     """Return the attributes of an estimator, without those that it leaves out of its copies."""
     attributes = vars(value)
-    is_usual = type(value).__getstate__ is BaseEstimator.__getstate__
-    if is_usual or hasattr(value, "cuda_dependent_attributes_"):
+    if type(value).__getstate__ is BaseEstimator.__getstate__:
+        # Which leaves out none.
+        return attributes
+    if hasattr(value, "cuda_dependent_attributes_"):
         # A skorch net hands its modules on as bytes that depend on their place in memory.
         return attributes
     state = value.__getstate__()

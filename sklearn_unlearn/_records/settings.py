@@ -33,7 +33,7 @@ def settings(estimator, known=None):
     if known is None:
         return {name: described(value) for name, value in estimator.get_params().items()}
     changed = {}
-    for name in own_names(tuple(known)):
+    for name in _own_names(tuple(known)):
         value, before = getattr(estimator, name), known[name]
         if type(value) in _PLAIN and type(value) is type(before) and value == before:
             continue
@@ -44,7 +44,7 @@ def settings(estimator, known=None):
 
 
 @lru_cache(maxsize=1000)
-def own_names(names):
+def _own_names(names):
     """Return those names of parameters that are not of an estimator inside."""
     return [name for name in names if "__" not in name]
 
