@@ -12,6 +12,7 @@ import numpy as np
 from sklearn_unlearn._influence.linear.following import follow
 from sklearn_unlearn._influence.linear.made import MadeFeatures
 from sklearn_unlearn._records.altered import altered
+from sklearn_unlearn._records.every import every
 from sklearn_unlearn._records.rows import batches
 
 # Share of the weight that may change before curvature at older parameters is made anew.
@@ -22,7 +23,7 @@ MAX_DRIFT_QUADRATIC = 0.5
 
 def without(objective, rows, leaving=None):
     """Return an objective on the rows that remain; see :meth:`Objective.without`."""
-    if not objective.trained[rows].all():
+    if not every(objective.trained[rows]):
         rows, leaving = rows[objective.trained[rows]], None
     if not len(rows):
         return objective
@@ -35,7 +36,9 @@ def without(objective, rows, leaving=None):
         class_weights=objective.class_weights.without(objective.data.codes(rows), weights),
         row_products=products and products.without(rows),
     )
-    if objective.expansion is None or _is_stale(objective):
+    # Where more rows leave than remain, a pass over the latter costs less.
+    few_remain = new.n_rows < len(rows)
+    if objective.expansion is None or _is_stale(objective) or few_remain:
         new.expansion = new.hessian_products = None
         return new
     if objective.hessian_products is not None:

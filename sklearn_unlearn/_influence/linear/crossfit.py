@@ -187,7 +187,10 @@ def _judging(objective, drawn):
     )
     if not objective.is_closed:
         judges = judges[:N_FOLDS_WITHOUT_HESSIAN]
-    return drawn.take(np.isin(drawn.folds, judges))
+    is_judge = np.zeros(len(sums), dtype=bool)
+    is_judge[judges] = True
+    left = is_judge[drawn.folds]
+    return drawn if left.all() else drawn.take(left)
 
 
 def cross_fitted_influence(objective, judges, rows):

@@ -8,6 +8,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 
 from sklearn_unlearn._influence.linear.symmetric import Symmetric
 from sklearn_unlearn._records.altered import altered
+from sklearn_unlearn._records.every import every
 
 # Where a feature's sum of squares falls below this share of what it was, all is measured anew.
 MIN_SHARE = 1e-6
@@ -115,7 +116,7 @@ class Expansion:
         weight : ndarray of shape (n,), default=None
             Row weights of coupled outputs.
         """
-        self.value[group] += value.sum(axis=0)
+        self.value[group] += sum_of_rows(value)
         self.gradient[group] += pull_back(Z, slope)
         if self.blocks is None:
             return
@@ -176,7 +177,7 @@ class Expansion:
 
     def has_lost_digits(self):
         """True if a feature has all but vanished: what is left of it is rounding errors."""
-        return (self.mass[0] < MIN_SHARE * self.mass[1]).any()
+        return np.count_nonzero(self.mass[0] < MIN_SHARE * self.mass[1]) > 0
 
     def settled(self):
         """Return the expansion as it may be stored: nothing in it is the share of rows that left.
@@ -247,6 +248,11 @@ def power_of_two(values):
     return np.where(values > 0, np.ldexp(1.0, exponent - (mantissa < SQRT_HALF)), 0.0)
 
 
+def sum_of_rows(values):
+    """Return ``values.sum(axis=0)``; of one row, which most requests are for, without a sum."""
+    return values[0] if len(values) == 1 else values.sum(axis=0)
+
+
 def sum_of_squares(Z, weights):
     """Return the weighted sum of squares of each feature."""
     if sparse.issparse(Z):
@@ -257,8 +263,8 @@ def sum_of_squares(Z, weights):
 def gram(Z, d):
     """Return the Hessian of features Z with a one appended, for curvatures d per row."""
     p = Z.shape[1]
-    sign = 1.0 if (d >= 0).all() else -1.0
-    if not sparse.issparse(Z) and (sign * d >= 0).all():
+    sign = 1.0 if every(d >= 0) else -1.0
+    if not sparse.issparse(Z) and every(sign * d >= 0):
         root = np.empty((len(d), p + 1))
         root[:, -1] = np.sqrt(sign * d)
         np.multiply(Z, root[:, -1:], out=root[:, :-1])
@@ -292,13 +298,17 @@ def pull_back(Z, slopes):
         Sum over rows, the intercept last.
     """
     gradient = np.empty((slopes.shape[1], Z.shape[1] + 1))
-    if sparse.issparse(Z) and slopes.shape[1] <= FEW_SPARSE:
+    is_sparse = sparse.issparse(Z)
+    if is_sparse and slopes.shape[1] <= FEW_SPARSE:
         back = Z.T
         for of, slope in zip(gradient, slopes.T, strict=True):
             of[:-1] = back @ slope
     else:
-        gradient[:, :-1] = safe_sparse_dot(Z.T, slopes, dense_output=True).T
-    gradient[:, -1] = slopes.sum(axis=0)
+        product = (
+            safe_sparse_dot(Z.T, slopes, dense_output=True) if sparse.issparse(Z) else Z.T @ slopes
+        )
+        gradient[:, :-1] = product.T
+    gradient[:, -1] = sum_of_rows(slopes)
     return gradient
 
 

@@ -28,7 +28,7 @@ def block_solvers(objective):
     if is_open_to_shifts(objective):
         return [_shift_free_solver(objective, hessian[0], reference[0])]
     penalty = objective.penalty().reshape(-1, d)
-    if (penalty == penalty[0]).all():
+    if len(penalty) > 1 and (penalty == penalty[0]).all():
         penalty = penalty[:1]
     intercepts = np.flatnonzero((free % q == q - 1) & (free < q * objective.n_predictions))
     if objective.problem.intercept_l2:
@@ -78,7 +78,7 @@ def by_block(objective, solvers, V, method):
 def free_parameters(objective):
     """Return the positions of a block's parameters that may move."""
     free = objective.free()
-    if not objective.loss.coupling:
+    if not objective.loss.coupling and len(objective.off):
         # Alike in all outputs that are not switched off.
         free = np.delete(free, objective.off, axis=0)
     return np.flatnonzero(free.ravel()[: objective.hessian_shape[1]])

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from sklearn_unlearn._influence.linear.expansion import pull_back, push_forward, sum_of_squares
+from sklearn_unlearn._records.every import every
 
 
 def weighted(u, derivative, raw, y):
@@ -15,7 +16,7 @@ def weighted(u, derivative, raw, y):
     # Erased rows have no meaningful target: their zero weight must win over inf.
     with np.errstate(all="ignore"):
         values = u * derivative(raw, y)
-    return values if u.all() else np.where(u != 0, values, 0.0)
+    return values if every(u) else np.where(u != 0, values, 0.0)
 
 
 def row_curvatures(loss, u, raw, y, n_blocks):
@@ -34,7 +35,7 @@ def times_curvature(loss, h, u, change):
 
 def add_rows(expansion, loss, Z, raw, y, weights, u, codes):
     """Add rows to an expansion, in place, at given raw predictions."""
-    h, live = None, None if u.all() else u != 0
+    h, live = None, None if every(u) else u != 0
     # Erased rows have no meaningful target: their zero weight must win over inf.
     with np.errstate(all="ignore"):
         value, slope, bend = loss.terms(raw, y, expansion.blocks is not None)

@@ -4,6 +4,7 @@ import numpy as np
 
 from sklearn_unlearn._influence.linear.dual import column_sizes
 from sklearn_unlearn._influence.linear.inverse import by_block, solve_by_products
+from sklearn_unlearn._records.every import every
 from sklearn_unlearn._records.receipt import Outcome
 
 # A step is long if it promises to take more than this share off the objective: then its
@@ -85,7 +86,7 @@ def newton_step(objective, gradient, tight=False):
         step = -by_block(objective, solvers, gradient[None], "solve")[0]
         if any(solver.is_blind for solver in solvers):
             step -= by_block(objective, solvers, objective.theta[None], "null_part")[0]
-    if not np.isfinite(step).all():
+    if not every(np.isfinite(step)):
         raise ValueError(
             "The step is not finite: predictions overflow. Scale the features, or fit "
             "the model to a tighter tolerance."
