@@ -339,17 +339,16 @@ class ArcaneEnsemble(ChainedUnlearner):
     def _classes(self, records):
         return np.array([0, 1]) if is_classifier(self._inner_model) else None
 
-    def _reader(self, records, members):
+    def _targets_of(self, records, members):
         against_others = is_classifier(self._inner_model)
 
-        def read(tag, rows):
-            X = records.X.take(rows)
+        def targets(tag, rows):
             if not against_others:
-                return X, None
+                return None
             code = records.y[members[tag]["own"][0]]
-            return X, (records.y[rows] == code).astype(int)
+            return (records.y[rows] == code).astype(int)
 
-        return read
+        return targets
 
     def _ensemble(self, records, members, chains):
         ensemble = copy(self.estimator_)

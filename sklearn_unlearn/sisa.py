@@ -283,16 +283,14 @@ class SISAEnsemble(ChainedUnlearner):
     def _classes(self, records):
         return records.classes
 
-    def _reader(self, records, members):
+    def _targets_of(self, records, members):
         classes = records.classes
 
-        def read(tag, rows):
+        def targets(tag, rows):
             y = records.y[rows]
-            if classes is not None:
-                y = records.labels[y].astype(classes.dtype)
-            return records.X.take(rows), y
+            return y if classes is None else records.labels[y].astype(classes.dtype)
 
-        return read
+        return targets
 
     def _ensemble(self, records, members, chains):
         ensemble = copy(self.estimator_)
