@@ -148,7 +148,8 @@ class SISAEnsemble(ChainedUnlearner):
         the model is discarded.
 
     n_jobs : int, default=None
-        Number of shards to train at the same time. The result does not depend on it.
+        Number of shards to train at the same time, in processes or on a cluster, see
+        :class:`joblib.Parallel`. The result does not depend on it.
 
     random_state : int, RandomState instance or None, default=None
         Key of the hashes that deal and order rows, and source of the seed of every block.

@@ -39,7 +39,7 @@ def sent(sequences, file=None):
         for number, rows in enumerate(sequences)
     ]
     reader = Reader(lambda rows: X[rows], lambda tag, rows: Y[rows], file)
-    with joblib.parallel_config("loky"):
+    with joblib.parallel_backend("loky"):
         return list(arguments(RECIPE, tasks, reader, n_jobs=2))
 
 
@@ -79,7 +79,7 @@ def test_workers_that_read_a_file_make_the_same_model_and_leave_no_rows(mapped, 
     alone = in_shards().fit(X, Y).partial_forget(range(20))
     folder = tmp_path / "sent"
     for given in (X, mapped):
-        with joblib.parallel_config("loky", temp_folder=str(folder)):
+        with joblib.parallel_backend("loky", temp_folder=str(folder)):
             model = in_shards(n_jobs=2).fit(given, Y).partial_forget(range(20))
         # joblib's maps of the rows that were sent are gone with the call.
         assert not [path for path in folder.rglob("*") if path.is_file()]
