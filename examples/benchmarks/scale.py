@@ -18,6 +18,7 @@ import argparse
 import json
 import pickle
 import resource
+import sys
 import tempfile
 from contextlib import ExitStack
 from io import BytesIO
@@ -210,7 +211,7 @@ def chains(folder, n_rows, n_features, with_dask):
         return figures
     more = sent_to_cluster(X, y, mapped)
     if more is None:
-        print("Without dask and distributed there is no cluster to measure.")
+        print("Without dask and distributed there is no cluster to measure.", file=sys.stderr)
     return [*figures, *(more or [])]
 
 
