@@ -12,11 +12,11 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length, check_random_state
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import validate_data
 
 from sklearn_unlearn._chains.ensembles import check_columns
 from sklearn_unlearn._chains.pickling import dump
-from sklearn_unlearn._chains.records import Records
+from sklearn_unlearn._chains.records import Records, checked_proba
 from sklearn_unlearn._chains.sending import Reader
 from sklearn_unlearn._chains.states import MemoryStates, files_of
 from sklearn_unlearn._chains.storing import StoredStatesMixin
@@ -211,7 +211,7 @@ class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
         subjects = SubjectIndex(n_rows, X, y, X_ids)
         y, labels = self._targets(y, None)
         counts = None if labels is None else np.bincount(y, minlength=len(labels))
-        hashes, proba = keyed_hash(subjects.keys, key), _check_proba(forget_proba, n_rows)
+        hashes, proba = keyed_hash(subjects.keys, key), checked_proba(forget_proba, n_rows)
         X, fingerprint = guarded(X)
         records = Records(RowParts(X), y, labels, counts, hashes, proba)
         self._check_enough(records, request=False)
@@ -303,7 +303,7 @@ class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
         self._check_same_rows()
         X, fingerprint = guarded(X)
         y, labels = self._targets(y, self._records.labels)
-        hashes, proba = keyed_hash(keys, self._key), _check_proba(forget_proba, n_new)
+        hashes, proba = keyed_hash(keys, self._key), checked_proba(forget_proba, n_new)
         records = self._records.extended(X, y, labels, hashes, proba)
         new = np.arange(start, start + n_new)
         members = self._members
@@ -541,20 +541,3 @@ def _check_inner(inner):
             "Pass the estimator itself."
         )
     return adapted(clone(inner))
-
-
-def _check_proba(forget_proba, n_rows):
-    """Return forgetting probabilities as an array of our own."""
-    if forget_proba is None:
-        return None
-    proba = check_array(
-        forget_proba, ensure_2d=False, dtype=float, copy=True, input_name="forget_proba"
-    )
-    if proba.shape != (n_rows,):
-        raise ValueError(
-            f"forget_proba has shape {proba.shape} for {n_rows} rows. Pass one probability per row."
-        )
-    if len(proba) and (proba.min() < 0 or proba.max() > 1):
-        worst = proba[np.argmax(np.abs(proba - 0.5))]
-        raise ValueError(f"forget_proba contains {worst}; probabilities lie in [0, 1].")
-    return proba
