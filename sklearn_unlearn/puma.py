@@ -121,9 +121,10 @@ class PUMAUnlearner(ObjectiveUnlearner):
         factorisation. "dense" costs n d^2 and d^3, more than the training as a rule.
 
     n_jobs : int or None, default=None
-        Linear models: number of threads that pass over the rows, see :class:`joblib.Parallel`. The
-        result does not depend on it. It pays where passes are large: many rows, and the Hessian of
-        many features.
+        Linear models: number of threads that pass over the rows, counted as in
+        :class:`joblib.Parallel`. They are threads of this process, whichever backend of joblib is
+        set. The result does not depend on it. It pays where passes are large: many rows, and the
+        Hessian of many features.
 
     random_state : int, RandomState instance or None, default=None
         All models: draws the folds or the hold-out, the compensators, and seeds for those parts
