@@ -1,7 +1,9 @@
 """The registry: how a transformer of which class forgets."""
 
+from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer
 from sklearn.impute import SimpleImputer
+from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
     KBinsDiscretizer,
@@ -40,6 +42,33 @@ RULES: dict[type, Rule] = {
     TfidfTransformer: TFIDF,
     TfidfVectorizer: TFIDF_TEXT,
 }
+
+# What these make of a row depends on their fit and on that row alone, and their fit_transform is
+# their fit and their transform. Of classes that are registered later nothing is known.
+KNOWN = frozenset({*RULES, ColumnTransformer, FeatureUnion, Pipeline})
+
+
+def maps_each_row_alone(estimators):
+    """Tell whether transformers are known to map each row by itself, as they do in ``fit``.
+
+    Parameters
+    ----------
+    estimators : list of estimator
+        The transformers, and those inside them.
+
+    Returns
+    -------
+    bool
+        False where it has to be tried, as with functions of the user's own.
+    """
+    return all(
+        type(one) in KNOWN
+        and not any(
+            callable(value) and not isinstance(value, type)
+            for value in one.get_params(deep=False).values()
+        )
+        for one in estimators
+    )
 
 
 def register(cls, forget, change=None):
