@@ -407,7 +407,7 @@ class ObjectiveUnlearner(BaseUnlearner):
     def _fresh_last(self, carried, numbers):
         """Return a fit of the last step alone on numbered rows."""
         last, weights = last_step(self.estimator_), carried.weights[numbers]
-        Z = carried.features(carried.rows.take(numbers))
+        Z = carried.features.without_marks()(carried.rows.take(numbers))
         params = {} if (weights == 1).all() else {"sample_weight": weights}
         return clone(last).fit(Z, given_targets(carried.y[numbers], last), **params)
 

@@ -11,7 +11,11 @@ import numpy as np
 
 from sklearn_unlearn._influence.linear.coupling import softmax_coupling
 from sklearn_unlearn._influence.linear.expansion import push_forward
-from sklearn_unlearn._influence.linear.inverse import free_parameters, is_open_to_shifts
+from sklearn_unlearn._influence.linear.inverse import (
+    free_columns,
+    free_parameters,
+    is_open_to_shifts,
+)
 from sklearn_unlearn._influence.linear.packed import form, forms
 from sklearn_unlearn._influence.linear.shifts import from_differences
 
@@ -162,8 +166,9 @@ def _inverse_blocks(objective):
     free, d = free_parameters(objective), objective.hessian_shape[1]
     if _in_differences(objective):
         K, q = objective.theta.shape
-        inverse, part = np.zeros((K - 1, q, K - 1, q)), slice(q if objective.fit_intercept else -1)
-        inverse[:, part, :, part] = objective.solvers()[0].inverse()
+        inverse, part = np.zeros((K - 1, q, K - 1, q)), np.arange(q)[free_columns(objective)]
+        found = objective.solvers()[0].inverse()
+        inverse[np.ix_(range(K - 1), part, range(K - 1), part)] = found
         return [inverse]
     if is_open_to_shifts(objective):
         return [objective.solve(np.eye(d).reshape(d, *objective.shape)).reshape(d, d)]

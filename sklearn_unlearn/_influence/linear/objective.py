@@ -24,6 +24,7 @@ from sklearn_unlearn._influence.linear.layout import make_layout
 from sklearn_unlearn._influence.linear.leave_one_out import self_influence
 from sklearn_unlearn._influence.linear.lost_classes import awaiting_fit, check_classes, lost_classes
 from sklearn_unlearn._influence.linear.made import MadeFeatures
+from sklearn_unlearn._influence.linear.marks import with_marks, without_marks
 from sklearn_unlearn._influence.linear.passes import (
     add_rows,
     along,
@@ -35,7 +36,7 @@ from sklearn_unlearn._influence.linear.problem import (
     read_parameters,
     write_parameters,
 )
-from sklearn_unlearn._influence.linear.projection import carried_over, projected
+from sklearn_unlearn._influence.linear.projection import in_features
 from sklearn_unlearn._influence.linear.reading import are_few, blocks, pays_by_products, row_values
 from sklearn_unlearn._influence.linear.steps import arrive
 from sklearn_unlearn._influence.linear.sums import (
@@ -172,14 +173,11 @@ class LinearObjective(Objective):
     def layout(self):
         """Which parameters may move and what their penalties are, Layout; kept while it holds."""
         found = self._layout_of
-        if (
-            found is None
-            or found[:2] != (self.theta.shape, len(self.off))
-            or (found[2] is not self.problem)
-        ):
-            made = make_layout(self.problem, self.theta.shape, self.fit_intercept, self.off)
-            found = self._layout_of = (self.theta.shape, len(self.off), self.problem, made)
-        return found[3]
+        of = self.theta.shape, len(self.off), self.features.n_marks
+        if found is None or found[0] != of or found[1] is not self.problem:
+            made = make_layout(self.problem, of[0], self.fit_intercept, self.off, of[2])
+            found = self._layout_of = (of, self.problem, made)
+        return found[2]
 
     def penalty(self):
         """Return the penalty of every parameter, of theta's shape."""
@@ -474,17 +472,11 @@ class LinearObjective(Objective):
     def with_features(self, features, change=None):
         """Return the objective in changed features, at the same raw predictions.
 
-        The expansion is converted by the change; without one it is made anew, and where some
-        cells have changed by themselves, in a pass over the rows.
+        The expansion is converted by the change; without one it is made anew.
         """
         new = copy(self)
         new.features, new._made = features, MadeFeatures()
-        if change is not None and change.is_same:
-            return new
-        new._solvers, new.expansion = None, None
-        if change is None:
-            return projected(new, self)
-        return carried_over(new, self, change)
+        return in_features(new, self, change)
 
     def solve(self, V):
         """Return the product of the inverse Hessian and V.
@@ -548,7 +540,11 @@ class LinearObjective(Objective):
 
     def written(self, model):
         """Return a copy of a fitted model at this objective's parameters."""
-        return write_parameters(model, self.theta)
+        return write_parameters(model, without_marks(self.theta, self.features.n_marks))
+
+    def marked(self, theta):
+        """Return parameters of a model with those of marks, which stay zero."""
+        return with_marks(theta, self.features.n_marks)
 
     def ensure_curvature(self):
         """Make the expansion at the parameters as they are, unless it is there."""

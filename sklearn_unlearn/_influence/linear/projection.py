@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from sklearn_unlearn._influence.linear.losses import squared_error
+from sklearn_unlearn._influence.linear.marks import marked_change, without_marks
 from sklearn_unlearn._influence.linear.passes import pull_groups, times_curvature
 
 # Steps start from these parameters: those of some rows are as good as those of all.
@@ -14,6 +15,44 @@ MIN_ROWS, ROWS_PER_PARAMETER = 2_000, 20
 
 # Scale or shift of features beyond which an expansion is made anew.
 MAX_CHANGE = 1e3
+
+
+# Squares of changes of raw predictions, summed over rows, up to which a quadratic model of a
+# loss that is not quadratic is taken for it where gaps hold something else.
+MAX_JUMPS = 0.1
+
+
+def in_features(new, old, change):
+    """Return an objective in changed features, at raw predictions of an old one.
+
+    Parameters
+    ----------
+    new : LinearObjective
+        The old one with other features, and nothing else of its own.
+
+    old : LinearObjective
+        In the features before.
+
+    change : Change or None
+        How features change on the rows that remain, None if it is not known.
+
+    Returns
+    -------
+    LinearObjective
+        With its expansion if it can be converted.
+    """
+    before, now = old.features.marked, new.features.marked
+    if change is not None and change.is_same and np.array_equal(before, now):
+        return new
+    new._solvers, new.expansion = None, None
+    if change is None:
+        return projected(new, old)
+    found = carried_over(new, old, change)
+    if len(now) and not found.keeps_hessian:
+        # The Hessian is small enough without marks only.
+        new.features = new.features.without_marks()
+        found = carried_over(new, old, change)
+    return found
 
 
 def carried_over(new, old, change):
@@ -33,22 +72,32 @@ def carried_over(new, old, change):
     Returns
     -------
     LinearObjective
-        With its expansion, where the change is slight and applies to all cells.
+        With its expansion, where the change is slight.
     """
-    kept, scale, shift = change.parts(old.theta.shape[1] - 1)
-    theta = old.theta[:, np.append(kept, -1)]
+    n_marks = old.features.n_marks
+    theta = without_marks(old.theta, n_marks)
+    kept, scale, shift = change.parts(theta.shape[1] - 1)
+    theta = theta[:, np.append(kept, -1)]
     theta[:, :-1] /= scale
     theta[:, -1] -= theta[:, :-1] @ shift
-    new._theta = theta
+    new = copy(new)
+    new._theta = theta = new.marked(theta)
     # What an outlier dominated has lost the digits that come to matter without it.
     slight = max(np.abs(scale).max(initial=0), np.abs(shift).max(initial=0)) <= MAX_CHANGE
-    slight = slight and change.fill is None
-    if slight and old.expansion is not None and old.expansion.hessian is not None:
-        new.expansion = old.expansion.rescaled(change)
-    if old.fit_intercept:
-        return new
-    # Without an intercept the shift can't be taken up: predictions move instead.
-    return new.moved(np.where(new.free(), 0.0, -new.theta))
+    n_features = old.theta.shape[1] - 1 - n_marks
+    wide = marked_change(change, n_features, old.features.marked, new.features.marked)
+    known = slight and wide is not None and old.expansion is not None
+    if known and old.expansion.hessian is not None:
+        jumps = theta[:, wide.filled] * wide.size
+        if old.loss.quadratic or (jumps**2 @ wide.counts).max() <= MAX_JUMPS:
+            theta[:, wide.source] = -jumps
+            new.expansion = old.expansion.rescaled(wide)
+    # What a gap adds, or a shift without an intercept, can't be taken up: predictions move instead.
+    end = theta.shape[1] - old.fit_intercept
+    stays = slice(len(kept), end)
+    step = np.zeros_like(theta)
+    step[:, stays] = -theta[:, stays]
+    return new.moved(step) if step.any() else new
 
 
 def projected(objective, old):
@@ -73,8 +122,10 @@ def projected(objective, old):
     some = new.features(new.rows.take(new.remaining_rows()[:1]))
     new._theta = np.zeros((len(old.theta), some.shape[1] + 1))
     if not new.keeps_hessian:
-        same = new.theta.shape == old.theta.shape
-        return objective if same else new
+        theta = new.marked(without_marks(old.theta, old.features.n_marks))
+        if theta.shape == new.theta.shape:
+            new._theta = theta
+        return new
     near, n = copy(new), old.n_predictions
     near.problem = replace(new.problem, l2=0.0, intercept_l2=0.0)
     if new.problem.has_scale:

@@ -89,13 +89,13 @@ def _seen(imputer, X):
     """Return what is to be kept of rows, None if their kind is not known."""
     if imputer.strategy in ("mean", "median"):
         X = dense_float64(X)
-        missing = _is_missing(imputer, X)
+        missing = is_missing(imputer, X)
         kind = Moments if imputer.strategy == "mean" else Sorted
         return Seen(len(X), missing.sum(axis=0), kind.of(X, missing))
     if imputer.strategy == "constant" and isinstance(imputer.missing_values, Real):
         found = as_float64(X)
         if found is not None:
-            return Seen(len(X), _is_missing(imputer, found).sum(axis=0))
+            return Seen(len(X), is_missing(imputer, found).sum(axis=0))
     tallies = value_counts(X)
     if tallies is None:
         return None
@@ -106,7 +106,7 @@ def _seen(imputer, X):
     return Seen(n_rows, missing, tallies if imputer.strategy == "most_frequent" else None)
 
 
-def _is_missing(imputer, X):
+def is_missing(imputer, X):
     """Return which numbers are missing."""
     gap = imputer.missing_values
     return np.isnan(X) if key_of(gap) == NOT_A_NUMBER else gap == X
@@ -167,7 +167,7 @@ def _output(imputer, X):
     statistics, X = imputer.statistics_, as_float64(X)
     if X is None or imputer.add_indicator or statistics.dtype.kind != "f":
         return None
-    return None if np.isnan(statistics).any() else np.where(_is_missing(imputer, X), statistics, X)
+    return None if np.isnan(statistics).any() else np.where(is_missing(imputer, X), statistics, X)
 
 
 IMPUTER = Rule(_without, _change, lost=_lost, output=_output)
