@@ -530,7 +530,12 @@ class LinearObjective(Objective):
 
     def kept(self):
         """Return the objective with so much of its expansion as may be stored."""
-        return altered(self, _made=None, expansion=self.expansion and self.expansion.settled())
+        return altered(
+            self,
+            _made=None,
+            _row_values=None,
+            expansion=self.expansion and self.expansion.settled(),
+        )
 
     def arrive(self, carried, hessian_of, steps, pass_begins):
         """Return the objective after the request's Newton steps, and the outcome."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from sklearn_unlearn._influence.linear.expansion import push_forward
 from sklearn_unlearn._influence.linear.losses import squared_error
 from sklearn_unlearn._influence.linear.marks import marked_change, without_marks
 from sklearn_unlearn._influence.linear.passes import pull_groups, times_curvature
@@ -12,6 +13,9 @@ from sklearn_unlearn._influence.linear.passes import pull_groups, times_curvatur
 # Steps start from these parameters: those of some rows are as good as those of all.
 MIN_ROWS, ROWS_PER_PARAMETER = 2_000, 20
 
+
+# Rows that show whether parameters may stay, and what their predictions may differ by.
+FEW_ROWS, CLOSE = 50, 0.01
 
 # Scale or shift of features beyond which an expansion is made anew.
 MAX_CHANGE = 1e3
@@ -115,16 +119,19 @@ def projected(objective, old):
     -------
     LinearObjective
         Closest by the curvature of the loss there, on some of the rows; by least squares where
-        a scale comes with the predictions, which stays. The objective as it is where no Hessian
-        is kept and the number of features has not changed.
+        a scale comes with the predictions, which stays. At the old parameters where they predict
+        nearly the same, or where no Hessian is kept and the number of features has not changed.
     """
-    new = copy(objective)
-    some = new.features(new.rows.take(new.remaining_rows()[:1]))
-    new._theta = np.zeros((len(old.theta), some.shape[1] + 1))
+    new, theta = copy(objective), without_marks(old.theta, old.features.n_marks)
+    Z, raw = _both(new, old, _few(new.remaining_rows()))
+    theta = new.marked(theta)
+    alike = theta.shape[1] == Z.shape[1] + 1
+    if alike and _is_close(push_forward(Z, theta[: old.n_predictions]), raw):
+        new._theta = theta
+        return new
+    new._theta = np.zeros((len(theta), Z.shape[1] + 1))
     if not new.keeps_hessian:
-        theta = new.marked(without_marks(old.theta, old.features.n_marks))
-        if theta.shape == new.theta.shape:
-            new._theta = theta
+        new._theta = theta if alike else new.theta
         return new
     near, n = copy(new), old.n_predictions
     near.problem = replace(new.problem, l2=0.0, intercept_l2=0.0)
@@ -133,7 +140,7 @@ def projected(objective, old):
         near.loss, near._theta = squared_error, new.theta[:n]
     total, pull, weights = near.empty(True), near.empty(False).gradient, new.live_weights()
     for _, rows, block in new.blocks(_some(new.remaining_rows(), new.theta.size)):
-        Z, raw = new.features(block), old.raw(old.features(block))
+        Z, raw = _both(new, old, rows, block)
         near.add(total, rows, weights[rows], Z, raw)
         u, h = near.row_curvatures(rows, weights[rows], raw)
         pull_groups(pull, Z, times_curvature(near.loss, h, u, raw), near.groups(rows))
@@ -142,6 +149,22 @@ def projected(objective, old):
     new._theta = np.vstack([closest, new.theta[n:]])
     new._theta[n:, -1] = old.theta[n:, -1]
     return new
+
+
+def _both(new, old, rows, block=None):
+    """Return new features of numbered rows, and what the old objective predicts of them."""
+    block = new.rows.take(rows) if block is None else block
+    return new.features(block), old.raw(old.features(block))
+
+
+def _few(rows):
+    """Return a few of the rows, evenly spread."""
+    return rows[:: max(1, len(rows) // FEW_ROWS)]
+
+
+def _is_close(raw, other):
+    """Tell whether predictions differ by little of their size."""
+    return np.abs(raw - other).max() <= CLOSE * np.abs(other).max()
 
 
 def _some(rows, n_parameters):

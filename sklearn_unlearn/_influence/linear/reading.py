@@ -62,6 +62,6 @@ def blocks(objective, rows=None, min_rows=1):
             yield some, some, block
         return
     numbers = objective.remaining_rows() if rows is None else np.asarray(rows)
-    for batch in batches(len(numbers), row_values(objective)):
+    for batch in batches(len(numbers), objective.row_values):
         some = numbers[batch]
         yield some if rows is None else batch, some, objective.rows.take(some)

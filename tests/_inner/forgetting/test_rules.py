@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.decomposition import PCA
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
@@ -18,6 +19,7 @@ from sklearn.preprocessing import (
     OneHotEncoder,
     OrdinalEncoder,
     PolynomialFeatures,
+    QuantileTransformer,
     RobustScaler,
     StandardScaler,
 )
@@ -45,10 +47,14 @@ NUMBERS = {
     "largest": MaxAbsScaler(),
     "robust": RobustScaler(),
     "robust, centred": RobustScaler(with_scaling=False),
+    "robust, as normal": RobustScaler(quantile_range=(10, 80), unit_variance=True),
+    "ranks": QuantileTransformer(n_quantiles=7),
+    "ranks, normal": QuantileTransformer(n_quantiles=4, output_distribution="normal"),
 }
 WHOLE = {
     "polynomial": PolynomialFeatures(2),
     "bins": KBinsDiscretizer(3, strategy="uniform", subsample=None),
+    "bins of all": KBinsDiscretizer(3, strategy="uniform", subsample=N),
     "ordinal bins": KBinsDiscretizer(3, strategy="uniform", encode="ordinal"),
     "quantile bins": KBinsDiscretizer(2, strategy="kmeans"),
     "extremes": MinMaxScaler(),
@@ -116,6 +122,22 @@ def test_transformers_of_numbers_forget(name, seed, missing, kind, n_requests):
     table = Table(NUMBERS[name], as_kind(numbers(rng, missing), kind))
     for gone in requests(rng, n_requests):
         table.forget(gone)
+
+
+@given(
+    pca=st.sampled_from([PCA(2), PCA(whiten=True, svd_solver="full"), PCA(0.9)]),
+    seed=st.integers(0, 2**16),
+    kind=st.sampled_from(["array", "frame"]),
+    n_requests=st.integers(1, 5),
+)
+def test_components_forget_by_the_covariance(pca, seed, kind, n_requests):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((60, 3)) @ (np.diag([5.0, 2.0, 0.3]) @ rng.uniform(-1, 1, (3, 3)))
+    X[:, 1] += 10
+    table = Table(pca, as_kind(X, kind))
+    anew = [table.forget(gone).anew for gone in requests(rng, n_requests, 20)]
+    spread = np.linalg.eigvalsh(np.cov(X.T))
+    assert not any(anew) or (np.diff(spread, prepend=0) < 1e-2 * spread[-1]).any()
 
 
 @given(
