@@ -57,7 +57,11 @@ class Gaps:
         """Return a one for each cell of rows that is missing, of shape (n_rows, n_columns)."""
         for columns in self.selections:
             X = selected(X, columns)
-        return is_missing(self.imputer, dense_float64(X))[:, self.inner].astype(float)
+        if sparse.issparse(X):
+            X = X.tocsc()[:, self.inner].toarray()
+        else:
+            X = dense_float64(X)[:, self.inner]
+        return is_missing(self.imputer, X).astype(float)
 
 
 def gaps_of(step, kept, selections=(), start=0):

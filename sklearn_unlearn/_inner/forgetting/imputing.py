@@ -21,6 +21,7 @@ from sklearn_unlearn._inner.forgetting.sorting import Sorted
 
 # A function of the user's may do anything.
 STRATEGIES = ("mean", "median", "most_frequent", "constant")
+SPARSE = ("mean", "constant")
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Seen:
 
 def _without(imputer, removed, kept, remaining):
     """Return an imputer without some rows."""
-    if imputer.strategy not in STRATEGIES or sparse.issparse(removed):
+    if imputer.strategy not in (SPARSE if sparse.issparse(removed) else STRATEGIES):
         return None
     if kept is None:
         left = _seen(imputer, remaining())
@@ -87,6 +88,8 @@ def _without(imputer, removed, kept, remaining):
 
 def _seen(imputer, X):
     """Return what is to be kept of rows, None if their kind is not known."""
+    if sparse.issparse(X):
+        return _seen_sparse(imputer, X)
     if imputer.strategy in ("mean", "median"):
         X = dense_float64(X)
         missing = is_missing(imputer, X)
@@ -104,6 +107,20 @@ def _seen(imputer, X):
     if any(NOT_A_NUMBER in tally for tally in tallies):
         return None
     return Seen(n_rows, missing, tallies if imputer.strategy == "most_frequent" else None)
+
+
+def _seen_sparse(imputer, X):
+    """Return what is to be kept of sparse rows, whose zeros are values."""
+    X = sparse.csr_array(X, dtype=np.float64)
+    gaps, (n_rows, n_columns) = is_missing(imputer, X.data), X.shape
+    missing = np.bincount(X.indices[gaps], minlength=n_columns)
+    places, values = X.indices[~gaps], X.data[~gaps]
+    n = n_rows - missing
+    some = np.maximum(n, 1)
+    mean = np.bincount(places, values, n_columns) / some
+    squares = np.bincount(places, (values - mean[places]) ** 2, n_columns)
+    squares += (n - np.bincount(places, minlength=n_columns)) * mean**2
+    return Seen(n_rows, missing, Moments(n, mean, squares / some))
 
 
 def is_missing(imputer, X):

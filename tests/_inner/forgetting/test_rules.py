@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 from sklearn.decomposition import PCA
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer
 from sklearn.impute import SimpleImputer
@@ -122,6 +123,29 @@ def test_transformers_of_numbers_forget(name, seed, missing, kind, n_requests):
     table = Table(NUMBERS[name], as_kind(numbers(rng, missing), kind))
     for gone in requests(rng, n_requests):
         table.forget(gone)
+
+
+@given(
+    imputer=st.sampled_from(
+        [
+            SimpleImputer(),
+            SimpleImputer(missing_values=-1),
+            SimpleImputer(add_indicator=True),
+            SimpleImputer(strategy="constant", fill_value=2.0),
+        ]
+    ),
+    seed=st.integers(0, 2**16),
+    make=st.sampled_from([sparse.csr_array, sparse.csr_matrix]),
+    n_requests=st.integers(1, 4),
+)
+def test_imputers_of_sparse_rows_forget(imputer, seed, make, n_requests):
+    rng = np.random.default_rng(seed)
+    X = rng.integers(0, 4, (N, 3)).astype(float)
+    X[rng.random((N, 3)) < 0.2] = imputer.missing_values
+    X[:2] = [1.0, 2.0, 3.0], [imputer.missing_values] * 3
+    table = Table(imputer, make(X))
+    gone = 2 + rng.permutation(N - 2)[: N // 2]
+    assert not any(table.forget(part).anew for part in np.array_split(gone, n_requests))
 
 
 @given(
