@@ -218,11 +218,11 @@ class ChainedFeatures(FittedFeatures):
 
     def __call__(self, X):
         Z = super().__call__(X)
-        return marked(Z, self.gaps, X) if self.gaps else Z
+        return marked(Z, self.gaps, Leaving(lambda: X)) if self.gaps else Z
 
     def of(self, leaving):
         Z = self._convert(leaving.behind(self.transformers).rows())
-        return marked(Z, self.gaps, leaving.rows()) if self.gaps else Z
+        return marked(Z, self.gaps, leaving) if self.gaps else Z
 
     def forget(self, leaving, remaining):
         inputs = Inputs.first(leaving, remaining)

@@ -20,7 +20,7 @@ from sklearn.preprocessing import (
 )
 
 from sklearn_unlearn._inner.forgetting.imputing import is_missing
-from sklearn_unlearn._inner.forgetting.leaving import as_container, selected
+from sklearn_unlearn._inner.forgetting.leaving import as_container
 from sklearn_unlearn._inner.forgetting.numbers import dense_float64
 
 # Steps that map each column by itself.
@@ -36,7 +36,7 @@ class Gaps:
     Parameters
     ----------
     selections : tuple
-        Selections of columns that lead from the rows to the imputer's input.
+        Names and selections of columns that lead from the rows to the imputer's input.
 
     imputer : SimpleImputer
         The imputer.
@@ -53,10 +53,11 @@ class Gaps:
     inner: np.ndarray
     outer: np.ndarray
 
-    def marks(self, X):
+    def marks(self, leaving):
         """Return a one for each cell of rows that is missing, of shape (n_rows, n_columns)."""
-        for columns in self.selections:
-            X = selected(X, columns)
+        for name, columns in self.selections:
+            leaving = leaving.columns(name, columns)
+        X = as_container(leaving.rows())
         if sparse.issparse(X):
             X = X.tocsc()[:, self.inner].toarray()
         else:
@@ -76,7 +77,7 @@ def gaps_of(step, kept, selections=(), start=0):
         What is kept beside it.
 
     selections : tuple, default=()
-        Selections of columns that lead to its input.
+        Names and selections of columns that lead to its input.
 
     start : int, default=0
         Number of its first column of output among the features.
@@ -104,7 +105,7 @@ def gaps_of(step, kept, selections=(), start=0):
             for gaps in gaps_of(
                 part,
                 kept[name],
-                (*selections, columns),
+                (*selections, (name, columns)),
                 start + step.output_indices_[name].start,
             )
         ]
@@ -120,7 +121,7 @@ def _gaps_of_imputer(imputer, kept, selections, start):
     return [Gaps(selections, imputer, inner, start + inner)] if len(inner) else []
 
 
-def marked(Z, gaps, X):
+def marked(Z, gaps, leaving):
     """Return features with the marks of gaps behind them.
 
     Parameters
@@ -131,7 +132,7 @@ def marked(Z, gaps, X):
     gaps : list of Gaps
         The gaps.
 
-    X : array-like
+    leaving : Leaving
         The rows that the features were made of.
 
     Returns
@@ -139,8 +140,7 @@ def marked(Z, gaps, X):
     {ndarray, CSR matrix} of shape (n_rows, n_features + n_gaps)
         Features and marks.
     """
-    X = as_container(X)
-    marks = [one.marks(X) for one in gaps]
+    marks = [one.marks(leaving) for one in gaps]
     if sparse.issparse(Z):
         return sparse.hstack([Z, *marks], format="csr")
     return np.hstack([Z, *marks])
