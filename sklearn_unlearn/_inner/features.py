@@ -47,9 +47,13 @@ class Features(ABC):
 
     gaps : list of Gaps
         Gaps whose marks stand behind the features.
+
+    changed_freely : bool
+        True if at the last request features changed by more than a factor and a shift per column.
     """
 
     numeric = False
+    changed_freely = False
     transformers = None
     gaps: Sequence[Gaps] = ()
 
@@ -190,6 +194,7 @@ class FittedFeatures(Features):
         X, y, params = remaining()
         new = self.behind(_fitted_anew(self.transformers, X, y, params))
         new.refitted = tuple(fitted_steps(self.transformers.steps))
+        new.changed_freely = True
         return new, None
 
     def behind(self, transformers, lost=0, worn=True):
@@ -235,6 +240,7 @@ class ChainedFeatures(FittedFeatures):
             return self, SAME
         new = self.behind(found.step, 0 if worn else lost, worn)
         new.kept, new.refitted = found.kept, found.anew
+        new.changed_freely = found.change is None
         if self._convert is as_matrix and found.change is not None:
             new.gaps = gaps_of(found.step, found.kept)
         return new, found.change

@@ -41,6 +41,7 @@ from sklearn_unlearn._influence.linear.reading import are_few, blocks, pays_by_p
 from sklearn_unlearn._influence.linear.steps import arrive
 from sklearn_unlearn._influence.linear.sums import (
     directional,
+    expansion_of_leaving,
     expansion_of_rows,
     loss_gradient,
     squared_gradients,
@@ -49,7 +50,7 @@ from sklearn_unlearn._influence.linear.sums import (
 from sklearn_unlearn._influence.objective import Objective
 from sklearn_unlearn._records.altered import altered
 from sklearn_unlearn._records.receipt import Outcome
-from sklearn_unlearn._records.rows import RowStore, batches
+from sklearn_unlearn._records.rows import RowStore
 
 # A dense Hessian of up to 4,000 parameters is kept; beyond, only its products are used.
 MAX_HESSIAN_VALUES = 4000**2
@@ -344,10 +345,7 @@ class LinearObjective(Objective):
         return along(self.loss, self.theta, S, Z, self.targets(rows), u, factors)
 
     def weighted_gradient(self, pulls, rows=None):
-        """Return the gradient of a sum over rows per group of rows.
-
-        Of shape (n_groups, n_outputs, n_features + 1); see :meth:`Objective.weighted_gradient`.
-        """
+        """Return :meth:`Objective.weighted_gradient` per group of rows, (n_groups, *shape)."""
         return weighted_gradient(self, pulls, rows)
 
     def loss_gradient(self, rows):
@@ -366,36 +364,17 @@ class LinearObjective(Objective):
         """Return how much each row's own loss falls by training on it, to first order."""
         return self_influence(self)
 
-    def _terms_of(self, rows, leaving, hessian=True):
-        """Return the expansion of some rows, whose features may be made already."""
-        total = self.empty(hessian)
-        # Numbers need no transformers; they are taken in batches.
-        made = None if leaving is None or self.features.numeric else self.features.of(leaving)
-        for batch in batches(len(rows), self.theta.shape[1]):
-            some = rows[batch]
-            Z = self.features(self.rows.take(some)) if made is None else made[batch]
-            self.add(total, some, self.weights[some], Z, self.push_forward(Z))
-        return total
-
     def without(self, rows, leaving=None):
         """Return the objective on the rows that remain. Costs k d^2 for k rows."""
         if not self.trained[rows].all():
             rows, leaving = rows[self.trained[rows]], None
         if not len(rows):
             return self
-        weights = self.weights[rows]
-        new = altered(
-            self,
-            _solvers=None,
-            _made=MadeFeatures(),
-            data=self.data.without(rows),
-            class_weights=self.class_weights.without(self.data.codes(rows), weights),
-        )
+        new, weights = self.without_sums(rows), self.weights[rows]
         if self.expansion is None or self._is_stale():
-            new.expansion = None
             return new
         followed, share = follow(self, rows, weights), self._share(weights.sum())
-        left = self._terms_of(rows, leaving, followed is None)
+        left = expansion_of_leaving(self, rows, leaving, followed is None)
         if followed is None:
             new.expansion = self.expansion.less(left, share)
         else:
@@ -404,6 +383,18 @@ class LinearObjective(Objective):
         if new.expansion.has_lost_digits():
             new.expansion = new._solvers = None
         return new
+
+    def without_sums(self, rows):
+        """Return the objective on the rows that remain, whose sums are yet to be made."""
+        rows = rows[self.trained[rows]]
+        return altered(
+            self,
+            expansion=None,
+            _solvers=None,
+            _made=MadeFeatures(),
+            data=self.data.without(rows),
+            class_weights=self.class_weights.without(self.data.codes(rows), self.weights[rows]),
+        )
 
     def check_remaining(self, model):
         """Raise a ValueError if no row is left, one class only, or one that can't be left out."""

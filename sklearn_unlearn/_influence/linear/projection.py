@@ -9,6 +9,7 @@ from sklearn_unlearn._influence.linear.expansion import push_forward
 from sklearn_unlearn._influence.linear.losses import squared_error
 from sklearn_unlearn._influence.linear.marks import marked_change, without_marks
 from sklearn_unlearn._influence.linear.passes import pull_groups, times_curvature
+from sklearn_unlearn._influence.linear.reading import MAX_BLOCK_VALUES, rows_for_hessian
 
 # Steps start from these parameters: those of some rows are as good as those of all.
 MIN_ROWS, ROWS_PER_PARAMETER = 2_000, 20
@@ -123,13 +124,13 @@ def projected(objective, old):
         nearly the same, or where no Hessian is kept and the number of features has not changed.
     """
     new, theta = copy(objective), without_marks(old.theta, old.features.n_marks)
-    Z, raw = _both(new, old, _few(new.remaining_rows()))
-    theta = new.marked(theta)
-    alike = theta.shape[1] == Z.shape[1] + 1
-    if alike and _is_close(push_forward(Z, theta[: old.n_predictions]), raw):
+    theta, samples = new.marked(theta), _samples(new)
+    q = samples[0][1].shape[1] + 1
+    alike = theta.shape[1] == q
+    if alike and all(_stays(new, old, theta, *sample) for sample in samples):
         new._theta = theta
         return new
-    new._theta = np.zeros((len(theta), Z.shape[1] + 1))
+    new._theta = np.zeros((len(theta), q))
     if not new.keeps_hessian:
         new._theta = theta if alike else new.theta
         return new
@@ -140,7 +141,7 @@ def projected(objective, old):
         near.loss, near._theta = squared_error, new.theta[:n]
     total, pull, weights = near.empty(True), near.empty(False).gradient, new.live_weights()
     for _, rows, block in new.blocks(_some(new.remaining_rows(), new.theta.size)):
-        Z, raw = _both(new, old, rows, block)
+        Z, raw = new.features(block), old.raw(old.features(block))
         near.add(total, rows, weights[rows], Z, raw)
         u, h = near.row_curvatures(rows, weights[rows], raw)
         pull_groups(pull, Z, times_curvature(near.loss, h, u, raw), near.groups(rows))
@@ -151,20 +152,21 @@ def projected(objective, old):
     return new
 
 
-def _both(new, old, rows, block=None):
-    """Return new features of numbered rows, and what the old objective predicts of them."""
-    block = new.rows.take(rows) if block is None else block
-    return new.features(block), old.raw(old.features(block))
+def _samples(new):
+    """Return numbers and features of a few rows, evenly spread; all that are made are kept."""
+    rows = new.remaining_rows()
+    every = slice(None, None, max(1, len(rows) // FEW_ROWS))
+    if new.features.numeric or len(rows) * new.theta.shape[1] > MAX_BLOCK_VALUES:
+        return [(rows[every], new.features(new.rows.take(rows[every])))]
+    blocks = new.walk(min_rows=rows_for_hessian(new))
+    return [(some[every], Z[every]) for _, some, Z in blocks]
 
 
-def _few(rows):
-    """Return a few of the rows, evenly spread."""
-    return rows[:: max(1, len(rows) // FEW_ROWS)]
-
-
-def _is_close(raw, other):
-    """Tell whether predictions differ by little of their size."""
-    return np.abs(raw - other).max() <= CLOSE * np.abs(other).max()
+def _stays(new, old, theta, rows, Z):
+    """Tell whether parameters predict of rows nearly what they did."""
+    raw = old.raw(old.features(new.rows.take(rows)))
+    gap = np.abs(push_forward(Z, theta[: old.n_predictions]) - raw)
+    return gap.max() <= CLOSE * np.abs(raw).max()
 
 
 def _some(rows, n_parameters):
