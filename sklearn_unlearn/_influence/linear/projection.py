@@ -14,13 +14,11 @@ from sklearn_unlearn._influence.linear.reading import MAX_BLOCK_VALUES, rows_for
 # Steps start from these parameters: those of some rows are as good as those of all.
 MIN_ROWS, ROWS_PER_PARAMETER = 2_000, 20
 
-
 # Rows that show whether parameters may stay, and what their predictions may differ by.
 FEW_ROWS, CLOSE = 50, 0.01
 
 # Scale or shift of features beyond which an expansion is made anew.
 MAX_CHANGE = 1e3
-
 
 # Squares of changes of raw predictions, summed over rows, up to which a quadratic model of a
 # loss that is not quadratic is taken for it where gaps hold something else.
@@ -124,10 +122,10 @@ def projected(objective, old):
         nearly the same, or where no Hessian is kept and the number of features has not changed.
     """
     new, theta = copy(objective), without_marks(old.theta, old.features.n_marks)
-    theta, samples = new.marked(theta), _samples(new)
+    theta, samples = new.marked(theta), list(_samples(new, FEW_ROWS))
     q = samples[0][1].shape[1] + 1
     alike = theta.shape[1] == q
-    if alike and all(_stays(new, old, theta, *sample) for sample in samples):
+    if alike and all(_stays(old, theta, *sample) for sample in samples):
         new._theta = theta
         return new
     new._theta = np.zeros((len(theta), q))
@@ -140,8 +138,8 @@ def projected(objective, old):
         near.problem = replace(near.problem, has_scale=False)
         near.loss, near._theta = squared_error, new.theta[:n]
     total, pull, weights = near.empty(True), near.empty(False).gradient, new.live_weights()
-    for _, rows, block in new.blocks(_some(new.remaining_rows(), new.theta.size)):
-        Z, raw = new.features(block), old.raw(old.features(block))
+    for rows, Z in _samples(new, max(MIN_ROWS, ROWS_PER_PARAMETER * new.theta.size)):
+        raw = _old_raw(old, rows)
         near.add(total, rows, weights[rows], Z, raw)
         u, h = near.row_curvatures(rows, weights[rows], raw)
         pull_groups(pull, Z, times_curvature(near.loss, h, u, raw), near.groups(rows))
@@ -152,24 +150,25 @@ def projected(objective, old):
     return new
 
 
-def _samples(new):
-    """Return numbers and features of a few rows, evenly spread; all that are made are kept."""
+def _samples(new, n_rows):
+    """Yield numbers and features of so many rows, evenly spread; if all are made, all are kept."""
     rows = new.remaining_rows()
-    every = slice(None, None, max(1, len(rows) // FEW_ROWS))
+    every = slice(None, None, max(1, len(rows) // n_rows))
     if new.features.numeric or len(rows) * new.theta.shape[1] > MAX_BLOCK_VALUES:
-        return [(rows[every], new.features(new.rows.take(rows[every])))]
-    blocks = new.walk(min_rows=rows_for_hessian(new))
-    return [(some[every], Z[every]) for _, some, Z in blocks]
+        for _, some, block in new.blocks(rows[every]):
+            yield some, new.features(block)
+        return
+    for _, some, Z in new.walk(min_rows=rows_for_hessian(new)):
+        yield some[every], Z[every]
 
 
-def _stays(new, old, theta, rows, Z):
-    """Tell whether parameters predict of rows nearly what they did."""
-    raw = old.raw(old.features(new.rows.take(rows)))
+def _old_raw(old, rows):
+    """Return what the old objective predicts of rows."""
+    return old.raw(old.features(old.rows.take(rows)))
+
+
+def _stays(old, theta, rows, Z):
+    """Tell whether parameters predict of rows nearly what the old objective does."""
+    raw = _old_raw(old, rows)
     gap = np.abs(push_forward(Z, theta[: old.n_predictions]) - raw)
     return gap.max() <= CLOSE * np.abs(raw).max()
-
-
-def _some(rows, n_parameters):
-    """Return enough of the rows to tell parameters from, evenly spread."""
-    enough = max(MIN_ROWS, ROWS_PER_PARAMETER * n_parameters)
-    return rows[:: max(1, len(rows) // enough)]
