@@ -25,6 +25,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
+from sklearn_unlearn._inner.forgetting.table import maps_each_row_alone
 from tests._inner.forgetting.fresh import Table
 
 N = 30
@@ -316,3 +317,13 @@ def test_words_that_one_document_had_leave_with_it():
     assert not found.anew
     assert found.change.kept.tolist() == [0, 1, 4]
     assert "only" not in repr((table.step.vocabulary_, table.kept))
+
+
+def test_what_a_transformer_makes_of_a_row_alone_is_known_of_scikit_learns_own_classes_only():
+    class Scaler(StandardScaler):
+        """A class that may do anything."""
+
+    for step in (StandardScaler(), make_pipeline(OneHotEncoder()), FunctionTransformer()):
+        assert maps_each_row_alone([step])
+    for step in (Scaler(), FunctionTransformer(np.log), PCA(), CountVectorizer(tokenizer=list)):
+        assert not maps_each_row_alone([StandardScaler(), step])
