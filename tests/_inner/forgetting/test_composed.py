@@ -22,6 +22,7 @@ from sklearn.preprocessing import (
     PolynomialFeatures,
     QuantileTransformer,
     RobustScaler,
+    SplineTransformer,
     StandardScaler,
 )
 
@@ -171,8 +172,8 @@ def test_arrays_and_sparse_matrices_are_taken_by_columns():
 def test_what_was_fitted_anew_is_named_by_its_place():
     table = Table(WHOLE["fitted anew in between"], frame_for(0, missing=False))
     assert table.forget([0]).anew == ("quantiletransformer", "standardscaler")
-    table = Table(WHOLE["by type"], frame_for(0))
-    assert table.forget([0]).anew == ("part0__robustscaler",)
+    table = Table(columns((numeric(SplineTransformer()), NUMBERS)), frame_for(0))
+    assert table.forget([0]).anew == ("part0__splinetransformer",)
 
 
 def test_rows_are_looked_at_once_for_all_parts_and_then_no_more():
