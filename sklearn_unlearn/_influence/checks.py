@@ -10,6 +10,8 @@ from sklearn.base import TransformerMixin, clone
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.pipeline import Pipeline
 
+from sklearn_unlearn._influence.linear.problem import is_family
+from sklearn_unlearn._inner.forgetting.table import maps_each_row_alone
 from sklearn_unlearn._inner.networks import is_network
 from sklearn_unlearn._inner.pipelines import last_step, nested_estimators
 from sklearn_unlearn._records.targets import given_targets
@@ -84,7 +86,9 @@ def transformer_doubt(objective, model, params):
         None if there is no doubt.
     """
     transformers = objective.features.transformers
-    if transformers is None:
+    if transformers is None or maps_each_row_alone(
+        [transformers, *nested_estimators(transformers)]
+    ):
         return None
     some = _some_rows(objective)
     with _quiet():
@@ -109,7 +113,8 @@ def doubts(objective, model):
     tuple of str
         Reasons; empty if there is no doubt.
     """
-    if is_network(last_step(model)):
+    last = last_step(model)
+    if is_network(last) or (is_family(last) and (model is last or type(model) is Pipeline)):
         return ()
     with _quiet():
         return _prediction_doubts(objective, model, objective.rows.take(_some_rows(objective)))

@@ -407,7 +407,7 @@ class ObjectiveUnlearner(BaseUnlearner):
     def _fresh_last(self, carried, numbers):
         """Return a fit of the last step alone on numbered rows."""
         last, weights = last_step(self.estimator_), carried.weights[numbers]
-        Z = carried.features(carried.rows.take(numbers))
+        Z = carried.features.without_marks()(carried.rows.take(numbers))
         params = {} if (weights == 1).all() else {"sample_weight": weights}
         return clone(last).fit(Z, given_targets(carried.y[numbers], last), **params)
 
@@ -434,10 +434,13 @@ class ObjectiveUnlearner(BaseUnlearner):
         if self.hessian_rows == "all":
             objective.ensure_curvature()
         leaving = objective.features.leaving(lambda: objective.rows.take(removed))
-        after = objective.without(removed, leaving)
+        judged = self._unchecked and not self._doubts
+        # Sums that could not follow the features once are not prepared to do so.
+        late = objective.has_closed_form and objective.features.changed_freely and not judged
+        after = objective.without_sums(removed) if late else objective.without(removed, leaving)
         after.check_remaining(self.estimator_)
         found = ()
-        if self._unchecked and not self._doubts:
+        if judged:
             found = optimality_doubts(objective, after, removed, last_step(self.estimator_))
 
         def remaining():
@@ -449,6 +452,8 @@ class ObjectiveUnlearner(BaseUnlearner):
 
         features, change = objective.features.forget(leaving, remaining)
         changed = features is not objective.features
+        if late and not (changed and change is None):
+            after = objective.without(removed, leaving)
         if changed and features.worn:
             after.expansion = None
         target = after.with_features(features, change) if changed else after

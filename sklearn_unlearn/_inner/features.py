@@ -1,6 +1,7 @@
 """From rows to a model's features, by transformers that forget."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from copy import deepcopy
 
 import numpy as np
@@ -10,9 +11,11 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_unlearn._inner.forgetting.changes import SAME
 from sklearn_unlearn._inner.forgetting.composed import Inputs, forget
+from sklearn_unlearn._inner.forgetting.gaps import Gaps, gaps_of, marked
 from sklearn_unlearn._inner.forgetting.leaving import Leaving
 from sklearn_unlearn._inner.forgetting.moments import MAX_LOST
 from sklearn_unlearn._inner.pipelines import active_steps, fitted_steps, may_write
+from sklearn_unlearn._records.altered import altered
 
 
 def as_matrix(Z):
@@ -41,10 +44,32 @@ class Features(ABC):
 
     transformers : Pipeline or None
         The fitted transformers that make the features, None if there are none.
+
+    gaps : list of Gaps
+        Gaps whose marks stand behind the features.
+
+    changed_freely : bool
+        True if at the last request features changed by more than a factor and a shift per column.
     """
 
     numeric = False
+    changed_freely = False
     transformers = None
+    gaps: Sequence[Gaps] = ()
+
+    @property
+    def marked(self):
+        """Numbers of the features whose gaps are marked, ndarray of int of shape (n_marks,)."""
+        return np.concatenate([np.empty(0, dtype=np.intp), *(one.outer for one in self.gaps)])
+
+    @property
+    def n_marks(self):
+        """Number of the columns of marks behind the features."""
+        return sum(len(one.outer) for one in self.gaps)
+
+    def without_marks(self):
+        """Return the features without marks behind them."""
+        return altered(self, gaps=()) if self.gaps else self
 
     @abstractmethod
     def __call__(self, X):
@@ -169,6 +194,7 @@ class FittedFeatures(Features):
         X, y, params = remaining()
         new = self.behind(_fitted_anew(self.transformers, X, y, params))
         new.refitted = tuple(fitted_steps(self.transformers.steps))
+        new.changed_freely = True
         return new, None
 
     def behind(self, transformers, lost=0, worn=True):
@@ -195,8 +221,13 @@ class ChainedFeatures(FittedFeatures):
         Converts what they return for the model.
     """
 
+    def __call__(self, X):
+        Z = super().__call__(X)
+        return marked(Z, self.gaps, Leaving(lambda: X)) if self.gaps else Z
+
     def of(self, leaving):
-        return self._convert(leaving.behind(self.transformers).rows())
+        Z = self._convert(leaving.behind(self.transformers).rows())
+        return marked(Z, self.gaps, leaving) if self.gaps else Z
 
     def forget(self, leaving, remaining):
         inputs = Inputs.first(leaving, remaining)
@@ -209,6 +240,9 @@ class ChainedFeatures(FittedFeatures):
             return self, SAME
         new = self.behind(found.step, 0 if worn else lost, worn)
         new.kept, new.refitted = found.kept, found.anew
+        new.changed_freely = found.change is None
+        if self._convert is as_matrix and found.change is not None:
+            new.gaps = gaps_of(found.step, found.kept)
         return new, found.change
 
 

@@ -10,10 +10,9 @@ from dataclasses import replace
 import numpy as np
 
 from sklearn_unlearn._influence.linear.following import follow
-from sklearn_unlearn._influence.linear.made import MadeFeatures
+from sklearn_unlearn._influence.linear.sums import expansion_of_leaving
 from sklearn_unlearn._records.altered import altered
 from sklearn_unlearn._records.every import every
-from sklearn_unlearn._records.rows import batches
 
 # Share of the weight that may change before curvature at older parameters is made anew.
 MAX_DRIFT = 0.01
@@ -27,25 +26,16 @@ def without(objective, rows, leaving=None):
         rows, leaving = rows[objective.trained[rows]], None
     if not len(rows):
         return objective
-    weights, products = objective.weights[rows], objective.row_products
-    new = altered(
-        objective,
-        _solvers=None,
-        _made=MadeFeatures(),
-        data=objective.data.without(rows),
-        class_weights=objective.class_weights.without(objective.data.codes(rows), weights),
-        row_products=products and products.without(rows),
-    )
+    new, weights = objective.without_sums(rows), objective.weights[rows]
     # Where more rows leave than remain, a pass over the latter costs less.
     few_remain = new.n_rows < len(rows)
     if objective.expansion is None or _is_stale(objective) or few_remain:
-        new.expansion = new.hessian_products = None
         return new
     if objective.hessian_products is not None:
         new.hessian_products = objective.hessian_products.without(objective, rows)
     followed, share = follow(objective, rows, weights), _share(objective, weights.sum())
     with_hessian = objective.expansion.has_hessian and followed is None
-    left = _terms_of(objective, rows, leaving, with_hessian)
+    left = expansion_of_leaving(objective, rows, leaving, with_hessian)
     if followed is None:
         new.expansion = objective.expansion.less(left, share)
     else:
@@ -105,20 +95,6 @@ def moved(objective, step):
         measured=False,
     )
     return new
-
-
-def _terms_of(objective, rows, leaving, hessian):
-    """Return the expansion of some rows, whose features may be made already."""
-    total = objective.empty(hessian)
-    # Numbers need no transformers; they are taken in batches.
-    made = None
-    if leaving is not None and not objective.features.numeric:
-        made = objective.features.of(leaving)
-    for batch in batches(len(rows), objective.theta.shape[1]):
-        some = rows[batch]
-        Z = objective.features(objective.rows.take(some)) if made is None else made[batch]
-        objective.add(total, some, objective.weights[some], Z, objective.push_forward(Z))
-    return total
 
 
 def _share(objective, weight):

@@ -207,17 +207,17 @@ class Expansion:
 
         Parameters
         ----------
-        change : Change
-            Without cells to which its scale and shift do not apply.
+        change : MarkedChange
+            How features change, and the marks behind them.
 
         Returns
         -------
         Expansion
             The expansion. Costs d^2.
         """
-        kept, scale, shift = change.parts(self.gradient.shape[-1] - 1)
-        columns, scale, shift = np.append(kept, -1), np.append(scale, 1.0), np.append(shift, 0.0)
-        gradient = self.gradient[..., columns]
+        columns = np.append(change.kept, -1)
+        scale, shift = np.append(change.scale, 1.0), np.append(change.shift, 0.0)
+        filled, source, size = change.filled, change.source, change.size
         hessian, reference = self.hessian, self.reference
         q = self.gradient.shape[-1]
         n_copies = hessian.shape[-1] // q
@@ -227,16 +227,21 @@ class Expansion:
         whole = whole * scale[:, None, None] * scale
         lines = whole[..., -1:, :, :] * shift[:, None, None]
         whole = whole + lines
+        whole[..., filled, :, :] += whole[..., source, :, :] * size[:, None, None]
         whole = whole + whole[..., -1:] * shift
-        size = n_copies * len(columns)
+        whole[..., filled] += whole[..., source] * size
+        n_blocks = n_copies * len(columns)
         reference = reference.reshape(*reference.shape[:2], n_copies, q)[..., columns] * scale**2
+        gradient = self.gradient[..., columns]
+        gradient = gradient * scale + gradient[..., -1:] * shift
+        gradient[..., filled] += gradient[..., source] * size
         return replace(
             self,
-            gradient=gradient * scale + gradient[..., -1:] * shift,
-            blocks=whole.reshape(*hessian.shape[:2], size, size),
+            gradient=gradient,
+            blocks=whole.reshape(*hessian.shape[:2], n_blocks, n_blocks),
             followed=None,
-            reference=reference.reshape(*reference.shape[:2], size),
-            mass=self.mass[:, kept] * scale[:-1] ** 2,
+            reference=reference.reshape(*reference.shape[:2], n_blocks),
+            mass=self.mass[:, change.kept] * change.scale**2,
             is_settled=False,
         )
 

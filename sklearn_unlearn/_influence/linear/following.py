@@ -95,7 +95,8 @@ def can_follow(objective):
     # A penalty that is scaled by the rows changes the Hessian as a whole.
     fixed = objective.problem.scale == "one" and np.ndim(objective.problem.l2) == 0
     alone = n_blocks == 1 and not objective.class_weights.balanced
-    return d >= MIN_PARAMETERS and alone and fixed and not coupled
+    marked = bool(objective.features.gaps)
+    return d >= MIN_PARAMETERS and alone and fixed and not coupled and not marked
 
 
 def as_followed(objective, solvers):

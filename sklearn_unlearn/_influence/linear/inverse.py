@@ -47,15 +47,15 @@ def block_solvers(objective):
 def _shift_free_solver(objective, hessian, reference):
     """Return the solver of the one block of softmax, for the outputs that are not switched off."""
     K, q = objective.theta.shape
-    free = q if objective.fit_intercept else q - 1
+    free = free_columns(objective)
     whole, scale = hessian.reshape(K, q, K, q), reference.reshape(K, q)
     if len(objective.off):
         on = np.setdiff1d(np.arange(K), objective.off)
         whole, scale = whole[on][:, :, on], scale[on]
     return ShiftFreeSolver(
-        whole[:, :free, :, :free],
-        objective.penalty()[0, :free],
-        scale[:, :free],
+        whole[:, free][..., free],
+        objective.penalty()[0, free],
+        scale[:, free],
         objective.fit_intercept and not objective.problem.intercept_l2,
     )
 
@@ -82,6 +82,16 @@ def free_parameters(objective):
         # Alike in all outputs that are not switched off.
         free = np.delete(free, objective.off, axis=0)
     return np.flatnonzero(free.ravel()[: objective.hessian_shape[1]])
+
+
+def free_columns(objective):
+    """Return which parameters of an output may move, those of all outputs that may."""
+    if objective.features.gaps:
+        return np.delete(
+            np.arange(objective.theta.shape[1]),
+            np.flatnonzero(~objective.free().any(axis=0)),
+        )
+    return slice(None if objective.fit_intercept else -1)
 
 
 def solve_by_products(objective, V, tight, n_rough=0):

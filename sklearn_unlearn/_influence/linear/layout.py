@@ -26,7 +26,7 @@ class Layout:
     penalty: np.ndarray
 
 
-def make_layout(problem, shape, fit_intercept, off):
+def make_layout(problem, shape, fit_intercept, off, n_marks=0):
     """Return the layout of parameters.
 
     Parameters
@@ -43,6 +43,9 @@ def make_layout(problem, shape, fit_intercept, off):
     off : ndarray of int
         Outputs that stay as they are.
 
+    n_marks : int, default=0
+        Number of parameters before the intercept that stay zero.
+
     Returns
     -------
     Layout
@@ -51,6 +54,7 @@ def make_layout(problem, shape, fit_intercept, off):
     n_predictions = shape[0] - problem.has_scale
     free = np.ones(shape, dtype=bool)
     free[:, -1] = fit_intercept
+    free[:, shape[1] - 1 - n_marks : -1] = False
     free[off] = False
     free[n_predictions:, :-1] = False
     free[n_predictions:, -1] = True

@@ -10,7 +10,11 @@ are matrices of them. The step is exact for squared losses.
 import numpy as np
 
 from sklearn_unlearn._influence.linear.expansion import push_forward
-from sklearn_unlearn._influence.linear.inverse import free_parameters, is_open_to_shifts
+from sklearn_unlearn._influence.linear.inverse import (
+    free_columns,
+    free_parameters,
+    is_open_to_shifts,
+)
 from sklearn_unlearn._influence.linear.packed import form
 from sklearn_unlearn._influence.linear.pairs import ClassPairs
 from sklearn_unlearn._influence.linear.shifts import from_differences
@@ -117,9 +121,12 @@ def _class_pairs(objective):
     """Return softmax's pairs of classes, for all outputs; None where one is switched off."""
     if not is_open_to_shifts(objective) or len(objective.off):
         return None
-    inverse = objective.solvers()[0].inverse()
-    if not objective.fit_intercept:
-        inverse = np.pad(inverse, [(0, 0), (0, 1)] * 2)
+    inverse, (n_outputs, q) = objective.solvers()[0].inverse(), objective.theta.shape
+    columns, pairs = np.arange(q)[free_columns(objective)], range(n_outputs - 1)
+    if len(columns) < q:
+        whole = np.zeros((n_outputs - 1, q) * 2)
+        whole[np.ix_(pairs, columns, pairs, columns)] = inverse
+        inverse = whole
     return ClassPairs(inverse, len(objective.rows))
 
 

@@ -75,7 +75,7 @@ def switched_off(objective, fresh):
     lost = lost_classes(objective)
     off = np.union1d(objective.off, lost).astype(np.intp)
     on = np.setdiff1d(np.arange(len(objective.theta)), off)
-    new = objective.at(_embedded(objective, parameters_of(fresh), on))
+    new = objective.at(_embedded(objective, objective.marked(parameters_of(fresh)), on))
     new.off, new.needs_fit = off, False
     if len(on) == 2 and objective.loss.coupling:
         # Half the coefficients in each of two outputs have half the penalty of one.

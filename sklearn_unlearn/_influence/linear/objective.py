@@ -26,6 +26,7 @@ from sklearn_unlearn._influence.linear.layout import make_layout
 from sklearn_unlearn._influence.linear.leave_one_out import self_influence
 from sklearn_unlearn._influence.linear.lost_classes import awaiting_fit, check_classes, lost_classes
 from sklearn_unlearn._influence.linear.made import MadeFeatures
+from sklearn_unlearn._influence.linear.marks import with_marks, without_marks
 from sklearn_unlearn._influence.linear.passes import (
     add_rows,
     along,
@@ -38,7 +39,7 @@ from sklearn_unlearn._influence.linear.problem import (
     write_parameters,
 )
 from sklearn_unlearn._influence.linear.products import Products
-from sklearn_unlearn._influence.linear.projection import carried_over, projected
+from sklearn_unlearn._influence.linear.projection import in_features
 from sklearn_unlearn._influence.linear.reading import are_few, blocks, pays_by_products, row_values
 from sklearn_unlearn._influence.linear.steps import arrive, newton_step
 from sklearn_unlearn._influence.linear.sums import (
@@ -188,14 +189,11 @@ class LinearObjective(Objective):
     def layout(self):
         """Which parameters may move and what their penalties are, Layout; kept while it holds."""
         found = self._layout_of
-        if (
-            found is None
-            or found[:2] != (self.theta.shape, len(self.off))
-            or (found[2] is not self.problem)
-        ):
-            made = make_layout(self.problem, self.theta.shape, self.fit_intercept, self.off)
-            found = self._layout_of = (self.theta.shape, len(self.off), self.problem, made)
-        return found[3]
+        of = self.theta.shape, len(self.off), self.features.n_marks
+        if found is None or found[0] != of or found[1] is not self.problem:
+            made = make_layout(self.problem, of[0], self.fit_intercept, self.off, of[2])
+            found = self._layout_of = (of, self.problem, made)
+        return found[2]
 
     def penalty(self):
         """Return the penalty of every parameter, of theta's shape."""
@@ -365,10 +363,7 @@ class LinearObjective(Objective):
         return along(self.loss, self.theta, S, Z, self.targets(rows), u, factors)
 
     def weighted_gradient(self, pulls, rows=None):
-        """Return the gradient of a sum over rows per group of rows.
-
-        Of shape (n_groups, n_outputs, n_features + 1); see :meth:`Objective.weighted_gradient`.
-        """
+        """Return :meth:`Objective.weighted_gradient` per group of rows, (n_groups, *shape)."""
         return weighted_gradient(self, pulls, rows)
 
     def loss_gradient(self, rows):
@@ -391,6 +386,20 @@ class LinearObjective(Objective):
         """Return the objective on the rows that remain. Costs k d^2 for k rows."""
         return without(self, rows, leaving)
 
+    def without_sums(self, rows):
+        """Return the objective on the rows that remain, whose sums are yet to be made."""
+        rows, products = rows[self.trained[rows]], self.row_products
+        return altered(
+            self,
+            expansion=None,
+            _solvers=None,
+            _made=MadeFeatures(),
+            data=self.data.without(rows),
+            class_weights=self.class_weights.without(self.data.codes(rows), self.weights[rows]),
+            row_products=products and products.without(rows),
+            hessian_products=None,
+        )
+
     def check_remaining(self, model):
         """Raise a ValueError if no row is left, one class only, or one that can't be left out."""
         check_classes(self, model)
@@ -412,18 +421,12 @@ class LinearObjective(Objective):
     def with_features(self, features, change=None):
         """Return the objective in changed features, at the same raw predictions.
 
-        The expansion is converted by the change; without one it is made anew, and where some
-        cells have changed by themselves, in a pass over the rows.
+        The expansion is converted by the change; without one it is made anew.
         """
         new = copy(self)
         new.features, new._made = features, MadeFeatures()
-        if change is not None and change.is_same:
-            return new
         new.row_products = new.hessian_products = None
-        new._solvers, new.expansion = None, None
-        if change is None:
-            return projected(new, self)
-        return carried_over(new, self, change)
+        return in_features(new, self, change)
 
     def solve(self, V, n_rough=0):
         """Return the product of the inverse Hessian and V.
@@ -478,7 +481,9 @@ class LinearObjective(Objective):
         products = self.hessian_products
         products = products.kept() if products and self.keeps_products else None
         settled = self.expansion and self.expansion.settled()
-        return altered(self, _made=None, expansion=settled, hessian_products=products)
+        return altered(
+            self, _made=None, _row_values=None, expansion=settled, hessian_products=products
+        )
 
     def arrive(self, carried, hessian_of, steps, pass_begins):
         """Return the objective after the request's Newton steps, and the outcome."""
@@ -488,7 +493,11 @@ class LinearObjective(Objective):
 
     def written(self, model):
         """Return a copy of a fitted model at this objective's parameters."""
-        return write_parameters(model, self.theta)
+        return write_parameters(model, without_marks(self.theta, self.features.n_marks))
+
+    def marked(self, theta):
+        """Return parameters of a model with those of marks, which stay zero."""
+        return with_marks(theta, self.features.n_marks)
 
     def ensure_curvature(self):
         """Make the expansion at the parameters as they are, unless it is there."""

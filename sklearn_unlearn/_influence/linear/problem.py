@@ -84,6 +84,11 @@ def check_linear(model):
     _described(model)
 
 
+def is_family(model):
+    """Tell whether a model is of a supported class of scikit-learn's itself, not of a subclass."""
+    return type(model) in _FAMILIES
+
+
 def linear_problem(model):
     """Return the objective that a fitted linear model minimises.
 

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import sparse
 
-from sklearn_unlearn._records.rows import batches, values_per_row
+from sklearn_unlearn._records.rows import CHUNK_VALUES, batches, values_per_row
 
 # Values of a block that is made larger for the sake of a large Hessian: 32 MiB.
 MAX_BLOCK_VALUES = 2**22
@@ -29,6 +29,8 @@ def row_values(objective):
     n_columns = objective.theta.shape[1]
     if objective.features.numeric:
         return objective.rows.row_values
+    if objective.n_rows * n_columns <= CHUNK_VALUES:
+        return n_columns
     # Of text, a row has thousands of columns and a few dozen values.
     some = objective.features(objective.rows.take(objective.remaining_rows()[:SOME_ROWS]))
     return values_per_row(some) if sparse.issparse(some) else n_columns
@@ -68,6 +70,6 @@ def blocks(objective, rows=None, min_rows=1):
             yield some, some, block
         return
     numbers = objective.remaining_rows() if rows is None else np.asarray(rows)
-    for batch in batches(len(numbers), row_values(objective), min_rows):
+    for batch in batches(len(numbers), objective.row_values, min_rows):
         some = numbers[batch]
         yield some if rows is None else batch, some, objective.rows.take(some)

@@ -132,7 +132,7 @@ def refitted(carried, last):
     """
     zero = _at_zero(carried).measured()
     own = zero.moved(zero.newton_step()).measured(hessian=False)
-    fresh = carried.at(parameters_of(last)).measured(hessian=False)
+    fresh = carried.at(carried.marked(parameters_of(last))).measured(hessian=False)
     exact = fresh.value() <= own.value() + 1e-9 * abs(own.value()) + 1e-15 * abs(zero.value())
     best = fresh if exact else own
     best.imprecise = False

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn_unlearn._influence.linear.passes import pull_groups, squared
 from sklearn_unlearn._influence.linear.reading import rows_for_hessian
 from sklearn_unlearn._inner.threads import in_order
+from sklearn_unlearn._records.rows import batches
 
 
 def mapped(objective, function, rows=None, min_rows=1):
@@ -56,6 +57,18 @@ def expansion_of_rows(objective, hessian):
     total = objective.empty(hessian)
     for own in mapped(objective, part, min_rows=rows_for_hessian(objective) if hessian else 1):
         total.include(own)
+    return total
+
+
+def expansion_of_leaving(objective, rows, leaving, hessian):
+    """Return the expansion of rows that leave, whose features may be made already."""
+    total, features = objective.empty(hessian), objective.features
+    # Numbers need no transformers; they are taken in batches.
+    made = None if leaving is None or features.numeric else features.of(leaving)
+    for batch in batches(len(rows), objective.theta.shape[1]):
+        some = rows[batch]
+        Z = features(objective.rows.take(some)) if made is None else made[batch]
+        objective.add(total, some, objective.weights[some], Z, objective.push_forward(Z))
     return total
 
 

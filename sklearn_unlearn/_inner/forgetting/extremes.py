@@ -45,6 +45,8 @@ def _without(extremes_of, counts_rows):
             return None
         extremes, free = found
         if kept is None:
+            if _was_sampled(step, remaining().shape[0] + removed.shape[0]):
+                return None
             left = np.array([_hits(remaining(), values) for values in extremes])
         else:
             left = kept - np.array([_hits(removed, values) for values in extremes])
@@ -57,6 +59,12 @@ def _without(extremes_of, counts_rows):
         return new, left
 
     return forget
+
+
+def _was_sampled(step, n_rows):
+    """Tell whether a transformer of so many rows was fitted on a random share of them."""
+    most = getattr(step, "subsample", None)
+    return most is not None and n_rows > most
 
 
 def _smallest_and_largest(scaler):
@@ -82,7 +90,7 @@ def _without_largest(scaler, removed, kept, remaining):
 
 def _outer_edges(binner):
     """Return the outer edges of bins of one width, None of others."""
-    if binner.strategy != "uniform" or binner.subsample is not None:
+    if binner.strategy != "uniform":
         return None
     edges = np.array([[edges[0], edges[-1]] for edges in binner.bin_edges_]).T
     # Of a column with one value they are infinite.

@@ -21,6 +21,7 @@ from sklearn_unlearn._inner.forgetting.sorting import Sorted
 
 # A function of the user's may do anything.
 STRATEGIES = ("mean", "median", "most_frequent", "constant")
+SPARSE = ("mean", "constant")
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Seen:
 
 def _without(imputer, removed, kept, remaining):
     """Return an imputer without some rows."""
-    if imputer.strategy not in STRATEGIES or sparse.issparse(removed):
+    if imputer.strategy not in (SPARSE if sparse.issparse(removed) else STRATEGIES):
         return None
     if kept is None:
         left = _seen(imputer, remaining())
@@ -87,15 +88,17 @@ def _without(imputer, removed, kept, remaining):
 
 def _seen(imputer, X):
     """Return what is to be kept of rows, None if their kind is not known."""
+    if sparse.issparse(X):
+        return _seen_sparse(imputer, X)
     if imputer.strategy in ("mean", "median"):
         X = dense_float64(X)
-        missing = _is_missing(imputer, X)
+        missing = is_missing(imputer, X)
         kind = Moments if imputer.strategy == "mean" else Sorted
         return Seen(len(X), missing.sum(axis=0), kind.of(X, missing))
     if imputer.strategy == "constant" and isinstance(imputer.missing_values, Real):
         found = as_float64(X)
         if found is not None:
-            return Seen(len(X), _is_missing(imputer, found).sum(axis=0))
+            return Seen(len(X), is_missing(imputer, found).sum(axis=0))
     tallies = value_counts(X)
     if tallies is None:
         return None
@@ -106,7 +109,21 @@ def _seen(imputer, X):
     return Seen(n_rows, missing, tallies if imputer.strategy == "most_frequent" else None)
 
 
-def _is_missing(imputer, X):
+def _seen_sparse(imputer, X):
+    """Return what is to be kept of sparse rows, whose zeros are values."""
+    X = sparse.csr_array(X, dtype=np.float64)
+    gaps, (n_rows, n_columns) = is_missing(imputer, X.data), X.shape
+    missing = np.bincount(X.indices[gaps], minlength=n_columns)
+    places, values = X.indices[~gaps], X.data[~gaps]
+    n = n_rows - missing
+    some = np.maximum(n, 1)
+    mean = np.bincount(places, values, n_columns) / some
+    squares = np.bincount(places, (values - mean[places]) ** 2, n_columns)
+    squares += (n - np.bincount(places, minlength=n_columns)) * mean**2
+    return Seen(n_rows, missing, Moments(n, mean, squares / some))
+
+
+def is_missing(imputer, X):
     """Return which numbers are missing."""
     gap = imputer.missing_values
     return np.isnan(X) if key_of(gap) == NOT_A_NUMBER else gap == X
@@ -167,7 +184,7 @@ def _output(imputer, X):
     statistics, X = imputer.statistics_, as_float64(X)
     if X is None or imputer.add_indicator or statistics.dtype.kind != "f":
         return None
-    return None if np.isnan(statistics).any() else np.where(_is_missing(imputer, X), statistics, X)
+    return None if np.isnan(statistics).any() else np.where(is_missing(imputer, X), statistics, X)
 
 
 IMPUTER = Rule(_without, _change, lost=_lost, output=_output)

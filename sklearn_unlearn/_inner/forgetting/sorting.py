@@ -1,4 +1,4 @@
-"""Sorted values of columns, from which rows are taken off, for medians."""
+"""Sorted values of columns, from which rows are taken off, for medians and quantiles."""
 
 from dataclasses import dataclass
 
@@ -42,3 +42,28 @@ class Sorted:
                 for values in self.columns
             ]
         )
+
+    def quantiles(self, shares):
+        """Return quantiles of each column, those between two values linear, as numpy does.
+
+        Parameters
+        ----------
+        shares : ndarray of shape (n_shares,)
+            Which, between 0 and 1.
+
+        Returns
+        -------
+        ndarray of shape (n_shares, n_columns)
+            The quantiles.
+        """
+        return np.stack([_quantiles(values, shares) for values in self.columns], axis=1)
+
+
+def _quantiles(values, shares):
+    """Return quantiles of sorted values."""
+    at = shares * (len(values) - 1)
+    below = np.floor(at).astype(int)
+    part, low = at - below, values[below]
+    high = values[np.minimum(below + 1, len(values) - 1)]
+    # The end that is nearer, so that rounding leads no further.
+    return np.where(part < 0.5, low + (high - low) * part, high - (high - low) * (1 - part))

@@ -1,7 +1,10 @@
 """The registry: how a transformer of which class forgets."""
 
+from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer
 from sklearn.impute import SimpleImputer
+from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
     KBinsDiscretizer,
@@ -10,16 +13,18 @@ from sklearn.preprocessing import (
     OneHotEncoder,
     OrdinalEncoder,
     PolynomialFeatures,
+    QuantileTransformer,
     RobustScaler,
     StandardScaler,
 )
 
 from sklearn_unlearn._inner.forgetting.changes import Change
+from sklearn_unlearn._inner.forgetting.components import COMPONENTS
 from sklearn_unlearn._inner.forgetting.encoding import ONE_HOT, ORDINAL
 from sklearn_unlearn._inner.forgetting.extremes import BINS, MAX_ABS, MIN_MAX
 from sklearn_unlearn._inner.forgetting.imputing import IMPUTER
 from sklearn_unlearn._inner.forgetting.learning_nothing import FUNCTION, LEARNS_NOTHING
-from sklearn_unlearn._inner.forgetting.quantiles import ROBUST
+from sklearn_unlearn._inner.forgetting.quantiles import RANKS, ROBUST
 from sklearn_unlearn._inner.forgetting.rules import Rule
 from sklearn_unlearn._inner.forgetting.scaling import SCALER
 from sklearn_unlearn._inner.forgetting.texts import COUNTS, TFIDF, TFIDF_TEXT
@@ -33,13 +38,44 @@ RULES: dict[type, Rule] = {
     MinMaxScaler: MIN_MAX,
     OneHotEncoder: ONE_HOT,
     OrdinalEncoder: ORDINAL,
+    PCA: COMPONENTS,
     PolynomialFeatures: LEARNS_NOTHING,
+    QuantileTransformer: RANKS,
     RobustScaler: ROBUST,
     SimpleImputer: IMPUTER,
     StandardScaler: SCALER,
     TfidfTransformer: TFIDF,
     TfidfVectorizer: TFIDF_TEXT,
 }
+
+# A PCA that draws at random gives in its fit other scores than in ``transform``.
+UNSURE = {PCA}
+# What these make of a row depends on their fit and on that row alone, and their fit_transform is
+# their fit and their transform. Of classes that are registered later nothing is known.
+KNOWN = frozenset({*RULES.keys() - UNSURE, ColumnTransformer, FeatureUnion, Pipeline})
+
+
+def maps_each_row_alone(estimators):
+    """Tell whether transformers are known to map each row by itself, as they do in ``fit``.
+
+    Parameters
+    ----------
+    estimators : list of estimator
+        The transformers, and those inside them.
+
+    Returns
+    -------
+    bool
+        False where it has to be tried, as with functions of the user's own.
+    """
+    return all(
+        type(one) in KNOWN
+        and not any(
+            callable(value) and not isinstance(value, type)
+            for value in one.get_params(deep=False).values()
+        )
+        for one in estimators
+    )
 
 
 def register(cls, forget, change=None):

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
+from sklearn.decomposition import PCA
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
@@ -18,10 +20,12 @@ from sklearn.preprocessing import (
     OneHotEncoder,
     OrdinalEncoder,
     PolynomialFeatures,
+    QuantileTransformer,
     RobustScaler,
     StandardScaler,
 )
 
+from sklearn_unlearn._inner.forgetting.table import maps_each_row_alone
 from tests._inner.forgetting.fresh import Table
 
 N = 30
@@ -45,10 +49,14 @@ NUMBERS = {
     "largest": MaxAbsScaler(),
     "robust": RobustScaler(),
     "robust, centred": RobustScaler(with_scaling=False),
+    "robust, as normal": RobustScaler(quantile_range=(10, 80), unit_variance=True),
+    "ranks": QuantileTransformer(n_quantiles=7),
+    "ranks, normal": QuantileTransformer(n_quantiles=4, output_distribution="normal"),
 }
 WHOLE = {
     "polynomial": PolynomialFeatures(2),
     "bins": KBinsDiscretizer(3, strategy="uniform", subsample=None),
+    "bins of all": KBinsDiscretizer(3, strategy="uniform", subsample=N),
     "ordinal bins": KBinsDiscretizer(3, strategy="uniform", encode="ordinal"),
     "quantile bins": KBinsDiscretizer(2, strategy="kmeans"),
     "extremes": MinMaxScaler(),
@@ -116,6 +124,45 @@ def test_transformers_of_numbers_forget(name, seed, missing, kind, n_requests):
     table = Table(NUMBERS[name], as_kind(numbers(rng, missing), kind))
     for gone in requests(rng, n_requests):
         table.forget(gone)
+
+
+@given(
+    imputer=st.sampled_from(
+        [
+            SimpleImputer(),
+            SimpleImputer(missing_values=-1),
+            SimpleImputer(add_indicator=True),
+            SimpleImputer(strategy="constant", fill_value=2.0),
+        ]
+    ),
+    seed=st.integers(0, 2**16),
+    make=st.sampled_from([sparse.csr_array, sparse.csr_matrix]),
+    n_requests=st.integers(1, 4),
+)
+def test_imputers_of_sparse_rows_forget(imputer, seed, make, n_requests):
+    rng = np.random.default_rng(seed)
+    X = rng.integers(0, 4, (N, 3)).astype(float)
+    X[rng.random((N, 3)) < 0.2] = imputer.missing_values
+    X[:2] = [1.0, 2.0, 3.0], [imputer.missing_values] * 3
+    table = Table(imputer, make(X))
+    gone = 2 + rng.permutation(N - 2)[: N // 2]
+    assert not any(table.forget(part).anew for part in np.array_split(gone, n_requests))
+
+
+@given(
+    pca=st.sampled_from([PCA(2), PCA(whiten=True, svd_solver="full"), PCA(0.9)]),
+    seed=st.integers(0, 2**16),
+    kind=st.sampled_from(["array", "frame"]),
+    n_requests=st.integers(1, 5),
+)
+def test_components_forget_by_the_covariance(pca, seed, kind, n_requests):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((60, 3)) @ (np.diag([5.0, 2.0, 0.3]) @ rng.uniform(-1, 1, (3, 3)))
+    X[:, 1] += 10
+    table = Table(pca, as_kind(X, kind))
+    anew = [table.forget(gone).anew for gone in requests(rng, n_requests, 20)]
+    spread = np.linalg.eigvalsh(np.cov(X.T))
+    assert not any(anew) or (np.diff(spread, prepend=0) < 1e-2 * spread[-1]).any()
 
 
 @given(
@@ -270,3 +317,18 @@ def test_words_that_one_document_had_leave_with_it():
     assert not found.anew
     assert found.change.kept.tolist() == [0, 1, 4]
     assert "only" not in repr((table.step.vocabulary_, table.kept))
+
+
+def test_what_a_transformer_makes_of_a_row_alone_is_known_of_scikit_learns_own_classes_only():
+    class Scaler(StandardScaler):
+        """A class that may do anything."""
+
+    for step in (StandardScaler(), make_pipeline(OneHotEncoder()), FunctionTransformer()):
+        assert maps_each_row_alone([step])
+    for step in (
+        Scaler(),
+        FunctionTransformer(np.log),
+        PCA(),
+        CountVectorizer(tokenizer=str.split),
+    ):
+        assert not maps_each_row_alone([StandardScaler(), step])
