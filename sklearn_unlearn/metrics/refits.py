@@ -21,6 +21,7 @@ from sklearn_unlearn._inner.skorch import adapted
 from sklearn_unlearn._records.rows import count_rows, take_rows
 from sklearn_unlearn._records.subjects import SubjectIndex
 from sklearn_unlearn.base import BaseUnlearner, Ids, MatrixLike, RandomState
+from sklearn_unlearn.metrics._outputs import parameter_vector
 
 # The floor is the distance of two.
 MIN_REFITS = 2
@@ -236,7 +237,7 @@ def as_refits(
     models, seconds = [model for model, _ in fitted], [taken for _, taken in fitted]
     weights = remaining[2].get("sample_weight") if len(remaining) > 2 else None
     X, y = remaining[:2]
-    ends = [_optimum(model, X, y, weights) for model in models]
+    ends = _optima(models, X, y, weights)
     norms = [norm for _, norm in ends if norm is not None]
     inside = set(fixed_seeds(estimator))
     if isinstance(estimator, BaseUnlearner):
@@ -268,6 +269,24 @@ def _refit(unlearner: BaseUnlearner, left: np.ndarray, seed: int) -> tuple[BaseE
     started = perf_counter()
     model = unlearner.refitted(left, seed, varied=True).estimator_
     return model, perf_counter() - started
+
+
+def _optima(
+    models: list[BaseEstimator], X: MatrixLike, y: ArrayLike, weights: ArrayLike | None
+) -> list[tuple[BaseEstimator, float | None]]:
+    """Return models at their optimum; those that came out equal are brought there once."""
+    known: dict[tuple[bytes, bytes], tuple[BaseEstimator, float | None]] = {}
+    ends = []
+    for model in models:
+        theta = parameter_vector(model)
+        if theta is None:
+            ends.append(_optimum(model, X, y, weights))
+            continue
+        key = theta.tobytes(), np.asarray(model.predict(X)).tobytes()
+        if key not in known:
+            known[key] = _optimum(model, X, y, weights)
+        ends.append(known[key])
+    return ends
 
 
 def _optimum(
