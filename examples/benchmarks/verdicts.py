@@ -61,13 +61,13 @@ def inner_models(regression):
             "linear": scaled(Ridge()),
             "converged": scaled(Ridge(solver="cholesky")),
             "forest": RandomForestRegressor(n_estimators=20),
-            "net": scaled(MLPRegressor(hidden_layer_sizes=(16,), solver="lbfgs", max_iter=60)),
+            "net": scaled(MLPRegressor(hidden_layer_sizes=(32,), solver="lbfgs", max_iter=60)),
         }
     return {
         "linear": scaled(LogisticRegression()),
         "converged": scaled(LogisticRegression(tol=1e-10, max_iter=10_000)),
         "forest": RandomForestClassifier(n_estimators=20),
-        "net": scaled(MLPClassifier((16,), max_iter=100, learning_rate_init=0.01)),
+        "net": scaled(MLPClassifier((32,), solver="lbfgs", max_iter=60)),
     }
 
 

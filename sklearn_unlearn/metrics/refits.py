@@ -8,7 +8,8 @@ from typing import Any
 import joblib
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, clone
+from scipy import sparse
+from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
@@ -21,7 +22,7 @@ from sklearn_unlearn._inner.skorch import adapted
 from sklearn_unlearn._records.rows import count_rows, take_rows
 from sklearn_unlearn._records.subjects import SubjectIndex
 from sklearn_unlearn.base import BaseUnlearner, Ids, MatrixLike, RandomState
-from sklearn_unlearn.metrics._outputs import parameter_vector
+from sklearn_unlearn.metrics._outputs import parameter_vector, plain
 
 # The floor is the distance of two.
 MIN_REFITS = 2
@@ -218,6 +219,50 @@ def check_n_refits(n: int, name: str) -> None:
         raise ValueError(
             f"{name}={n!r} is invalid: refits are compared with each other, for which "
             f"{MIN_REFITS} or more are needed, and 3 for a verdict."
+        )
+
+
+def check_same_rows(
+    refits: Refits, unlearner: BaseUnlearner, rows: np.ndarray, left: np.ndarray
+) -> None:
+    """Raise unless refits were trained on the rows that a request leaves."""
+    trained = unlearner.trained_on(rows)
+    # Refits that others made know nothing of rows that this unlearner held out.
+    for gone, kept in (
+        (rows, left),
+        (trained if len(trained) else rows, unlearner.trained_on(left)),
+    ):
+        if len(gone) != count_rows(refits.forgotten[1]):
+            continue
+        own = (*unlearner.training_data(gone)[:2], unlearner.training_data(kept)[1])
+        if all(map(_equal, own, (*refits.forgotten, refits.remaining[1]))):
+            return
+    raise ValueError(
+        f"refits are refits of other rows: they left out {count_rows(refits.forgotten[1])} and "
+        f"kept {count_rows(refits.remaining[1])}, the request takes {len(rows)} and leaves "
+        f"{len(left)}; equal numbers hide other values. Make them of the same X, y and ids."
+    )
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Tell whether rows or targets have the same values, whatever holds them."""
+    one, other = (part.toarray() if sparse.issparse(part) else part for part in (one, other))
+    one, other = np.asarray(one), np.asarray(other)
+    if one.dtype.hasobject or other.dtype.hasobject:
+        one, other = one.astype(str), other.astype(str)
+    # What is missing is missing in both.
+    return one.shape == other.shape and bool(
+        ((one == other) | ((one != one) & (other != other))).all()
+    )
+
+
+def check_same_task(refits: Refits, *models: BaseEstimator) -> None:
+    """Raise unless models and refits are all classifiers, or none is."""
+    kinds = {is_classifier(plain(model)) for model in (*refits.models, *models)}
+    if len(kinds) > 1:
+        raise ValueError(
+            f"refits are of another kind of model: {type(refits.models[0]).__name__} can't be "
+            f"compared with {type(plain(models[0])).__name__}, as only one of them classifies."
         )
 
 

@@ -12,8 +12,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_unlearn import PUMAUnlearner, SISAEnsemble, model_digest
-from sklearn_unlearn.baselines import RetrainUnlearner
-from sklearn_unlearn.metrics import forgetting_report
+from sklearn_unlearn.baselines import GradientAscentUnlearner, RetrainUnlearner
+from sklearn_unlearn.metrics import forgetting_report, membership_auc
 from tests.unlearners import classification, regression
 
 X, Y = classification(n_rows=400, n_classes=3)
@@ -175,6 +175,30 @@ def test_nothing_to_change():
     assert json.loads(report.to_json())["effect_left"] is None
 
 
+def test_rows_of_a_class_that_left_are_attacked_beside_unseen_rows_of_it():
+    """A model that never saw the class is at a loss with all of them alike."""
+    unlearner = RetrainUnlearner(LogisticRegression()).fit(X[TRAIN], Y[TRAIN])
+    gone = np.flatnonzero(Y[TRAIN] == "void")
+    report = forgetting_report(unlearner, gone, X[TEST], Y[TEST], n_refits=2)
+    line = report.performance["attack, AUC"]
+    assert line["after"] == line["refit"] == 0.5
+    alike = Y[TEST] == "void"
+    rows = X[TRAIN][gone], Y[TRAIN][gone], X[TEST][alike], Y[TEST][alike]
+    assert line["before"] == membership_auc(unlearner, *rows)
+    other = forgetting_report(
+        unlearner, gone, X[TEST], Y[TEST], n_refits=2, X_unseen=X[TEST], y_unseen=Y[TEST]
+    )
+    assert other.performance["attack, AUC"]["after"] < 0.5
+
+
+def test_a_beacon_resists_and_is_seen():
+    away = GradientAscentUnlearner(LogisticRegression(), n_steps=100, learning_rate=1.0)
+    report = report_of(away, n_refits=2)
+    assert report.performance["attack, resistance"]["after"] == 1
+    lines = report.performance["attack, less sure than unseen"]
+    assert lines["after"] > 0.3 > lines["refit"]
+
+
 def test_bad_input():
     unlearner = RetrainUnlearner(LogisticRegression()).fit(X[TRAIN], Y[TRAIN])
     with pytest.raises(ValueError, match="n_refits=1"):
@@ -185,3 +209,7 @@ def test_bad_input():
         forgetting_report(unlearner, [999], X[TEST], Y[TEST])
     with pytest.raises(ValueError, match="inconsistent numbers"):
         forgetting_report(unlearner, [0], X[TEST], Y[TRAIN])
+    with pytest.raises(TypeError, match="X_unseen and y_unseen belong together"):
+        forgetting_report(unlearner, [0], X[TEST], Y[TEST], X_unseen=X[TEST])
+    with pytest.raises(TypeError, match="needs class probabilities"):
+        report_of(PUMAUnlearner(Ridge(), reweight=None), y=X[:, 0], attack="entropy", n_refits=2)
