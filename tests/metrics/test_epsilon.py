@@ -52,7 +52,8 @@ def test_epsilon_by_hand():
 def plain_epsilon(forgotten, retrained, delta, challenge):
     """Return the epsilon of one row, test by test."""
     cuts = [-np.inf, *np.sort(np.concatenate([forgotten, retrained])) + 1e-9]
-    floor, largest = 1 / min(len(forgotten), len(retrained)), 0.0
+    floor = 0 if challenge else 1 / min(len(forgotten), len(retrained))
+    largest = 0.0
     for low, high in combinations([*cuts, np.inf], 2):
         if not challenge and low > -np.inf:
             continue

@@ -174,7 +174,7 @@ def test_resistance():
     beacon = turned_away(before, X[forgotten])
     assert resistance(before, beacon, *rows, false_positive_rate=0.4) == 1.0
     assert beacon_rate(beacon, *rows) == 1.0
-    assert beacon_rate(after, *rows) == pytest.approx(0.1, abs=0.06)
+    assert beacon_rate(after, *rows) < 0.15
     with pytest.warns(UndefinedMetricWarning, match="even before"):
         assert np.isnan(resistance(before, after, *rows, attack=lambda m, a, b: 0 * a[:, 0]))
 
