@@ -52,6 +52,14 @@ def test_retraining_forgets_a_whole_class_while_two_remain():
     assert list(model.classes_) == ["ham", "spam"]
 
 
+@pytest.mark.parametrize("kind", [FisherUnlearner, GradientAscentUnlearner])
+def test_linear_models_forget_a_whole_class(kind):
+    X, y = classification(n_classes=3)
+    model = kind(LogisticRegression(), random_state=0).fit(X, y)
+    model.partial_forget(np.flatnonzero(y == "void"))
+    assert "void" not in model.predict(X)
+
+
 @pytest.mark.parametrize("kind", [RetrainUnlearner, AmnesiacUnlearner])
 def test_frozen_models_are_refused(kind):
     X, y = classification()

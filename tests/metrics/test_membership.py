@@ -8,6 +8,9 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError, UndefinedMetricWarning
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import log_loss
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
@@ -196,6 +199,26 @@ def test_shadows_are_trained_once_for_the_same_rows():
     assert len(fits) == 4
     membership_auc(model, *rows[:3], np.roll(Y[100:200], 1), attack=attack)
     assert len(fits) == 8
+
+
+def test_shadows_are_seeded_inside_pipelines_and_told_by_their_model():
+    tree = DecisionTreeClassifier(max_features=1)
+    pipe = make_pipeline(StandardScaler(), tree)
+    model, other = pipe.fit(X[:100], Y[:100]), GaussianNB().fit(X[:100], Y[:100])
+    rows = X[:30], Y[:30], X[100:150], Y[100:150]
+    one, same, fresh = (LikelihoodRatioAttack(n_shadows=4, random_state=0) for _ in range(3))
+    assert membership_auc(model, *rows, attack=one) == membership_auc(model, *rows, attack=same)
+    # Shadows of the inner model of what is attacked, whatever was attacked before.
+    found = membership_auc(other, *rows, attack=one)
+    assert found == membership_auc(other, *rows, attack=fresh)
+
+
+def test_losses_are_those_of_scikit_learn_where_votes_are_few():
+    model = KNeighborsClassifier(3).fit(X[:300], Y[:300])
+    found = row_losses(model, X[300:400], Y[300:400])
+    assert found.max() > 30
+    expected = log_loss(Y[300:400], model.predict_proba(X[300:400]), labels=model.classes_)
+    assert found.mean() == pytest.approx(expected)
 
 
 def test_bad_input():

@@ -64,6 +64,7 @@ def test_reports_share_refits():
     for model in models:
         report = forgetting_report(model, range(10), X[150:], Y[150:], refits=refits)
         assert report.verdict == "as refits are to each other"
+        assert report.n_trained == report.n_forgotten == 10
     shuffled = np.random.default_rng(0).permutation(150)
     others = [
         refits,

@@ -150,6 +150,13 @@ def test_exact_ensembles_and_frozen_models(tmp_path):
     assert report_of(frozen, n_refits=3).effect_left < 0.05
 
 
+def test_an_ensemble_that_is_bitwise_a_fresh_fit_leaves_nothing():
+    rows, y = regression(n_rows=400)
+    for seed in range(2):
+        ensemble = SISAEnsemble(Ridge(alpha=0.1), n_shards=5, random_state=seed)
+        assert not report_of(ensemble, n_forgotten=30, rows=rows, y=y).effect_left > 0.1
+
+
 def test_forms():
     report = report_of(RetrainUnlearner(SGDClassifier(loss="log_loss")), n_refits=2)
     text = str(report)
