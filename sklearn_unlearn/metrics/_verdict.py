@@ -34,11 +34,15 @@ def gaps_of(
     finding, n = NOTHING, len(refits)
     for kind in ("forgotten", "remaining", "test"):
         X = data[kind][0]
-        aims = [outputs_of(model, X) for model in refits.references]
+        # Refits that came out equal have one reference.
+        different = {id(model): model for model in refits.references}
+        said = {key: outputs_of(model, X) for key, model in different.items()}
+        aims = [said[id(model)] for model in refits.references]
         same = zip(refits.models, refits.references, aims)
         # Where there is nothing to polish, a refit's outputs are its reference's.
         raw = [aim if model is best else outputs_of(model, X) for model, best, aim in same]
-        found = [[gap_of(outputs_of(model, X), aim) for aim in aims] for model in (before, after)]
+        given = [outputs_of(model, X) for model in (before, after)]
+        found = [[gap_of(one, aim) for aim in aims] for one in given]
         between = [[gap_of(one, other) for other in aims] for one in raw]
         for name in DISTANCES:
             if name == "parameter_distance" and kind != "forgotten":

@@ -177,74 +177,6 @@ def confidence(model: BaseEstimator, X: ArrayLike, y: ArrayLike) -> np.ndarray:
     return np.where(known, odds, -35.0)
 
 
-def calibrated_attack(
-    models: dict[str, list[BaseEstimator]],
-    X_forgotten: ArrayLike,
-    y_forgotten: ArrayLike,
-    X_unseen: ArrayLike,
-    y_unseen: ArrayLike,
-) -> dict[str, dict[str, list[float]]]:
-    """Attack models by how much surer they are of each row than refits are.
-
-    The refits saw neither kind of row, so a row's mean and spread among them say how sure a model
-    is of it that never saw it. A refit is attacked by the others.
-
-    Parameters
-    ----------
-    models : dict of str to list of estimator
-        Models by stage; those of "refit" calibrate.
-
-    X_forgotten : array-like of shape (n_forgotten, n_features)
-        Rows of the request.
-
-    y_forgotten : array-like of shape (n_forgotten,)
-        Their targets.
-
-    X_unseen : array-like of shape (n_unseen, n_features)
-        Rows that no model was trained on.
-
-    y_unseen : array-like of shape (n_unseen,)
-        Their targets.
-
-    Returns
-    -------
-    dict
-        For the area under the curve, and the rates of true positives at 1 % and 0.1 % false
-        ones as far as there are unseen rows enough, the values by stage.
-    """
-    n = count_rows(X_forgotten)
-    X = stacked([X_forgotten, X_unseen])
-    y = np.concatenate([np.asarray(y_forgotten), np.asarray(y_unseen)])
-    sure = {
-        stage: [confidence(plain(model), X, y) for model in some] for stage, some in models.items()
-    }
-    refits = np.array(sure["refit"])
-    names: dict[str, float | None] = {"calibrated attack, AUC": None}
-    names |= {
-        f"calibrated attack, TPR at {rate:.1%} FPR": rate
-        for rate in (0.01, 0.001)
-        if rate * (len(y) - n) >= 1
-    }
-    found: dict[str, dict[str, list[float]]] = {name: {} for name in names}
-    for stage, some in sure.items():
-        for number, own in enumerate(some):
-            others = np.delete(refits, number, axis=0) if stage == "refit" else refits
-            variance = others.var(axis=0, ddof=min(1, len(others) - 1))
-            scores = (own - others.mean(axis=0)) / np.sqrt((variance + variance.mean()) / 2 + 1e-18)
-            for name, rate in names.items():
-                found[name].setdefault(stage, []).append(_measured(scores, n, rate))
-    return found
-
-
-def _measured(scores: np.ndarray, n: int, rate: float | None) -> float:
-    """Return the area under the curve of n members before others, or their rate at one of these."""
-    if rate is None:
-        return float(roc_auc_score(np.arange(len(scores)) < n, scores))
-    # The threshold lets at most that share of the others pass.
-    others = np.sort(scores[n:])[::-1]
-    return float(np.mean(scores[:n] > others[int(rate * len(others))]))
-
-
 def trained_once(attack: str | Callable) -> str | Callable:
     """Return an attack that can be made on several models, its shadow models trained once."""
     return LikelihoodRatioAttack(random_state=0) if attack == "likelihood_ratio" else attack
@@ -256,8 +188,24 @@ def attack_scores(
     """Return how strongly an attack takes each row for a member."""
     attack = trained_once(attack)
     if callable(attack):
-        return np.asarray(attack(model, X, y), dtype=float)
-    model = plain(model)
+        scores = np.asarray(attack(model, X, y), dtype=float)
+        if scores.shape != (count_rows(X),):
+            raise ValueError(
+                f"attack returned scores of shape {scores.shape} for {count_rows(X)} rows: it "
+                "must return one score per row."
+            )
+    else:
+        scores = _named_attack(plain(model), X, y, attack)
+    if not np.isfinite(scores).all():
+        raise ValueError(
+            f"attack={attack!r} gave scores that are NaN or infinite: they rank no rows. Look at "
+            "what the model predicts for these rows, or clip the scores."
+        )
+    return scores
+
+
+def _named_attack(model: BaseEstimator, X: ArrayLike, y: ArrayLike, attack: str) -> np.ndarray:
+    """Return the scores of an attack that needs no other models."""
     if attack == "loss":
         return -row_losses(model, X, y)
     if attack != "entropy":
@@ -372,9 +320,7 @@ def membership_auc(
     >>> membership_auc(model, X[:300], y[:300], X[300:], y[300:]) > 0.53
     True
     """
-    members, others = both_scores(model, X_forgotten, y_forgotten, X_unseen, y_unseen, attack)
-    is_member = np.repeat([True, False], [len(members), len(others)])
-    return float(roc_auc_score(is_member, np.concatenate([members, others])))
+    return auc_of(both_scores(model, X_forgotten, y_forgotten, X_unseen, y_unseen, attack))
 
 
 def resistance(
@@ -424,8 +370,9 @@ def resistance(
     -------
     float
         In [0, 1]. 0: the attack still knows all rows that it knew; 1: it knows none of them. A
-        retrained model need not reach 1: read it beside that of a refit. NaN if the attack
-        knew none before.
+        retrained model need not reach 1: read it beside that of a refit, and beside
+        :func:`beacon_rate`, as a model that was driven away from the rows reaches 1 as well. NaN
+        if the attack knew none before.
 
     Raises
     ------
@@ -447,20 +394,127 @@ def resistance(
     >>> resistance(before, before, X[:50], y[:50], X[300:], y[300:], false_positive_rate=0.5)
     0.0
     """
-    if not 0 < false_positive_rate < 1:
-        raise ValueError(
-            f"false_positive_rate={false_positive_rate!r} is invalid: it must be in (0, 1)."
-        )
-    called, attack = [], trained_once(attack)
-    for model in (before, after):
-        members, others = both_scores(model, X_forgotten, y_forgotten, X_unseen, y_unseen, attack)
-        called.append(members > np.quantile(others, 1 - false_positive_rate))
-    known, still = called
-    if not known.any():
+    check_rate(false_positive_rate, "false_positive_rate")
+    attack = trained_once(attack)
+    known, still = (
+        both_scores(model, X_forgotten, y_forgotten, X_unseen, y_unseen, attack)
+        for model in (before, after)
+    )
+    lost = lost_share(known, still, false_positive_rate)
+    if np.isnan(lost):
         warnings.warn(
             "resistance is undefined: the attack called no forgotten row a member even before.",
             UndefinedMetricWarning,
             stacklevel=2,
         )
-        return np.nan
-    return float((known & ~still).sum() / known.sum())
+    return lost
+
+
+def beacon_rate(
+    model: BaseEstimator,
+    X_forgotten: ArrayLike,
+    y_forgotten: ArrayLike,
+    X_unseen: ArrayLike,
+    y_unseen: ArrayLike,
+    *,
+    attack: str | Callable = "loss",
+    rate: float = 0.1,
+) -> float:
+    """Share of the forgotten rows that stand out because the model is less sure of them.
+
+    A model that was driven away from rows betrays them as much as one that knows them: they are
+    beacons. :func:`resistance` counts them as lost and calls it a success, so read both.
+
+    Parameters
+    ----------
+    model : estimator
+        The fitted model after the request.
+
+    X_forgotten : array-like of shape (n_forgotten, n_features)
+        Rows of the request.
+
+    y_forgotten : array-like of shape (n_forgotten,)
+        Their targets.
+
+    X_unseen : array-like of shape (n_unseen, n_features)
+        Rows of the same distribution that no model was trained on.
+
+    y_unseen : array-like of shape (n_unseen,)
+        Their targets.
+
+    attack : {"loss", "entropy", "likelihood_ratio"} or callable, default="loss"
+        See :func:`membership_auc`.
+
+    rate : float, default=0.1
+        Share of the unseen rows that the model is least sure of; forgotten rows that score below
+        all others stand out.
+
+    Returns
+    -------
+    float
+        In [0, 1]; about ``rate`` for a model that was trained without the rows.
+
+    Raises
+    ------
+    ValueError
+        If the attack or the rate is invalid, or there are no rows.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn_unlearn.metrics import beacon_rate
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> X = X / X.max(axis=0)
+    >>> turned = LogisticRegression().fit(X[:300], y[:300])
+    >>> turned.coef_, turned.intercept_ = -turned.coef_, -turned.intercept_
+    >>> hard = turned.predict(X[:300]) != y[:300]
+    >>> beacon_rate(turned, X[:300][hard], y[:300][hard], X[300:], 1 - y[300:]) > 0.9
+    True
+    """
+    check_rate(rate, "rate")
+    scores = both_scores(model, X_forgotten, y_forgotten, X_unseen, y_unseen, attack)
+    return beacon_share(scores, rate)
+
+
+def check_rate(rate: float, name: str) -> None:
+    """Raise unless a share of the unseen rows lies between none and all."""
+    if not 0 < rate < 1:
+        raise ValueError(f"{name}={rate!r} is invalid: it must be in (0, 1).")
+
+
+# What scores of forgotten and of unseen rows say; each takes what both_scores returns.
+
+
+def auc_of(scores: tuple[np.ndarray, np.ndarray]) -> float:
+    """Return the area under the curve."""
+    is_member = np.repeat([True, False], [len(part) for part in scores])
+    return float(roc_auc_score(is_member, np.concatenate(scores)))
+
+
+def lost_share(
+    before: tuple[np.ndarray, np.ndarray], after: tuple[np.ndarray, np.ndarray], rate: float = 0.1
+) -> float:
+    """Return the share of the rows known before that are known no more; NaN if none was."""
+    known, still = (members > np.quantile(others, 1 - rate) for members, others in (before, after))
+    return float((known & ~still).sum() / known.sum()) if known.any() else float("nan")
+
+
+def beacon_share(scores: tuple[np.ndarray, np.ndarray], rate: float = 0.1) -> float:
+    """Return the share of forgotten rows below a share of the unseen ones."""
+    members, others = scores
+    return float(np.mean(members < np.quantile(others, rate)))
+
+
+def unseen_like(
+    y_forgotten: ArrayLike, y_remaining: ArrayLike, y_unseen: ArrayLike
+) -> np.ndarray | None:
+    """Return which unseen rows are of classes that left as a whole; None unless some are.
+
+    Rows of a class that left are told from those of other classes by any model, whatever it knows.
+    """
+    gone = np.unique(np.asarray(y_forgotten))
+    if np.isin(gone, np.asarray(y_remaining)).any():
+        return None
+    rows = np.flatnonzero(np.isin(np.asarray(y_unseen), gone))
+    return rows if len(rows) else None

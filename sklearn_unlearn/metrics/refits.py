@@ -8,7 +8,8 @@ from typing import Any
 import joblib
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, clone
+from scipy import sparse
+from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
@@ -21,6 +22,7 @@ from sklearn_unlearn._inner.skorch import adapted
 from sklearn_unlearn._records.rows import count_rows, take_rows
 from sklearn_unlearn._records.subjects import SubjectIndex
 from sklearn_unlearn.base import BaseUnlearner, Ids, MatrixLike, RandomState
+from sklearn_unlearn.metrics._outputs import parameter_vector, plain
 
 # The floor is the distance of two.
 MIN_REFITS = 2
@@ -220,6 +222,50 @@ def check_n_refits(n: int, name: str) -> None:
         )
 
 
+def check_same_rows(
+    refits: Refits, unlearner: BaseUnlearner, rows: np.ndarray, left: np.ndarray
+) -> None:
+    """Raise unless refits were trained on the rows that a request leaves."""
+    trained = unlearner.trained_on(rows)
+    # Refits that others made know nothing of rows that this unlearner held out.
+    for gone, kept in (
+        (rows, left),
+        (trained if len(trained) else rows, unlearner.trained_on(left)),
+    ):
+        if len(gone) != count_rows(refits.forgotten[1]):
+            continue
+        own = (*unlearner.training_data(gone)[:2], unlearner.training_data(kept)[1])
+        if all(map(_equal, own, (*refits.forgotten, refits.remaining[1]))):
+            return
+    raise ValueError(
+        f"refits are refits of other rows: they left out {count_rows(refits.forgotten[1])} and "
+        f"kept {count_rows(refits.remaining[1])}, the request takes {len(rows)} and leaves "
+        f"{len(left)}; equal numbers hide other values. Make them of the same X, y and ids."
+    )
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Tell whether rows or targets have the same values, whatever holds them."""
+    one, other = (part.toarray() if sparse.issparse(part) else part for part in (one, other))
+    one, other = np.asarray(one), np.asarray(other)
+    if one.dtype.hasobject or other.dtype.hasobject:
+        one, other = one.astype(str), other.astype(str)
+    # What is missing is missing in both.
+    return one.shape == other.shape and bool(
+        ((one == other) | ((one != one) & (other != other))).all()
+    )
+
+
+def check_same_task(refits: Refits, *models: BaseEstimator) -> None:
+    """Raise unless models and refits are all classifiers, or none is."""
+    kinds = {is_classifier(plain(model)) for model in (*refits.models, *models)}
+    if len(kinds) > 1:
+        raise ValueError(
+            f"refits are of another kind of model: {type(refits.models[0]).__name__} can't be "
+            f"compared with {type(plain(models[0])).__name__}, as only one of them classifies."
+        )
+
+
 def trained_rows(unlearner: BaseUnlearner, rows: np.ndarray) -> tuple[Any, Any, dict[str, Any]]:
     """Return the data of those rows that were not held out; of all if none is."""
     trained = unlearner.trained_on(rows)
@@ -236,7 +282,7 @@ def as_refits(
     models, seconds = [model for model, _ in fitted], [taken for _, taken in fitted]
     weights = remaining[2].get("sample_weight") if len(remaining) > 2 else None
     X, y = remaining[:2]
-    ends = [_optimum(model, X, y, weights) for model in models]
+    ends = _optima(models, X, y, weights)
     norms = [norm for _, norm in ends if norm is not None]
     inside = set(fixed_seeds(estimator))
     if isinstance(estimator, BaseUnlearner):
@@ -268,6 +314,24 @@ def _refit(unlearner: BaseUnlearner, left: np.ndarray, seed: int) -> tuple[BaseE
     started = perf_counter()
     model = unlearner.refitted(left, seed, varied=True).estimator_
     return model, perf_counter() - started
+
+
+def _optima(
+    models: list[BaseEstimator], X: MatrixLike, y: ArrayLike, weights: ArrayLike | None
+) -> list[tuple[BaseEstimator, float | None]]:
+    """Return models at their optimum; those that came out equal are brought there once."""
+    known: dict[tuple[bytes, bytes], tuple[BaseEstimator, float | None]] = {}
+    ends = []
+    for model in models:
+        theta = parameter_vector(model)
+        if theta is None:
+            ends.append(_optimum(model, X, y, weights))
+            continue
+        key = theta.tobytes(), np.asarray(model.predict(X)).tobytes()
+        if key not in known:
+            known[key] = _optimum(model, X, y, weights)
+        ends.append(known[key])
+    return ends
 
 
 def _optimum(

@@ -12,21 +12,23 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._records.rows import count_rows
 from sklearn_unlearn.base import BaseUnlearner, Ids, RandomState
-from sklearn_unlearn.metrics._outputs import plain, row_losses
-from sklearn_unlearn.metrics._table import ATTACKED
+from sklearn_unlearn.metrics._outputs import plain
+from sklearn_unlearn.metrics._performance import performance_of, unseen_rows
 from sklearn_unlearn.metrics._verdict import NO_EFFECT, TOO_FEW, confidence_of, gaps_of, judged
-from sklearn_unlearn.metrics.membership import (
-    LikelihoodRatioAttack,
-    calibrated_attack,
-    unfitted,
+from sklearn_unlearn.metrics.membership import LikelihoodRatioAttack, unfitted
+from sklearn_unlearn.metrics.refits import (
+    Refits,
+    check_n_refits,
+    check_same_rows,
+    check_same_task,
+    refits_of,
 )
-from sklearn_unlearn.metrics.refits import Refits, check_n_refits, refits_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -320,6 +322,8 @@ def forgetting_report(
     refits: Refits | None = None,
     before: BaseEstimator | None = None,
     after: BaseEstimator | None = None,
+    X_unseen: ArrayLike | None = None,
+    y_unseen: ArrayLike | None = None,
     attack: str | Callable = "loss",
     random_state: RandomState = None,
     n_jobs: int | None = None,
@@ -357,8 +361,15 @@ def forgetting_report(
         Models that one has, such as checkpoints or those of another library, in place of an
         unlearner; ``refits`` are then needed.
 
+    X_unseen : array-like of shape (n_unseen, n_features), default=None
+        Rows that attacks tell forgotten ones from, no model having seen them; by default the test
+        rows, and of these the ones of its classes where the request is for whole classes.
+
+    y_unseen : array-like of shape (n_unseen,), default=None
+        Their targets.
+
     attack : str or callable, default="loss"
-        Attack that tells forgotten rows from test rows, see :func:`membership_auc`. The shadow
+        Attack that tells forgotten rows from unseen ones, see :func:`membership_auc`. The shadow
         models of "likelihood_ratio" train on the remaining rows as well: 16 more fits.
 
     random_state : int, RandomState instance or None, default=None
@@ -378,7 +389,8 @@ def forgetting_report(
         If there is no unlearner, and no models in its place.
 
     ValueError
-        If there are fewer than two refits, refits of other rows, or the request is invalid.
+        If there are fewer than two refits, refits of other rows or of another kind of model, the
+        attack's scores are NaN, or the request is invalid.
 
     Notes
     -----
@@ -419,6 +431,9 @@ def forgetting_report(
     'as refits are to each other'
     """
     check_consistent_length(X_test, y_test)
+    given = None if X_unseen is None or y_unseen is None else (X_unseen, y_unseen)
+    if given is None and (X_unseen is not None or y_unseen is not None):
+        raise TypeError("X_unseen and y_unseen belong together: rows and their targets.")
     receipt, n_trained = None, None
     if before is None and after is None:
         if not isinstance(unlearner, BaseUnlearner):
@@ -434,11 +449,8 @@ def forgetting_report(
             refits = refits_of(
                 unlearner, rows, n=n_refits, random_state=random_state, n_jobs=n_jobs
             )
-        elif count_rows(refits.remaining[0]) not in (len(left), len(unlearner.trained_on(left))):
-            raise ValueError(
-                f"refits were trained on {count_rows(refits.remaining[0])} rows, and the request "
-                f"leaves {len(left)}: they are refits of other rows."
-            )
+        else:
+            check_same_rows(refits, unlearner, rows, left)
         receipt, n_trained = forgot.receipts_[-1], len(unlearner.trained_on(rows))
         n_forgotten, n_remaining = len(rows), len(left)
         before, after, method = unlearner.estimator_, forgot.estimator_, type(unlearner).__name__
@@ -460,7 +472,9 @@ def forgetting_report(
             random_state=random_state,
         )
     models = {"before": [before], "after": [after], "refit": refits.models}
-    performance = _performance(models, data, attack)
+    check_same_task(refits, before, after)
+    unseen = unseen_rows(before, data) if given is None else given
+    performance = performance_of(models, {**data, "unseen": unseen}, attack)
     gaps, finding = gaps_of(before, after, refits, data)
     return ForgettingReport(
         method=method,
@@ -493,31 +507,3 @@ def forgotten_copy(
     rows = np.sort(unlearner.rows_of(X_ids))
     left = np.setdiff1d(unlearner.rows_of(), rows)
     return rows, left, deepcopy(unlearner).partial_forget(X_ids)
-
-
-def _performance(
-    models: dict[str, list[BaseEstimator]],
-    data: dict[str, tuple[ArrayLike, ArrayLike]],
-    attack: str | Callable,
-) -> dict[str, dict[str, list[float]]]:
-    """Return score, mean loss and attacks of the models on all rows, by stage."""
-    kind = "accuracy" if is_classifier(models["before"][0]) else "R^2"
-    found: dict[str, dict[str, list[float]]] = {}
-    for name, (X, y) in data.items():
-        if kind == "accuracy" or count_rows(X) > 1:
-            found[f"{kind}, {name} rows"] = {
-                stage: [float(model.score(X, y)) for model in some]
-                for stage, some in models.items()
-            }
-        found[f"loss, {name} rows"] = {
-            stage: [float(row_losses(model, X, y).mean()) for model in some]
-            for stage, some in models.items()
-        }
-    before, seen = models["before"][0], (*data["forgotten"], *data["test"])
-    for metric in ATTACKED.values():
-        if metric.line is not None:
-            found[metric.line] = {
-                stage: [metric.value(before, model, *seen, attack) for model in some]
-                for stage, some in models.items()
-            }
-    return found | calibrated_attack(models, *seen)

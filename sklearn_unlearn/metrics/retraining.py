@@ -1,21 +1,12 @@
 """How far is a model from one that was trained without the rows?"""
 
-from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import BaseEstimator
 
-from sklearn_unlearn._inner.pipelines import split_pipeline
-from sklearn_unlearn.metrics._outputs import (
-    EPS,
-    Outputs,
-    label_codes,
-    outputs_of,
-    plain,
-    row_losses,
-)
+from sklearn_unlearn.metrics._outputs import EPS, Outputs, outputs_of
 
 
 @dataclass(frozen=True)
@@ -116,91 +107,3 @@ def _divergence(given: Outputs, wanted: Outputs) -> float:
     q, p = full
     # Rounding may give a divergence of nearly equal distributions another sign.
     return float(max(0.0, (np.exp(p) * (p - q)).sum(axis=1).mean()))
-
-
-def relearn_time(
-    model: BaseEstimator,
-    before: BaseEstimator,
-    X: ArrayLike,
-    y: ArrayLike,
-    *,
-    margin: float = 0.05,
-    max_epochs: int = 100,
-) -> float:
-    """Count the epochs on forgotten rows until a model knows them as well as before.
-
-    Rows that were only hidden come back fast [1]_: compare with the time of a model that
-    was trained without them.
-
-    Parameters
-    ----------
-    model : estimator
-        A fitted model with ``partial_fit`` (networks, SGDClassifier), or an unlearner
-        around one; not changed.
-
-    before : estimator
-        The model before the request.
-
-    X : array-like of shape (n_samples, n_features)
-        Forgotten rows.
-
-    y : array-like of shape (n_samples,)
-        Their targets.
-
-    margin : float, default=0.05
-        The mean loss has to come within this share of the loss of ``before``.
-
-    max_epochs : int, default=100
-        When to give up.
-
-    Returns
-    -------
-    int or float
-        Number of epochs, 0 if the model never forgot; infinite after ``max_epochs``, and for a
-        model that was trained without a class and has no output for it.
-
-    Raises
-    ------
-    TypeError
-        If the model has no ``partial_fit``.
-
-    References
-    ----------
-    .. [1] A. Golatkar, A. Achille, S. Soatto, "Eternal Sunshine of the Spotless Net", CVPR
-       2020, :arxiv:`1911.04933`.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_breast_cancer
-    >>> from sklearn.linear_model import SGDClassifier
-    >>> from sklearn_unlearn.metrics import relearn_time
-    >>> X, y = load_breast_cancer(return_X_y=True)
-    >>> X = X / X.max(axis=0)
-    >>> before = SGDClassifier(loss="log_loss", random_state=0).fit(X, y)
-    >>> relearn_time(before, before, X[:20], y[:20])
-    0
-    """
-    transformers, last = split_pipeline(plain(model))
-    if not hasattr(last, "partial_fit"):
-        raise TypeError(
-            f"{type(last).__name__} has no partial_fit, so it can't relearn epoch by epoch. "
-            "Compare with a refit by retrain_gap."
-        )
-    aim = (1 + margin) * row_losses(plain(before), X, y).mean()
-    Z, last = X if transformers is None else transformers.transform(X), deepcopy(last)
-    if hasattr(last, "net"):
-        last.set_params(net__max_epochs=1)
-        last.net_.set_params(max_epochs=1, verbose=0)
-    for epoch in range(max_epochs + 1):
-        if row_losses(last, Z, y).mean() <= aim:
-            return epoch
-        if not _knows_labels(last, y):
-            # Its outputs have no place for the class: it can't learn it again at all.
-            return np.inf
-        last.partial_fit(Z, y)
-    return np.inf
-
-
-def _knows_labels(model: BaseEstimator, y: ArrayLike) -> bool:
-    """Tell whether a model has an output for each label; True for regressors."""
-    return not is_classifier(model) or bool(label_codes(model, y)[1].all())

@@ -7,15 +7,15 @@ from typing import Any
 import joblib
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.metrics import get_scorer
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
-from sklearn_unlearn._records.rows import stacked
+from sklearn_unlearn._records.rows import stacked, take_rows
 from sklearn_unlearn.base import BaseUnlearner
 from sklearn_unlearn.metrics._table import ATTACKED, DISTANCES
-from sklearn_unlearn.metrics.membership import described, trained_once
+from sklearn_unlearn.metrics.membership import both_scores, described, trained_once, unseen_like
 from sklearn_unlearn.metrics.refits import trained_rows
 from sklearn_unlearn.metrics.report import forgotten_copy
 from sklearn_unlearn.metrics.retraining import retrain_gap
@@ -51,8 +51,11 @@ def make_forget_scorer(
         - A scorer of scikit-learn (:func:`sklearn.metrics.get_scorer`) or a callable
           ``(unlearner, X, y)``: that score on the validation rows.
         - "resistance": the share of probe rows that an attack lost, validation rows being
-          the unseen ones; see :func:`resistance`.
+          the unseen ones, those of its class where the probe is one; see :func:`resistance`.
         - "membership_auc": minus the distance of the attack's AUC from 0.5.
+        - "beacon_rate": minus the distance from 0.1 of the share of probe rows that the model is
+          less sure of than of nine in ten validation rows. A model that was driven away from the
+          probe has the best "resistance": give both.
         - "parameter_distance", "disagreement", "kl": minus the mean distance from refits
           without the probe, see :func:`retrain_gap`, on probe and validation rows.
 
@@ -70,7 +73,7 @@ def make_forget_scorer(
         Number of refits for whatever is compared with them, seeded apart from the candidate.
 
     attack : str or callable, default="loss"
-        Attack of "resistance" and "membership_auc".
+        Attack of "resistance", "membership_auc" and "beacon_rate".
 
     random_state : int or None, default=0
         Draws the probe and seeds the refits. The same seed draws the same probe for all
@@ -222,6 +225,14 @@ class ForgetScorer:
             refits = self._refits_of(before, left)
         attack = trained_once(self.attack)
         X_probe, y_probe, _ = trained_rows(before, rows)
+        X_unseen, y_unseen = X, y
+        if is_classifier(before):
+            alike = unseen_like(y_probe, before.training_data(left)[1], y)
+            if alike is not None:
+                X_unseen, y_unseen = take_rows(X, alike), take_rows(y, alike)
+
+        def scores_of(model: BaseEstimator) -> tuple[np.ndarray, np.ndarray]:
+            return both_scores(model, X_probe, y_probe, X_unseen, y_unseen, attack)
 
         def score(metric: str | Callable) -> float:
             if metric in DISTANCES:
@@ -232,7 +243,7 @@ class ForgetScorer:
 
             def value(model: BaseEstimator) -> float:
                 if attacked is not None:
-                    return attacked.value(before, model, X_probe, y_probe, X, y, attack)
+                    return attacked.value(scores_of(before), scores_of(model))
                 scorer = get_scorer(metric) if isinstance(metric, str) else metric
                 return scorer(model, X, y, **params)
 

@@ -52,6 +52,16 @@ def test_retraining_forgets_a_whole_class_while_two_remain():
     assert list(model.classes_) == ["ham", "spam"]
 
 
+@pytest.mark.parametrize("kind", [FisherUnlearner, GradientAscentUnlearner])
+def test_rules_move_linear_models_on_a_request_for_a_whole_class(kind):
+    X, y = classification(n_classes=3)
+    model = kind(LogisticRegression(), random_state=0).fit(X, y)
+    before, gone = parameter_vector(model), np.flatnonzero(y == "void")
+    model.partial_forget(gone)
+    assert (parameter_vector(model) != before).any()
+    assert not any(model.knows(gone))
+
+
 @pytest.mark.parametrize("kind", [RetrainUnlearner, AmnesiacUnlearner])
 def test_frozen_models_are_refused(kind):
     X, y = classification()

@@ -4,16 +4,26 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError, UndefinedMetricWarning
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import log_loss
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from sklearn_unlearn import PUMAUnlearner
-from sklearn_unlearn.metrics import LikelihoodRatioAttack, membership_auc, resistance
+from sklearn_unlearn.metrics import (
+    LikelihoodRatioAttack,
+    beacon_rate,
+    membership_auc,
+    resistance,
+    row_losses,
+)
 from tests.unlearners import classification, regression
 
 X, Y = classification(n_rows=3000, n_classes=3)
@@ -92,6 +102,44 @@ def test_models_and_rows_of_all_kinds():
     assert membership_auc(plain, X[SAME], strange, X[OTHER], Y[OTHER]) == 0.0
 
 
+def test_auc_is_the_share_of_pairs_in_order():
+    model = RandomForestClassifier(5, random_state=0).fit(X[:60], Y[:60])
+    found = membership_auc(model, X[:40], Y[:40], X[OTHER][:50], Y[OTHER][:50])
+    losses = [row_losses(model, X[part], Y[part]) for part in (slice(0, 40), slice(2000, 2050))]
+    wins = (losses[0][:, None] < losses[1]) + 0.5 * (losses[0][:, None] == losses[1])
+    assert found == pytest.approx(wins.mean())
+
+
+def log_odds(model, rows, y):
+    """Return the log-odds of each label, by the book."""
+    p = model.predict_proba(rows)[np.arange(len(y)), np.searchsorted(model.classes_, y)]
+    return np.log(p / (1 - p))
+
+
+def test_likelihood_ratios_are_those_of_a_plain_implementation():
+    shadows = []
+
+    class Kept(LinearDiscriminantAnalysis):
+        def fit(self, rows, y):
+            shadows.append((self, {row.tobytes() for row in np.asarray(rows)}))
+            return super().fit(rows, y)
+
+    model = LinearDiscriminantAnalysis().fit(X[:40], Y[:40])
+    attack = LikelihoodRatioAttack(Kept(), X_shadow=X[100:160], y_shadow=Y[100:160], n_shadows=8,
+                                   random_state=0)  # fmt: skip
+    found = attack(model, X[:60], Y[:60])
+    values = np.array([log_odds(shadow, X[:60], Y[:60]) for shadow, _ in shadows])
+    seen = np.array([[row.tobytes() in rows for row in X[:60]] for _, rows in shadows])
+    assert (seen.sum(axis=0) == 4).all()
+    own, logs = log_odds(model, X[:60], Y[:60]), []
+    for part in (seen, ~seen):
+        groups = [values[part[:, row], row] for row in range(60)]
+        spread = np.sqrt(np.mean([np.var(group) for group in groups]))
+        means = np.array([np.mean(group) for group in groups])
+        logs.append(-np.log(spread) - 0.5 * ((own - means) / spread) ** 2)
+    np.testing.assert_allclose(found, logs[0] - logs[1], rtol=1e-5)
+
+
 def test_a_callable_attack():
     model = LogisticRegression().fit(X[TRAIN], Y[TRAIN])
 
@@ -102,6 +150,22 @@ def test_a_callable_attack():
     assert membership_auc(model, X[high], Y[high], X[low], Y[low], attack=first_feature) == 1.0
 
 
+def turned_away(model, rows):
+    """Return a model that gives the labels of some rows no probability at all."""
+
+    class Turned(RandomForestClassifier):
+        def predict_proba(self, X):
+            found = super().predict_proba(X)
+            known = {row.tobytes() for row in rows}
+            away = np.array([row.tobytes() in known for row in np.asarray(X)])
+            found[away] = np.roll(np.eye(3)[found[away].argmax(axis=1)], 1, axis=1)
+            return found
+
+    other = Turned()
+    vars(other).update(vars(model))
+    return other
+
+
 def test_resistance():
     forgotten = slice(0, 200)
     before = RandomForestClassifier(20, random_state=0).fit(X[TRAIN], Y[TRAIN])
@@ -109,6 +173,11 @@ def test_resistance():
     rows = (X[forgotten], Y[forgotten], X[OTHER], Y[OTHER])
     assert resistance(before, before, *rows, false_positive_rate=0.4) == 0.0
     assert resistance(before, after, *rows, false_positive_rate=0.4) > 0.4
+    # A model turned away from the rows is no success, though it resists.
+    beacon = turned_away(before, X[forgotten])
+    assert resistance(before, beacon, *rows, false_positive_rate=0.4) == 1.0
+    assert beacon_rate(beacon, *rows) == 1.0
+    assert beacon_rate(after, *rows) < 0.15
     with pytest.warns(UndefinedMetricWarning, match="even before"):
         assert np.isnan(resistance(before, after, *rows, attack=lambda m, a, b: 0 * a[:, 0]))
 
@@ -132,11 +201,38 @@ def test_shadows_are_trained_once_for_the_same_rows():
     assert len(fits) == 8
 
 
+def test_shadows_are_seeded_inside_pipelines_and_told_by_their_model():
+    tree = DecisionTreeClassifier(max_features=1)
+    pipe = make_pipeline(StandardScaler(), tree)
+    model, other = pipe.fit(X[:100], Y[:100]), GaussianNB().fit(X[:100], Y[:100])
+    rows = X[:30], Y[:30], X[100:150], Y[100:150]
+    one, same, fresh = (LikelihoodRatioAttack(n_shadows=4, random_state=0) for _ in range(3))
+    assert membership_auc(model, *rows, attack=one) == membership_auc(model, *rows, attack=same)
+    # Shadows of the inner model of what is attacked, whatever was attacked before.
+    found = membership_auc(other, *rows, attack=one)
+    assert found == membership_auc(other, *rows, attack=fresh)
+
+
+def test_losses_are_those_of_scikit_learn_where_votes_are_few():
+    model = KNeighborsClassifier(3).fit(X[:300], Y[:300])
+    found = row_losses(model, X[300:400], Y[300:400])
+    assert found.max() > 30
+    expected = log_loss(Y[300:400], model.predict_proba(X[300:400]), labels=model.classes_)
+    assert found.mean() == pytest.approx(expected)
+
+
 def test_bad_input():
     model = LogisticRegression().fit(X[TRAIN], Y[TRAIN])
     rows = (X[:5], Y[:5], X[5:9], Y[5:9])
     with pytest.raises(ValueError, match="attack='guess' is invalid"):
         membership_auc(model, *rows, attack="guess")
+    for wrong in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="NaN or infinite"):
+            membership_auc(model, *rows, attack=lambda m, a, b, w=wrong: w * a[:, 0] ** 2)
+    with pytest.raises(ValueError, match="one score per row"):
+        membership_auc(model, *rows, attack=lambda m, a, b: a)
+    with pytest.raises(ValueError, match="rate=0 is invalid"):
+        beacon_rate(model, *rows, rate=0)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         membership_auc(model, X[:5], Y[:4], X[5:9], Y[5:9])
     with pytest.raises(ValueError, match="got 0 and 4"):

@@ -2,8 +2,16 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeClassifier
 
+from sklearn_unlearn import PUMAUnlearner, SISAEnsemble
+from sklearn_unlearn.baselines import RetrainUnlearner
+from sklearn_unlearn.metrics import forgetting_report
 from sklearn_unlearn.metrics._placebo import by_confidence, by_distance
+from sklearn_unlearn.metrics._verdict import TOLD_APART
+from tests.unlearners import classification
 
 LEVEL = 0.05
 
@@ -74,3 +82,28 @@ def test_two_refits_say_nothing():
     found = by_distance(np.ones(2), np.ones(2), np.ones((2, 2)), LEVEL)
     assert np.isnan(found.p_after)
     assert np.isnan(by_confidence(*np.ones((2, 3)), np.ones((2, 3)), np.ones((2, 3)), LEVEL).left)
+
+
+EXACT = {
+    "trees": RetrainUnlearner(DecisionTreeClassifier(max_features=2, min_samples_leaf=3)),
+    "stochastic": RetrainUnlearner(LogisticRegression(solver="saga", tol=0.1)),
+    "default tolerance": PUMAUnlearner(LogisticRegression(), reweight=None),
+    "shards": SISAEnsemble(LogisticRegression(), n_shards=3),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("method", EXACT)
+def test_reports_tell_models_that_forgot_apart_in_one_of_ten_at_most(method):
+    X, y = classification(n_rows=400, n_classes=3)
+    verdicts = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        order = rng.permutation(400)
+        train, test = order[:250], order[250:]
+        unlearner = clone(EXACT[method]).set_params(random_state=seed).fit(X[train], y[train])
+        gone = rng.choice(250, 12, replace=False)
+        report = forgetting_report(unlearner, gone, X[test], y[test], random_state=100 + seed)
+        verdicts.append(report.verdict)
+    assert np.mean([verdict == TOLD_APART for verdict in verdicts]) <= 0.1

@@ -1,9 +1,11 @@
 """Refits are models trained without the rows, each with a seed of its own."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
@@ -15,6 +17,7 @@ from tests.unlearners import classification
 
 X, Y = classification(n_rows=200)
 IDS = [f"person-{row // 2}" for row in range(150)]
+STOCHASTIC = LogisticRegression(solver="saga", tol=0.1)
 TREE = DecisionTreeClassifier(max_features=1, random_state=0)
 
 
@@ -61,8 +64,35 @@ def test_reports_share_refits():
     for model in models:
         report = forgetting_report(model, range(10), X[150:], Y[150:], refits=refits)
         assert report.verdict == "as refits are to each other"
-    with pytest.raises(ValueError, match="refits of other rows"):
-        forgetting_report(models[0], range(11), X[150:], Y[150:], refits=refits)
+        assert report.n_trained == report.n_forgotten == 10
+    shuffled = np.random.default_rng(0).permutation(150)
+    others = [
+        refits,
+        make_refits(LogisticRegression(), X[:150], Y[:150], forget=range(1, 12), n=3),
+        make_refits(LogisticRegression(), X[shuffled], Y[shuffled], forget=range(11), n=3),
+        # The rows to forget are the same, those that remain are others.
+        make_refits(LogisticRegression(), X[:140], Y[:140], forget=range(11), n=3),
+    ]
+    for other in others:
+        with pytest.raises(ValueError, match="refits of other rows"):
+            forgetting_report(models[0], range(11), X[150:], Y[150:], refits=other)
+
+
+def test_refits_of_all_rows_serve_methods_that_hold_rows_out_in_any_container():
+    frame = pd.DataFrame(X[:150]).add_prefix("x").assign(missing=np.nan)
+    inner = make_pipeline(SimpleImputer(keep_empty_features=True), LogisticRegression())
+    refits = make_refits(inner, frame, Y[:150], forget=range(11), n=3)
+    model = PUMAUnlearner(inner, validation_fraction=0.2, random_state=0).fit(frame, Y[:150])
+    test = pd.DataFrame(X[150:]).add_prefix("x").assign(missing=np.nan)
+    report = forgetting_report(model, range(11), test, Y[150:], refits=refits)
+    assert report.n_trained <= report.n_forgotten == 11
+
+
+def test_refits_that_came_out_equal_have_one_optimum():
+    refits = make_refits(LogisticRegression(), X[:150], Y[:150], forget=range(10), n=3)
+    assert len({id(model) for model in refits.references}) == 1
+    varied = make_refits(STOCHASTIC, X[:150], Y[:150], forget=range(10), n=3)
+    assert len({id(model) for model in varied.references}) == 3
 
 
 def test_models_that_one_has_are_reported_on():
@@ -102,3 +132,8 @@ def test_bad_input():
         make_refits(TREE, X, Y, forget=[0], n=1)
     with pytest.raises(KeyError, match="unknown"):
         make_refits(TREE, X, Y, forget=[999])
+    refits = make_refits(LogisticRegression(), X, Y, forget=[0], n=2)
+    target = Ridge().fit(X, X[:, 0])
+    given = {"X_test": X, "y_test": X[:, 0], "refits": refits}
+    with pytest.raises(ValueError, match="refits are of another kind of model"):
+        forgetting_report(before=target, after=target, **given)

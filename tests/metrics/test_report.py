@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from sklearn.base import clone
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
 from sklearn.naive_bayes import GaussianNB
@@ -13,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_unlearn import PUMAUnlearner, SISAEnsemble, model_digest
 from sklearn_unlearn.baselines import RetrainUnlearner
-from sklearn_unlearn.metrics import forgetting_report
+from sklearn_unlearn.metrics import forgetting_report, make_refits, membership_auc
 from tests.unlearners import classification, regression
 
 X, Y = classification(n_rows=400, n_classes=3)
@@ -148,6 +150,13 @@ def test_exact_ensembles_and_frozen_models(tmp_path):
     assert report_of(frozen, n_refits=3).effect_left < 0.05
 
 
+def test_an_ensemble_that_is_bitwise_a_fresh_fit_leaves_nothing():
+    rows, y = regression(n_rows=400)
+    for seed in range(2):
+        ensemble = SISAEnsemble(Ridge(alpha=0.1), n_shards=5, random_state=seed)
+        assert not report_of(ensemble, n_forgotten=30, rows=rows, y=y).effect_left > 0.1
+
+
 def test_forms():
     report = report_of(RetrainUnlearner(SGDClassifier(loss="log_loss")), n_refits=2)
     text = str(report)
@@ -175,6 +184,37 @@ def test_nothing_to_change():
     assert json.loads(report.to_json())["effect_left"] is None
 
 
+def test_rows_of_a_class_that_left_are_attacked_beside_unseen_rows_of_it():
+    """A model that never saw the class is at a loss with all of them alike."""
+    unlearner = RetrainUnlearner(LogisticRegression()).fit(X[TRAIN], Y[TRAIN])
+    gone = np.flatnonzero(Y[TRAIN] == "void")
+    report = forgetting_report(unlearner, gone, X[TEST], Y[TEST], n_refits=2)
+    line = report.performance["attack, AUC"]
+    assert line["after"] == line["refit"] == 0.5
+    alike = Y[TEST] == "void"
+    rows = X[TRAIN][gone], Y[TRAIN][gone], X[TEST][alike], Y[TEST][alike]
+    assert line["before"] == membership_auc(unlearner, *rows)
+    other = forgetting_report(
+        unlearner, gone, X[TEST], Y[TEST], n_refits=2, X_unseen=X[TEST], y_unseen=Y[TEST]
+    )
+    assert other.performance["attack, AUC"]["after"] < 0.5
+
+
+def test_a_beacon_resists_and_is_seen():
+    forest = RandomForestClassifier(20, random_state=0)
+    wrong = np.r_[np.roll(Y[:40], 1), Y[40:250]]
+    wrong[:40][wrong[:40] == Y[:40]] = "void"
+    beacon = clone(forest).fit(X[TRAIN], wrong)
+    refits = make_refits(forest, X[TRAIN], Y[TRAIN], forget=range(40), n=2)
+    report = forgetting_report(
+        before=forest.fit(X[TRAIN], Y[TRAIN]), after=beacon, X_test=X[TEST], y_test=Y[TEST],
+        refits=refits,
+    )  # fmt: skip
+    assert report.performance["attack, resistance"]["after"] == 1
+    lines = report.performance["attack, less sure than unseen"]
+    assert lines["after"] > lines["refit"] + 0.2
+
+
 def test_bad_input():
     unlearner = RetrainUnlearner(LogisticRegression()).fit(X[TRAIN], Y[TRAIN])
     with pytest.raises(ValueError, match="n_refits=1"):
@@ -185,3 +225,7 @@ def test_bad_input():
         forgetting_report(unlearner, [999], X[TEST], Y[TEST])
     with pytest.raises(ValueError, match="inconsistent numbers"):
         forgetting_report(unlearner, [0], X[TEST], Y[TRAIN])
+    with pytest.raises(TypeError, match="X_unseen and y_unseen belong together"):
+        forgetting_report(unlearner, [0], X[TEST], Y[TEST], X_unseen=X[TEST])
+    with pytest.raises(TypeError, match="needs class probabilities"):
+        report_of(PUMAUnlearner(Ridge(), reweight=None), y=X[:, 0], attack="entropy", n_refits=2)
