@@ -61,7 +61,7 @@ def test_plot_is_it_forgotten(tmp_path):
 
 
 # What they share is not one of them.
-SHARED = {"common", "removal"}
+SHARED = {"common", "reader", "removal"}
 STUDIES = sorted({path.stem for path in (EXAMPLES / "studies").glob("*.py")} - SHARED)
 
 
