@@ -38,7 +38,8 @@ def options(description):
     parser = argparse.ArgumentParser(description=description.strip().splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small, in less than a minute")
     parser.add_argument("--out", type=Path, default=Path(), help="folder for table and figure")
-    parser.add_argument("--memory", type=Path, help="folder of what a long study need not repeat")
+    parser.add_argument("--memory", help="folder of what a long study need not repeat")
+    parser.add_argument("--seeds", type=int, default=10, help="how often it is repeated")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time of a long study")
     return parser.parse_args()
 
@@ -212,7 +213,10 @@ def save(study, table, figure, out, runs=None):
 def _written(path, table):
     """Write a table, and return it as it was written: four digits."""
     shown = [
-        {name: f"{value:.4g}" if isinstance(value, float) else value for name, value in line.items()}
+        {
+            name: f"{value:.4g}" if isinstance(value, float) else value
+            for name, value in line.items()
+        }
         for line in table
     ]
     with open(path, "w", newline="", encoding="utf-8") as file:

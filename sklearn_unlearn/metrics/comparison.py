@@ -389,6 +389,9 @@ def compare_unlearners(
             )
     check_consistent_length(X, y)
     check_consistent_length(X_test, y_test)
+    if memory is not None:
+        # What can't be cached is an error of the call, and not one of each cell.
+        joblib.hash((list(methods.values()), attack))
     seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
     requests = {name: list(ids) for name, ids in forget.items()}
     # What trains alike is refitted once, whichever methods are around it.
