@@ -56,7 +56,7 @@ def requests(name, X, y, wrong):
 # %%
 # The methods stand around the same model, so that they share the models that are trained without
 # the rows. They are as they come; what a search over their parameters makes of them is in
-# :doc:`../studies`. A method of one's own would be one line more: :doc:`../own_method`.
+# :doc:`../studies`. A method of one's own would be one line more: :doc:`../guide/own_method`.
 model = LogisticRegression(C=10, max_iter=1000)
 methods = {
     "retraining": RetrainUnlearner(model),
