@@ -87,7 +87,7 @@ def one_request(model, X, y, known, gone):
 def main():
     """Run the study."""
     given = options(__doc__)
-    n_rows, n_seeds = (4_000, 1) if given.quick else (20_000, given.seeds)
+    n_rows, n_seeds = (4_000, 1) if given.quick else (10_000, given.seeds)
     shares = (0.001, 0.1) if given.quick else (1e-4, 1e-3, 1e-2, 1e-1)
     values = ("rows over own refit", "seconds over own refit", "accuracy")
     rows = study(n_rows, shares, n_seeds)
