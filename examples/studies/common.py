@@ -40,6 +40,7 @@ def options(description):
     parser.add_argument("--out", type=Path, default=Path(), help="folder for table and figure")
     parser.add_argument("--memory", help="folder of what a long study need not repeat")
     parser.add_argument("--seeds", type=int, default=10, help="how often it is repeated")
+    parser.add_argument("--linear", action="store_true", help="no networks, where there are some")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time of a long study")
     return parser.parse_args()
 

