@@ -60,8 +60,17 @@ def test_plot_is_it_forgotten(tmp_path):
     assert (tmp_path / "is_it_forgotten.png").stat().st_size > 10_000
 
 
+def test_plot_compare_unlearners(tmp_path):
+    printed = run(tmp_path, "plot_compare_unlearners.py")
+    lines = [line.split() for line in printed.splitlines()]
+    told = {line[0]: float(line[-4]) for line in lines if len(line) > 4 and line[-1] == "0"}
+    assert told["retraining"] == 0
+    assert told["fine-tuning"] == 1
+    assert (tmp_path / "compare_unlearners.png").stat().st_size > 10_000
+
+
 # What they share is not one of them.
-SHARED = {"common", "removal"}
+SHARED = {"common", "reader", "removal"}
 STUDIES = sorted({path.stem for path in (EXAMPLES / "studies").glob("*.py")} - SHARED)
 
 

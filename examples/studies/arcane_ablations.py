@@ -41,17 +41,17 @@ def study(n_rows, selected, blocks, n_seeds):
                 size = max(20, int(share * per_class))
                 chosen = {"selection": "entropy", "selection_size": size} if share < 1 else {}
                 found = measured(*request, block_size=size // 20, **chosen)
-                rows.append({"part": "selected share", "value": share} | found)
+                rows.append({"part": "selected share", "value": share, "seed": seed} | found)
             for n_blocks in blocks:
                 found = measured(*request, block_size=-(-per_class // n_blocks))
-                rows.append({"part": "blocks per class", "value": n_blocks} | found)
+                rows.append({"part": "blocks per class", "value": n_blocks, "seed": seed} | found)
     return rows
 
 
 def main():
     """Run the study."""
     given = options(__doc__)
-    n_rows, n_seeds = (4_000, 1) if given.quick else (40_000, 5)
+    n_rows, n_seeds = (4_000, 1) if given.quick else (40_000, given.seeds)
     selected = (0.1, 1.0) if given.quick else (0.05, 0.1, 0.2, 0.5, 1.0)
     blocks = (1, 20) if given.quick else (1, 2, 5, 10, 20, 50, 100)
     rows = study(n_rows, selected, blocks, n_seeds)
@@ -65,7 +65,7 @@ def main():
             ax.set_xscale("log")
             ax.set(xlabel=part[0].upper() + part[1:], ylabel=value[0].upper() + value[1:])
     axes[0, 0].legend()
-    save("arcane_ablations", table, figure, given.out)
+    save("arcane_ablations", table, figure, given.out, rows)
 
 
 if __name__ == "__main__":

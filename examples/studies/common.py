@@ -7,10 +7,13 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import sklearn
+from scipy.stats import wilcoxon
 from sklearn.datasets import load_digits, make_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 
+import sklearn_unlearn
 from sklearn_unlearn.metrics import make_forget_scorer
 
 # Perceptrons that stop at max_iter are what is studied here.
@@ -35,6 +38,10 @@ def options(description):
     parser = argparse.ArgumentParser(description=description.strip().splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small, in less than a minute")
     parser.add_argument("--out", type=Path, default=Path(), help="folder for table and figure")
+    parser.add_argument("--memory", help="folder of what a long study need not repeat")
+    parser.add_argument("--seeds", type=int, default=10, help="how often it is repeated")
+    parser.add_argument("--linear", action="store_true", help="no networks, where there are some")
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at a time of a long study")
     return parser.parse_args()
 
 
@@ -124,18 +131,100 @@ def means(rows, by, values):
     return table
 
 
-def save(study, table, figure, out):
-    """Write a study's table and figure, and print the table."""
-    out.mkdir(parents=True, exist_ok=True)
-    with open(out / f"{study}.csv", "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(table[0]), lineterminator="\n")
-        writer.writeheader()
-        for line in table:
-            shown = {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in line.items()}
-            writer.writerow(shown)
-            print("  ".join(f"{value!s:>14}" for value in shown.values()))
+def with_p_values(table, rows, by, value, control="retraining"):
+    """Add to each line of a table how surely its method differs from the control.
+
+    Wilcoxon's signed-rank test, runs paired by "seed", with Holm's correction over the methods of
+    a setting.
+
+    Parameters
+    ----------
+    table : list of dict
+        Lines of :func:`means`; they get one key more.
+
+    rows : list of dict
+        The runs.
+
+    by : tuple of str
+        Keys of a setting and "method", as for :func:`means`.
+
+    value : str
+        What is tested.
+
+    control : str, default="retraining"
+        The method that the others are held against.
+    """
+    found = {}
+    for row in sorted(rows, key=lambda row: row["seed"]):
+        found.setdefault(tuple(row[name] for name in by), []).append(row[value])
+    place = by.index("method")
+    groups = {}
+    for line in table:
+        key = tuple(line[name] for name in by)
+        groups.setdefault(key[:place] + key[place + 1 :], []).append((key, line))
+    for some in groups.values():
+        own = next(np.array(found[key]) for key, _ in some if key[place] == control)
+        raised, last = 1.0, 0.0
+        tested = [(_wilcoxon(own - np.array(found[key])), key, line) for key, line in some]
+        tested = sorted((part for part in tested if part[1][place] != control), key=lambda t: t[0])
+        for done, (p, _, line) in enumerate(tested):
+            raised = min(1.0, max(last, p * (len(tested) - done)))
+            line[f"{value} (p)"], last = raised, raised
+        for key, line in some:
+            if key[place] == control:
+                line[f"{value} (p)"] = ""
+
+
+def _wilcoxon(differences):
+    """Return the p-value of Wilcoxon's test; 1 where nothing differs."""
+    return float(wilcoxon(differences).pvalue) if differences.any() else 1.0
+
+
+def save(study, table, figure, out, runs=None):
+    """Write a study's table and figure, and print the table.
+
+    Parameters
+    ----------
+    study : str
+        Name of the files.
+
+    table : list of dict
+        What the page shows.
+
+    figure : matplotlib Figure
+        Closed afterwards.
+
+    out : Path
+        Folder. Single runs go to a folder in it.
+
+    runs : list of dict, default=None
+        What the table is made of, such as a line for each method and seed; the versions of the
+        packages are added.
+    """
+    (out / "runs").mkdir(parents=True, exist_ok=True)
+    for line in _written(out / f"{study}.csv", table):
+        print("  ".join(f"{value!s:>14}" for value in line.values()))
+    if runs is not None:
+        versions = {part.__name__: part.__version__ for part in (sklearn_unlearn, sklearn, np)}
+        _written(out / "runs" / f"{study}.csv", [run | versions for run in runs])
     figure.savefig(out / f"{study}.png", dpi=90)
     plt.close(figure)
+
+
+def _written(path, table):
+    """Write a table, and return it as it was written: four digits."""
+    shown = [
+        {
+            name: f"{value:.4g}" if isinstance(value, float) else value
+            for name, value in line.items()
+        }
+        for line in table
+    ]
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(shown[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(shown)
+    return shown
 
 
 def curves(ax, table, x, y, name="method", log=False):

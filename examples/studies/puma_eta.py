@@ -44,6 +44,12 @@ def main():
         }
         for i, eta in enumerate(etas)
     ]
+    runs = [
+        {"eta": eta, "fold": fold}
+        | {name: found[f"split{fold}_test_{name}"][i] for name in scoring}
+        for i, eta in enumerate(etas)
+        for fold in range(folds.n_splits)
+    ]
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
     parts = ({k: v for k, v in found.items() if "KL" not in k},)
     EtaSensitivityDisplay.from_cv_results(parts[0], ax=left)
@@ -52,7 +58,7 @@ def main():
     right.set(ylabel="minus the KL divergence of a refit")
     right.set_yscale("symlog", linthresh=1e-4)
     right.set_ylim(top=0)
-    save("puma_eta", table, figure, given.out)
+    save("puma_eta", table, figure, given.out, runs)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ another. PUMA's influence against leave-one-out losses and others.
 
 import matplotlib.pyplot as plt
 import numpy as np
-from common import digits, means, options, save
+from common import digits, means, options, save, with_p_values
 from sklearn.linear_model import LogisticRegression
 
 from sklearn_unlearn import MislabelDetector
@@ -35,7 +35,7 @@ def flipped(y, shift, rng):
 def main():
     """Run the study."""
     given = options(__doc__)
-    n_seeds, n_rows = (1, 600) if given.quick else (5, 1797)
+    n_seeds, n_rows = (2, 600) if given.quick else (given.seeds, 1797)
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.8), layout="constrained")
     rows = []
     for ax, (kind, shift) in zip(axes, KINDS.items()):
@@ -48,7 +48,7 @@ def main():
             }
             for name, detector in detectors.items():
                 found = wrong[np.argsort(-detector.mislabel_scores_, kind="stable")].cumsum()
-                line = {"labels wrong": kind, "method": name}
+                line = {"labels wrong": kind, "method": name, "seed": seed}
                 for share in (10, 20, 50):
                     n_inspected = share * len(y) // 100
                     line[f"discovered of {share} %"] = found[n_inspected - 1] / wrong.sum()
@@ -57,7 +57,10 @@ def main():
         MislabelCurveDisplay.from_detectors(detectors, wrong, ax=ax)
         ax.set_title(f"a tenth of the labels wrong, {kind}")
     values = [name for name in rows[0] if name.startswith("discovered")]
-    save("puma_mislabel", means(rows, ("labels wrong", "method"), values), figure, given.out)
+    by = ("labels wrong", "method")
+    table = means(rows, by, values)
+    with_p_values(table, rows, by, "discovered of 10 %", control="training loss")
+    save("puma_mislabel", table, figure, given.out, rows)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ forgets 60 of the images with wrong labels, which it could only know by heart. N
 
 import matplotlib.pyplot as plt
 import numpy as np
-from common import digits, means, options, save
+from common import digits, means, options, save, with_p_values
 from sklearn.neural_network import MLPClassifier
 
 from sklearn_unlearn import PUMAUnlearner
@@ -55,11 +55,15 @@ def study(n_seeds, n_shadows):
             after = (make or METHODS["retraining"])(seed).fit(X[seen], y[seen], X_ids=seen)
             if make is not None:
                 after.partial_forget(forgotten)
-            line = {"method": name, "accuracy": after.score(X_test, y_test)}
+            line = {"method": name, "seed": seed, "accuracy": after.score(X_test, y_test)}
             line["resistance"] = resistance(before, after, *pair)
             line["AUC, loss"] = membership_auc(after, *pair)
             line["AUC, shadow models"] = membership_auc(after, *pair, attack=calibrated)
             rows.append(line)
+    for line in rows:
+        refit = next(r for r in rows if r["seed"] == line["seed"] and r["method"] == "retraining")
+        for attack in ("loss", "shadow models"):
+            line[f"{attack}, from refit"] = abs(line[f"AUC, {attack}"] - refit[f"AUC, {attack}"])
     return rows
 
 
@@ -67,8 +71,11 @@ def main():
     """Run the study."""
     given = options(__doc__)
     values = ("resistance", "AUC, loss", "AUC, shadow models", "accuracy")
-    rows = study(1, 4) if given.quick else study(5, 16)
-    table = means(rows, ("method",), values)
+    rows = study(2, 4) if given.quick else study(given.seeds, 16)
+    distances = ("loss, from refit", "shadow models, from refit")
+    table = means(rows, ("method",), values + distances)
+    for value in ("AUC, loss", "accuracy"):
+        with_p_values(table, rows, ("method",), value)
     figure, ax = plt.subplots(figsize=(10, 4.2), layout="constrained")
     places = np.arange(len(table))
     for i, name in enumerate(values):
@@ -85,7 +92,7 @@ def main():
     ax.set_xticks(places, [line["method"] for line in table])
     ax.set(ylabel="Value", ylim=(0, 1.3))
     ax.legend(loc="upper center", ncols=4)
-    save("puma_resistance", table, figure, given.out)
+    save("puma_resistance", table, figure, given.out, rows)
 
 
 if __name__ == "__main__":

@@ -423,6 +423,18 @@ class NetAdapter(CallbackSupportMixin, BaseEstimator):
         whole = is_classifier(self.net) and not self._is_binary()
         return y.astype(np.int64 if whole else _dtype(net or self.net_), copy=False)
 
+    def loader(self, X, y, random_state=None):
+        """Return a shuffled DataLoader of rows and targets as the fitted net's loss takes them."""
+        import torch
+        from torch.utils.data import DataLoader
+
+        X, y = self._checked(X, y, reset=False)
+        rows = self.net_.get_dataset(self.rows(X), self._targets(y, self.net_))
+        seed = check_random_state(random_state).randint(2**31 - 1)
+        size = self.net_.batch_size if self.net_.batch_size > 0 else len(rows)
+        order = torch.Generator().manual_seed(seed)
+        return DataLoader(rows, batch_size=size, shuffle=True, generator=order)
+
     def _is_binary(self):
         return any(kind.__name__ == "NeuralNetBinaryClassifier" for kind in type(self.net).__mro__)
 

@@ -27,7 +27,8 @@ class FunctionUnlearner(StoredRowsUnlearner):
         ``forget(model, forgotten, remaining, rng)`` returns the model without some rows.
         ``model`` is a copy of the fitted model, which may be changed and returned; ``forgotten``
         and ``remaining`` are tuples of rows and targets; ``rng`` is a
-        :class:`numpy.random.RandomState`.
+        :class:`numpy.random.RandomState`. Of a net, ``model.net_.module_`` is the torch module,
+        and ``model.loader(X, y, rng)`` a DataLoader of rows.
 
     guarantee : {"exact", "optimum", "approximate"}, default="approximate"
         What the receipts shall promise. The function's author answers for it.

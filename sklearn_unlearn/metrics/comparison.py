@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import joblib
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
-from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_consistent_length
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_memory
 
+from sklearn_unlearn._version import __version__
 from sklearn_unlearn.base import BaseUnlearner, Ids, MatrixLike
+from sklearn_unlearn.metrics._cells import Trained, cell, cells, sources
 from sklearn_unlearn.metrics.membership import described
-from sklearn_unlearn.metrics.refits import Refits, make_refits
-from sklearn_unlearn.metrics.report import ForgettingReport, forgetting_report
+from sklearn_unlearn.metrics.refits import make_refits
+from sklearn_unlearn.metrics.report import ForgettingReport
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,11 +40,11 @@ class Comparison:
         The report of each cell, by method, request and seed; the text of the error where the
         method could not carry out the request.
 
-    fit_seconds : dict of (str, int) to float
-        Wall-clock time of each method's first training, by method and seed, in seconds.
+    fit_seconds : dict of (str, str, int) to float
+        Wall-clock time of the method's first training, of each cell that has a report, in seconds.
 
     n_fits : int
-        Number of models that were trained from the beginning.
+        Number of models that were trained from the beginning, those of a cache included.
 
     Examples
     --------
@@ -62,8 +62,38 @@ class Comparison:
     """
 
     reports: dict[tuple[str, str, int], ForgettingReport | str] = field(repr=False)
-    fit_seconds: dict[tuple[str, int], float] = field(repr=False)
+    fit_seconds: dict[tuple[str, str, int], float] = field(repr=False)
     n_fits: int
+
+    def __or__(self, other: Comparison) -> Comparison:
+        """Return the cells of two comparisons as one, such as those of two data sets.
+
+        Parameters
+        ----------
+        other : Comparison
+            With other cells: name its requests after the data set, or take other seeds.
+
+        Returns
+        -------
+        Comparison
+            All cells.
+
+        Raises
+        ------
+        ValueError
+            If a cell is in both.
+        """
+        both = [cell for cell in self.reports if cell in other.reports]
+        if both:
+            raise ValueError(
+                f"the cell {both[0]!r} is in both comparisons; name the requests of each data set "
+                "apart, or take other seeds."
+            )
+        return Comparison(
+            self.reports | other.reports,
+            self.fit_seconds | other.fit_seconds,
+            self.n_fits + other.n_fits,
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per method, request and seed.
@@ -72,8 +102,9 @@ class Comparison:
         -------
         pandas.DataFrame
             Columns "method", "forget", "seed"; verdict, p-value and share of the effect with its
-            interval; one column per figure and stage, such as "kl, after"; seconds of the request,
-            of a refit and of the first training; "error" where a cell failed.
+            interval; one column per figure and stage, such as "kl, after"; the distance of scores,
+            losses and attacks from the refits' mean, such as "attack, AUC, from refits"; seconds of
+            the request, of a refit and of the first training; "error" where a cell failed.
 
         Raises
         ------
@@ -85,7 +116,7 @@ class Comparison:
         rows = []
         for (method, request, seed), report in self.reports.items():
             row: dict[str, Any] = dict(zip(CELL, (method, request, seed)))
-            row["fit_seconds"] = self.fit_seconds.get((method, seed), np.nan)
+            row["fit_seconds"] = self.fit_seconds.get((method, request, seed), np.nan)
             row |= {"error": report} if isinstance(report, str) else _row(report)
             rows.append(row)
         frame = pd.DataFrame(rows)
@@ -102,7 +133,8 @@ class Comparison:
             One row per method: share of its reports told apart from refits, of those that had an
             effect to measure; median share of the effect that is left; mean distance of the
             attack's AUC and of the test score from the refits'; median share of a refit's time that
-            a request takes; number of cells, and of those that failed.
+            a request takes, and that the first training takes; number of cells, and of those that
+            failed.
 
         Raises
         ------
@@ -119,20 +151,22 @@ class Comparison:
             if len(fine):
                 measured = fine[fine["verdict"] != "no effect to measure"]
                 told = (measured["verdict"] == "told apart from refits").mean()
-                score = next(name for name in fine if name.endswith("test rows, after"))
+                score = next(name for name in fine if name.endswith("test rows, from refits"))
+                refit = fine["seconds, refit"]
                 line = {
                     "told apart": float(told),
                     "effect left": float(fine["effect_left"].median()),
-                    "attack AUC from refits": _apart(fine, "attack, AUC, after"),
-                    "test score from refits": _apart(fine, score),
-                    "seconds over refit": float(
-                        (fine["seconds, after"] / fine["seconds, refit"]).median()
-                    ),
+                    "attack AUC from refits": float(fine["attack, AUC, from refits"].mean()),
+                    "test score from refits": float(fine[score].mean()),
+                    "seconds over refit": float((fine["seconds, after"] / refit).median()),
+                    "training over refit": float((fine["fit_seconds"] / refit).median()),
                 }
             lines[method] = line | {"cells": len(some), "failed": len(some) - len(fine)}
         return pd.DataFrame.from_dict(lines, orient="index").rename_axis("method")
 
-    def test(self, measure: str = "kl, after") -> pd.DataFrame:
+    def test(
+        self, measure: str = "kl, after", *, control: str | None = None, average: bool = False
+    ) -> pd.DataFrame:
         """Test whether methods differ in a measure of which less is better.
 
         Friedman's test over all methods, with one block per request and seed; Wilcoxon's
@@ -143,6 +177,13 @@ class Comparison:
         measure : str, default="kl, after"
             A column of :meth:`to_frame`.
 
+        control : str, default=None
+            A method that all others are paired with; by default every pair is tested.
+
+        average : bool, default=False
+            True for one block per request, with the mean over its seeds. Seeds that share their
+            rows are no trials of their own: where methods hardly draw, they only repeat a block.
+
         Returns
         -------
         pandas.DataFrame
@@ -152,7 +193,8 @@ class Comparison:
         Raises
         ------
         ValueError
-            If there is no such column, or no block in which every method has a value.
+            If there is no such column or control, or no two blocks in which every method has a
+            value.
 
         References
         ----------
@@ -168,12 +210,20 @@ class Comparison:
         wide = frame.pivot_table(index=CELL[1:], columns="method", values=measure)
         # A method that failed everywhere is none that can be ranked.
         wide = wide.dropna(axis=1, how="all").dropna()
+        if average:
+            wide = wide.groupby("forget").mean()
+        if control is not None and control not in wide:
+            raise ValueError(
+                f"control={control!r} is invalid: it must be one of {list(wide.columns)}."
+            )
         if len(wide) < 2 or wide.shape[1] < 2:
             raise ValueError(
-                f"{measure!r} has values of {wide.shape[1]} methods at {len(wide)} requests and "
-                "seeds; two of each are the least."
+                f"{measure!r} has values of {wide.shape[1]} methods in {len(wide)} blocks; two of "
+                "each are the least."
             )
         pairs = list(combinations(wide.columns, 2))
+        if control is not None:
+            pairs = [(control, other) for other in wide.columns if other != control]
         values = np.array([_wilcoxon(wide[a] - wide[b]) for a, b in pairs])
         tested = pd.DataFrame(
             {
@@ -245,6 +295,7 @@ def compare_unlearners(
     attack: str | Callable = "loss",
     n_jobs: int | None = None,
     memory: str | joblib.Memory | None = None,
+    verbose: int = 0,
 ) -> Comparison:
     """Compare ways to forget on the same rows, with the same refits.
 
@@ -284,8 +335,13 @@ def compare_unlearners(
         Number of trainings at the same time, see :class:`joblib.Parallel`; any backend of joblib.
 
     memory : str, joblib.Memory or None, default=None
-        Where finished parts are cached: called again after an interruption, or with one method
-        more, only what is missing is computed.
+        Where refits and finished cells are cached: called again after an interruption, or with a
+        method or a request more, only what is missing is computed. Errors are not cached. The cache
+        holds models and figures, no rows; a function whose source changes, and another version
+        of this package, are computed anew.
+
+    verbose : int, default=0
+        How much joblib prints of its progress, first over refits, then over methods and seeds.
 
     Returns
     -------
@@ -333,99 +389,56 @@ def compare_unlearners(
             )
     check_consistent_length(X, y)
     check_consistent_length(X_test, y_test)
+    if memory is not None:
+        # What can't be cached is an error of the call, and not one of each cell.
+        joblib.hash((list(methods.values()), attack))
     seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
     requests = {name: list(ids) for name, ids in forget.items()}
-    cached = check_memory(memory).cache
     # What trains alike is refitted once, whichever methods are around it.
-    kinds = {joblib.hash(described(method.trainable())): method for method in methods.values()}
-    refits: dict[tuple[str, str, int], Refits] = {}
-    wanted = [(kind, request, seed) for seed in seeds for request in requests for kind in kinds]
-    # Another stream than that of the methods, which have these seeds.
-    made = Parallel(n_jobs=n_jobs)(
-        delayed(cached(_refits))(
-            kinds[kind].trainable(), X, y, requests[request], X_ids, n_refits, seed
+    kinds = {name: joblib.hash(described(method.trainable())) for name, method in methods.items()}
+    trained = {kind: methods[name].trainable() for name, kind in kinds.items()}
+    wanted = [(kind, request, seed) for seed in seeds for request in requests for kind in trained]
+    parallel = Parallel(n_jobs=n_jobs, verbose=verbose)
+    made = parallel(
+        delayed(make_refits)(
+            trained[kind],
+            X,
+            y,
+            forget=requests[request],
+            X_ids=X_ids,
+            n=n_refits,
+            # Another stream than that of the methods, which have these seeds.
+            random_state=np.random.RandomState([seed, 1]),
+            memory=memory,
         )
         for kind, request, seed in wanted
     )
-    refits.update(zip(wanted, made))
+    refits = dict(zip(wanted, made))
+    one = check_memory(memory).cache(cell, ignore=["model", "refits", "X_test", "y_test"])
+    data = None if memory is None else joblib.hash((X, y, X_test, y_test, X_ids, __version__))
     jobs = [(name, seed) for seed in seeds for name in methods]
-    calls = []
-    for name, seed in jobs:
-        kind = joblib.hash(described(methods[name].trainable()))
-        own = {request: refits[kind, request, seed] for request in requests}
-        calls.append(
-            delayed(cached(_cells, ignore=["refits"]))(
-                methods[name], X, y, X_test, y_test, requests, X_ids, seed, own, attack, n_refits
-            )
+    done = parallel(
+        delayed(cells)(
+            one,
+            Trained(methods[name], X, y, X_ids, seed),
+            {request: refits[kinds[name], request, seed] for request in requests},
+            requests,
+            (X_test, y_test),
+            attack,
+            (data, n_refits, [sources(part) for part in (methods[name], attack)]),
         )
-    done = Parallel(n_jobs=n_jobs)(calls)
-    reports = {
-        (name, request, seed): report
-        for (name, seed), (cells, _) in zip(jobs, done)
-        for request, report in cells.items()
+        for name, seed in jobs
+    )
+    table = {
+        (name, request, seed): found
+        for (name, seed), by_request in zip(jobs, done)
+        for request, found in by_request.items()
     }
     return Comparison(
-        reports,
-        {job: seconds for job, (_, seconds) in zip(jobs, done)},
+        {key: found if isinstance(found, str) else found[0] for key, found in table.items()},
+        {key: found[1] for key, found in table.items() if not isinstance(found, str)},
         len(jobs) + n_refits * len(wanted),
     )
-
-
-def _refits(
-    estimator: BaseEstimator,
-    X: MatrixLike,
-    y: ArrayLike,
-    ids: Ids,
-    X_ids: Ids | None,
-    n_refits: int,
-    seed: int,
-) -> Refits:
-    """Return the refits of one request."""
-    rng = np.random.RandomState([seed, 1])
-    return make_refits(estimator, X, y, forget=ids, X_ids=X_ids, n=n_refits, random_state=rng)
-
-
-def _cells(
-    method: BaseUnlearner,
-    X: MatrixLike,
-    y: ArrayLike,
-    X_test: MatrixLike,
-    y_test: ArrayLike,
-    requests: dict[str, list],
-    X_ids: Ids | None,
-    seed: int,
-    refits: dict[str, Refits],
-    attack: str | Callable,
-    n_refits: int,
-) -> tuple[dict[str, ForgettingReport | str], float]:
-    """Return the reports of a method with one seed, and the seconds of its training.
-
-    A cache knows the refits by what they were made of, ``n_refits`` among it.
-    """
-    model, started = clone(method), perf_counter()
-    if "random_state" in model.get_params(deep=False):
-        model.set_params(random_state=seed)
-    try:
-        model.fit(X, y, X_ids=X_ids)
-    except Exception as error:  # a method's own failure is a finding, not the end of the others
-        failed = f"{type(error).__name__} in fit: {error}"
-        return dict.fromkeys(requests, failed), float("nan")
-    seconds = perf_counter() - started
-    reports: dict[str, ForgettingReport | str] = {}
-    for request, ids in requests.items():
-        try:
-            reports[request] = forgetting_report(
-                model,
-                ids,
-                X_test,
-                y_test,
-                refits=refits[request],
-                attack=attack,
-                random_state=seed,
-            )
-        except Exception as error:  # likewise
-            reports[request] = f"{type(error).__name__}: {error}"
-    return reports, seconds
 
 
 def _row(report: ForgettingReport) -> dict[str, Any]:
@@ -443,6 +456,10 @@ def _row(report: ForgettingReport) -> dict[str, Any]:
         "n_trained": report.n_trained,
         "rows_retrained": report.rows_retrained,
     }
+    apart = {
+        f"{name}, from refits": abs(values["after"] - values["refit"])
+        for name, values in report.performance.items()
+    }
     parts: dict[str, Mapping[str, float | None]] = {
         **report.performance,
         **report.gaps,
@@ -450,12 +467,7 @@ def _row(report: ForgettingReport) -> dict[str, Any]:
     }
     for name, values in parts.items():
         row |= {f"{name}, {stage}": values[stage] for stage in STAGES if stage in values}
-    return row
-
-
-def _apart(frame: pd.DataFrame, column: str) -> float:
-    """Return the mean distance of a figure from that of the refits."""
-    return float((frame[column] - frame[column.replace(", after", ", refit")]).abs().mean())
+    return row | apart
 
 
 def _wilcoxon(differences: pd.Series) -> float:

@@ -46,6 +46,33 @@ def test_the_model_is_what_it_returns_and_the_receipt_says_what_it_promises():
     assert unlearner.receipts_[-1].stopped_because == "what refit does was done"
 
 
+def test_a_function_gets_batches_of_a_net():
+    torch = pytest.importorskip("torch")
+    from skorch import NeuralNetClassifier
+
+    found = []
+
+    def forget(model, forgotten, remaining, rng):
+        found.append([model.loader(*remaining, seed) for seed in (0, 0, 1)])
+        return model
+
+    net = NeuralNetClassifier(
+        torch.nn.Linear(X.shape[1], 2), criterion=torch.nn.CrossEntropyLoss, max_epochs=1, verbose=0
+    )
+    FunctionUnlearner(net, forget=forget).fit(X, Y).partial_forget([3, 5])
+    first, same, other = (
+        [torch.cat(parts).numpy() for parts in zip(*loader)] for loader in found[0]
+    )
+    np.testing.assert_array_equal(first[0], same[0])
+    assert not np.array_equal(first[0], other[0])
+    # All rows that remain, in the net's precision, with the number of each label.
+    left = np.delete(X, [3, 5], axis=0).astype("float32")
+    order, own = np.lexsort(first[0].T), np.lexsort(left.T)
+    np.testing.assert_array_equal(first[0][order], left[own])
+    np.testing.assert_array_equal(first[1][order], np.delete(Y == "spam", [3, 5])[own])
+    assert len(next(iter(found[0][0]))[1]) == min(128, len(X) - 2)
+
+
 def test_bad_input():
     with pytest.raises(TypeError, match="must be a function"):
         FunctionUnlearner(SGDClassifier(), forget="no").fit(X, Y)

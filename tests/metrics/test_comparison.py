@@ -1,5 +1,9 @@
 """Comparisons hold methods against the same refits, and go on where one fails."""
 
+import importlib
+import pickle
+
+import joblib
 import numpy as np
 import pytest
 from scipy import stats
@@ -9,7 +13,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_unlearn import PUMAUnlearner, SISAEnsemble
 from sklearn_unlearn.baselines import FunctionUnlearner, RetrainUnlearner
-from sklearn_unlearn.metrics import compare_unlearners, forgetting_report
+from sklearn_unlearn.metrics import ForgettingReport, compare_unlearners, forgetting_report
 from tests.unlearners import classification
 
 pd = pytest.importorskip("pandas")
@@ -22,6 +26,16 @@ LINEAR = LogisticRegression()
 
 def fails(model, forgotten, remaining, rng):
     raise RuntimeError("out of ideas")
+
+
+class Counted(RetrainUnlearner):
+    """Counts its trainings, of which one may fail."""
+
+    def fit(self, X, y, X_ids=None):
+        Counted.fits += 1
+        if Counted.fits == Counted.fails_at:
+            raise MemoryError("no room")
+        return super().fit(X, y, X_ids=X_ids)
 
 
 METHODS = {
@@ -58,12 +72,20 @@ def test_a_failing_method_is_a_cell_and_the_others_go_on(comparison):
     assert summary.loc["retraining", "told apart"] == 0
 
 
-def test_methods_around_the_same_model_share_their_refits(comparison):
+def test_methods_around_the_same_model_share_their_refits(comparison, monkeypatch):
     # Five methods with two seeds; refits of two kinds of model, twice two cells with three each.
     assert comparison.n_fits == 5 * 2 + 2 * 2 * 2 * 3
     frame = comparison.to_frame()
     linear = frame[frame["method"].isin(["retraining", "naive removal", "nothing"])]
     assert linear.groupby(["forget", "seed"])["kl, floor"].nunique().eq(1).all()
+    fits, fit = [], LogisticRegression.fit
+    monkeypatch.setattr(
+        LogisticRegression, "fit", lambda self, *data: fits.append(self) or fit(self, *data)
+    )
+    some = {name: METHODS[name] for name in ("naive removal", "nothing")}
+    found = compare_unlearners(some, *DATA, forget=FORGET, seeds=1, n_refits=3)
+    # Two first trainings, three refits of two requests, and not one more.
+    assert len(fits) == found.n_fits == 2 + 2 * 3
 
 
 def test_cells_are_reports(comparison):
@@ -87,6 +109,14 @@ def test_tests_are_those_of_scipy(comparison):
     raised = tested.sort_values("p_value")["p_value (Holm)"].to_numpy()
     assert raised[0] == pytest.approx(min(1, 6 * tested["p_value"].min()))
     assert (np.diff(raised) >= 0).all()
+    # Against one method there are three pairs; means over seeds make a block of each request.
+    blocks = wide.groupby("forget").mean()
+    against = comparison.test("kl, after", control="retraining", average=True)
+    assert against["method"].eq("retraining").all()
+    assert set(against["other"]) == {"naive removal", "nothing", "SISA"}
+    assert against.attrs["friedman"] == stats.friedmanchisquare(*blocks.to_numpy().T).pvalue
+    with pytest.raises(ValueError, match="control='broken'"):
+        comparison.test("kl, after", control="broken")
     with pytest.raises(ValueError, match="measure='beauty'"):
         comparison.test("beauty")
 
@@ -108,20 +138,60 @@ def test_forms(comparison):
 
 def test_it_goes_on_where_it_was_interrupted(tmp_path):
     tree = DecisionTreeClassifier(max_features=1)
-    call = {"forget": {"ten": range(10)}, "seeds": 1, "n_refits": 2, "memory": str(tmp_path)}
-    first = compare_unlearners({"a": RetrainUnlearner(tree)}, *DATA, **call)
-    methods = {"a": RetrainUnlearner(tree), "b": RetrainUnlearner(tree)}
-    both = compare_unlearners(methods, *DATA, **call)
-    # What was computed is not computed again, as its seconds show.
-    assert both.fit_seconds["a", 0] == first.fit_seconds["a", 0]
+    Counted.fits, Counted.fails_at = 0, None
+
+    def run(**forget):
+        call = {"forget": forget, "seeds": 1, "n_refits": 3, "memory": str(tmp_path)}
+        return compare_unlearners({"a": Counted(tree)}, *DATA, **call)
+
+    first = run(ten=range(10))
+    assert run(ten=range(10)).fit_seconds == first.fit_seconds
+    assert Counted.fits == 1
+    # Another request is one cell more; an error is none that is kept.
+    Counted.fails_at = 2
+    both = run(ten=range(10), two=range(2))
+    assert both.fit_seconds == first.fit_seconds
+    assert both.reports["a", "two", 0] == "MemoryError: no room"
+    assert isinstance(run(two=range(2)).reports["a", "two", 0], ForgettingReport)
+    assert Counted.fits == 3
+    # What is cached holds no row.
+    stored = b"".join(path.read_bytes() for path in tmp_path.rglob("*.pkl"))
+    assert DATA[0][20:22].tobytes() not in stored
 
 
-@pytest.mark.parametrize("n_jobs", [2])
-def test_processes_find_the_same(comparison, n_jobs):
-    methods = {name: METHODS[name] for name in ("naive removal", "SISA")}
-    found = compare_unlearners(
-        methods, *DATA, forget=FORGET, seeds=1, n_refits=3, n_jobs=n_jobs
-    ).to_frame()
+def test_a_function_that_changes_is_run_again(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    for factor in ("0.5", "1"):
+        source = f"def forget(model, *rows):\n    model.coef_ *= {factor}\n    return model\n"
+        (tmp_path / "edited.py").write_text(source)
+        edited = importlib.reload(importlib.import_module("edited"))
+        methods = {"a": FunctionUnlearner(LINEAR, forget=edited.forget)}
+        call = {"forget": {"ten": range(10)}, "seeds": 1, "n_refits": 2, "memory": str(tmp_path)}
+        found = compare_unlearners(methods, *DATA, **call)
+        assert compare_unlearners(methods, *DATA, **call).fit_seconds == found.fit_seconds
+        gap = found.reports["a", "ten", 0].gaps["kl"]
+        assert (gap["after"] == gap["before"]) == (factor == "1")
+    # What has no name to be found by can't be in a cache, which is said before anything is trained.
+    methods = {"a": FunctionUnlearner(LINEAR, forget=lambda model, *rows: model)}
+    with pytest.raises(pickle.PicklingError, match="lambda"):
+        compare_unlearners(methods, *DATA, **call)
+
+
+def test_comparisons_of_several_data_sets_are_one(comparison):
+    methods = {"retraining": RetrainUnlearner(LINEAR)}
+    other = compare_unlearners(methods, *DATA, forget={"wine": [3]}, seeds=1, n_refits=3)
+    both = comparison | other
+    assert len(both.to_frame()) == len(comparison.to_frame()) + 1
+    assert both.n_fits == comparison.n_fits + other.n_fits
+    with pytest.raises(ValueError, match="in both comparisons"):
+        both | other
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_any_backend_finds_the_same(comparison, backend):
+    methods = {"naive removal": METHODS["naive removal"]}
+    with joblib.parallel_backend(backend, n_jobs=2):
+        found = compare_unlearners(methods, *DATA, forget=FORGET, seeds=1, n_refits=3).to_frame()
     own = comparison.to_frame()
     own = own[own["method"].isin(methods) & (own["seed"] == 0)]
     columns = ["method", "forget", "kl, after", "kl, floor", "attack, AUC, after"]
