@@ -113,6 +113,7 @@ def test_projection(own_rows):
     model = two_features()
     if own_rows:
         X, y = classification(n_rows=150, n_features=2)
+        model.set_params(validation_fraction=None)
         model.fit(X[:100], y[:100], X_val=X[100:], y_val=y[100:])
     before = model_digest(model.estimator_)
     display = ProjectionDisplay.from_unlearner(model, range(10))

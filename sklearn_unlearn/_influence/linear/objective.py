@@ -180,6 +180,7 @@ class LinearObjective(Objective):
         """True if systems are solved in closed form."""
         return self.keeps_hessian or self.is_by_rows
 
+    @property
     def keeps_products(self):
         """True if curvatures of rows hold for later requests, where no Hessian is kept."""
         plain = self.features.numeric and not self.class_weights.balanced
