@@ -678,3 +678,16 @@ def test_nothing_of_a_fingerprint_is_left_after_the_first_request():
     for model in (naive(Ridge()), RetrainUnlearner(Ridge()), SISAEnsemble(Ridge())):
         model.fit(X, Y).partial_forget([0])
         assert getattr(model, "_fingerprint", None) is None
+
+
+@pytest.mark.parametrize("reweight", [None, "l2"])
+def test_where_a_closed_form_has_no_digits_the_model_is_fitted_anew(reweight):
+    rng = np.random.default_rng(0)
+    far = rng.normal(size=(100, 3)) + 1e8
+    y = (far - 1e8).sum(axis=1) + rng.normal(size=100)
+    model = PUMAUnlearner(Ridge(), reweight=reweight, random_state=0).fit(far, y)
+    for row in (3, 4):
+        model.partial_forget([row])
+    assert "fitted anew" in model.receipts_[-1].stopped_because
+    left = np.delete(np.arange(100), [3, 4])
+    np.testing.assert_array_equal(model.estimator_.coef_, Ridge().fit(far[left], y[left]).coef_)

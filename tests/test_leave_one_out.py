@@ -235,3 +235,12 @@ def test_weights_reach_the_last_step_of_a_pipeline():
         rest = np.delete(np.arange(40), row)
         refit = clone(model).fit(X[rest], y[rest], ridge__sample_weight=weights[rest])
         assert left_out[row] == pytest.approx(refit.predict(X[[row]])[0], abs=1e-10)
+
+
+def test_rows_that_the_others_leave_open_are_told():
+    X = np.append(np.zeros((9, 1)), [[1.0]], axis=0)
+    y = np.arange(10.0)
+    model = LinearRegression().fit(X, y)
+    with pytest.warns(UserWarning, match="1 rows carry all of their own prediction"):
+        found = loo_predict(model, X, y)
+    np.testing.assert_allclose(found[:9], [(36 - own) / 8 for own in range(9)])

@@ -76,6 +76,8 @@ class Objective(ABC):
 
     # True if leaving out each row has a closed form.
     has_closed_form = False
+    # True if the optimum of the rows that remain has a closed form.
+    is_quadratic = False
     # True if features are converted to float64 arrays or CSR matrices.
     converts = True
     # Parameters of unlearners that can't act on such a model.

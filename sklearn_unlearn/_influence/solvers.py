@@ -8,6 +8,10 @@ EPS = np.finfo(float).eps
 MAX_CG = 1000
 
 
+class IndefiniteError(ValueError):
+    """A matrix of curvature is not what the one of a convex objective is."""
+
+
 class SymmetricSolver:
     """Solve systems with a symmetric positive semidefinite matrix.
 
@@ -35,8 +39,11 @@ class SymmetricSolver:
 
     Raises
     ------
+    IndefiniteError
+        If the matrix is indefinite.
+
     ValueError
-        If the matrix is indefinite or not finite.
+        If it is not finite.
     """
 
     def __init__(self, matrix, reference, intercepts):
@@ -69,7 +76,7 @@ class SymmetricSolver:
         values, vectors = eigh(schur * scale * scale[:, None])
         largest = max(values[-1], tiny) if len(values) else 1.0
         if len(values) and values[0] < -1e-8 * largest:
-            raise ValueError(
+            raise IndefiniteError(
                 "The Hessian of the remaining objective is indefinite: the model is too far "
                 "from its optimum. Fit it to a tighter tolerance or with more iterations."
             )

@@ -18,6 +18,7 @@ from sklearn_unlearn._influence.linear.lost_classes import switched_off
 from sklearn_unlearn._influence.linear.steps import refitted
 from sklearn_unlearn._influence.objective import Settings
 from sklearn_unlearn._influence.objectives import check_model, make_objective
+from sklearn_unlearn._influence.solvers import IndefiniteError
 from sklearn_unlearn._influence.training_anew import (
     check_classes,
     objective_anew,
@@ -342,7 +343,14 @@ class ObjectiveUnlearner(BaseUnlearner):
         norm, leaving = after.measured_gradient_norm(), after.leaving(removed)
         if len(leaving) < len(removed):
             left.append("what the layers before the output learned from a class without rows")
-        carried, outcome = self._arrive(objective, after, hessian_of, rows, leaving, pass_begins)
+        try:
+            carried, outcome = self._arrive(
+                objective, after, hessian_of, rows, leaving, pass_begins
+            )
+        except IndefiniteError:
+            if not after.is_quadratic:
+                raise
+            carried, outcome = altered(after, imprecise=True), Outcome()
         if carried.needs_fit:
             carried, outcome = self._fitted_without_class(carried)
         elif carried.imprecise:

@@ -106,7 +106,7 @@ class Table:
 
         if isinstance(rows, slice):
             rows = np.arange(*rows.indices(self.shape[0]))
-        taken = {place: column.take(rows) for place, column in enumerate(self._columns)}
+        taken = {place: _as_series(column.take(rows)) for place, column in enumerate(self._columns)}
         frame = pd.DataFrame(taken, index=pd.RangeIndex(len(rows)))
         frame.columns = self._names
         return frame.iloc[:, 0] if self._series else frame
@@ -130,6 +130,15 @@ class Table:
             column[rows] = _blank(column.dtype)
             if _is_categorical(column.dtype) or _is_in_arrow(column.dtype):
                 self._columns[place] = _without_traces(column)
+
+
+def _as_series(values):
+    """Return values as a series of their own type: of objects, pandas might make texts."""
+    import pandas as pd
+
+    if values.dtype == object:
+        return pd.Series(values.to_numpy(), dtype=object)
+    return pd.Series(values, copy=False)
 
 
 def _has_blank(dtype):

@@ -132,3 +132,10 @@ def test_copies_share_a_frame_until_one_of_them_writes():
     assert twin.take(np.array([1]))["float"].tolist() == [101.0]
     twin.erase(np.array([2]))
     assert store.take(np.array([2]))["float"].tolist() == [102.0]
+
+
+def test_columns_of_objects_stay_what_they_are():
+    column = pd.Series(["a", None, "b", np.nan], dtype=object)
+    taken = Table(pd.DataFrame({"x": column})).take(np.arange(3))["x"]
+    assert taken.dtype == object
+    assert taken.tolist() == ["a", None, "b"]

@@ -7,6 +7,8 @@ zero, and some penalties are scaled by the number of rows. Where outputs share a
 are matrices of them. The step is exact for squared losses.
 """
 
+import warnings
+
 import numpy as np
 
 from sklearn_unlearn._influence.linear.expansion import push_forward
@@ -208,7 +210,17 @@ def _leverages(Z, inverses, n_outputs, coupled):
 def _separate(Z, inverses, u, slope, bend, others):
     """Return the changes of raw predictions whose outputs have losses of their own."""
     leverage = _leverages(Z, inverses, slope.shape[1], coupled=False)
-    return (leverage * slope + others) / (1 - np.minimum(leverage * u * bend, MAX_LEVERAGE))
+    carried = leverage * u * bend
+    n_alone = int((carried >= MAX_LEVERAGE).any(axis=1).sum())
+    if n_alone:
+        warnings.warn(
+            f"{n_alone} rows carry all of their own prediction: without one of them the rest leave "
+            "it open. What is given for them is the prediction of the model that was trained on "
+            "them; a penalty would settle it.",
+            UserWarning,
+            stacklevel=4,
+        )
+    return (leverage * slope + others) / (1 - np.minimum(carried, MAX_LEVERAGE))
 
 
 def _coupled(Z, inverses, u, slope, bend, others):

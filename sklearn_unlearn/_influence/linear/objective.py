@@ -171,6 +171,11 @@ class LinearObjective(Objective):
         return small and not pays_by_products(self)
 
     @property
+    def is_quadratic(self):
+        """True if the optimum of the rows that remain has a closed form."""
+        return self.loss.quadratic
+
+    @property
     def is_by_rows(self):
         """True if there are fewer rows than columns, and systems are solved by the rows."""
         return self.bends_by_rows and pays_by_rows(self)

@@ -4,6 +4,7 @@ import numpy as np
 
 from sklearn_unlearn._influence.linear.dual import column_sizes
 from sklearn_unlearn._influence.linear.inverse import by_block, solve_by_products
+from sklearn_unlearn._influence.solvers import IndefiniteError
 from sklearn_unlearn._records.every import every
 from sklearn_unlearn._records.receipt import Outcome
 
@@ -130,9 +131,14 @@ def refitted(carried, last):
     exact : bool
         True in the first case.
     """
-    zero = _at_zero(carried).measured()
-    own = zero.moved(zero.newton_step()).measured(hessian=False)
     fresh = carried.at(carried.marked(parameters_of(last))).measured(hessian=False)
+    zero = _at_zero(carried).measured()
+    try:
+        own = zero.moved(zero.newton_step()).measured(hessian=False)
+    except IndefiniteError:
+        # Rounding errors are all that is left: the model's own solver knows better.
+        fresh.imprecise = False
+        return fresh, True
     exact = fresh.value() <= own.value() + 1e-9 * abs(own.value()) + 1e-15 * abs(zero.value())
     best = fresh if exact else own
     best.imprecise = False

@@ -15,8 +15,8 @@ def as_float64(X):
 
 
 def dense_float64(X):
-    """Return rows as a float64 array, NaN where pandas holds nothing."""
-    if hasattr(X, "iloc"):
+    """Return rows as a float64 array, NaN where pandas holds nothing, dates as numbers."""
+    if hasattr(X, "iloc") and not any(dtype.kind in "mM" for dtype in X.dtypes):
         return X.to_numpy(dtype=np.float64, na_value=np.nan)
     if isinstance(X, np.ndarray) and X.dtype == np.float64:
         return X

@@ -332,3 +332,11 @@ def test_what_a_transformer_makes_of_a_row_alone_is_known_of_scikit_learns_own_c
         CountVectorizer(tokenizer=str.split),
     ):
         assert not maps_each_row_alone([StandardScaler(), step])
+
+
+def test_a_date_that_is_missing_is_the_number_that_scikit_learn_makes_of_it():
+    dates = pd.Series(pd.date_range("2020-01-01", periods=20))
+    dates[[3, 5]] = pd.NaT
+    table = Table(StandardScaler(), dates.to_frame("day"))
+    table.forget([3])
+    table.forget([0])
