@@ -136,7 +136,9 @@ def _as_series(values):
     """Return values as a series of their own type: of objects, pandas might make texts."""
     import pandas as pd
 
-    if values.dtype == object:
+    # pandas' name of a plain array's type, as of an array of objects.
+    own = getattr(values.dtype, "numpy_dtype", None)
+    if own == object:
         return pd.Series(values.to_numpy(), dtype=object)
     return pd.Series(values, copy=False)
 
