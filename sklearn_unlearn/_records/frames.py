@@ -138,7 +138,7 @@ def _as_series(values):
 
     # pandas' name of a plain array's type, as of an array of objects.
     own = getattr(values.dtype, "numpy_dtype", None)
-    if own == object:
+    if getattr(own, "kind", None) == "O":
         return pd.Series(values.to_numpy(), dtype=object)
     return pd.Series(values, copy=False)
 
