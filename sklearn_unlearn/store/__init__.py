@@ -1,0 +1,6 @@
+"""Deletion requests in production: a store of models, its ledger and its command line."""
+
+from sklearn_unlearn.store.errors import StoreError
+from sklearn_unlearn.store.model_store import ModelStore, Request
+
+__all__ = ["ModelStore", "Request", "StoreError"]

@@ -1,0 +1,163 @@
+"""Versions of a model in a store: folders that are there whole or not at all."""
+
+import hashlib
+import json
+import os
+import shutil
+from contextlib import suppress
+
+import joblib
+import numpy as np
+import sklearn
+
+from sklearn_unlearn._version import __version__
+from sklearn_unlearn.store.errors import StoreError
+
+ESTIMATOR, UNLEARNER, MANIFEST, LATEST = (
+    "estimator.joblib",
+    "unlearner.joblib",
+    "manifest.json",
+    "latest",
+)
+# Names of folders that are being written, or removed.
+WRITING, LEAVING = ".writing-", ".leaving-"
+
+VERSIONS = {
+    "sklearn_unlearn": __version__,
+    "scikit-learn": sklearn.__version__,
+    "numpy": np.__version__,
+    "joblib": joblib.__version__,
+}
+
+
+def file_digest(path):
+    """Return the SHA-256 of a file in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Versions:
+    """The folders of a store's versions.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The store's folder.
+    """
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def of(self, version):
+        """Return the folder of a version."""
+        return self.folder / f"v{version:06d}"
+
+    def write(self, version, unlearner, **manifest):
+        """Write a version under another name, and rename it once it is on the disk.
+
+        Parameters
+        ----------
+        version : int
+            Its number; what stands there under it is no version that an event names.
+
+        unlearner : BaseUnlearner
+            Fitted.
+
+        **manifest : dict
+            What the manifest says beside files and versions of libraries.
+
+        Returns
+        -------
+        dict of str to str
+            SHA-256 of the files by name.
+        """
+        target, draft = self.of(version), self.folder / f"{WRITING}{version:06d}"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir()
+        try:
+            joblib.dump(unlearner.estimator_, draft / ESTIMATOR)
+            joblib.dump(unlearner, draft / UNLEARNER)
+            files = {name: file_digest(draft / name) for name in (ESTIMATOR, UNLEARNER)}
+            text = {"version": version, "files": files, "libraries": VERSIONS, **manifest}
+            (draft / MANIFEST).write_text(json.dumps(text, indent=1, sort_keys=True))
+            for path in (*draft.iterdir(), draft):
+                _sync(path)
+            shutil.rmtree(target, ignore_errors=True)
+            os.replace(draft, target)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        _sync(self.folder)
+        return {**files, MANIFEST: file_digest(target / MANIFEST)}
+
+    def publish(self, version):
+        """Make a version the one that servers load."""
+        draft = self.folder / f"{WRITING}{LATEST}"
+        draft.write_text(f"{version}\n")
+        _sync(draft)
+        os.replace(draft, self.folder / LATEST)
+        _sync(self.folder)
+
+    def latest(self):
+        """Return the number of the version that servers load, None before the first."""
+        with suppress(FileNotFoundError):
+            return int((self.folder / LATEST).read_text())
+        return None
+
+    def load(self, version, name):
+        """Return the object of a file of a version."""
+        return joblib.load(self.of(version) / name)
+
+    def check(self, version, files):
+        """Raise a StoreError if files of a version are not those of its event."""
+        for name, digest in files.items():
+            path = self.of(version) / name
+            if not path.is_file():
+                raise StoreError(f"{path.relative_to(self.folder)} is missing.")
+            if file_digest(path) != digest:
+                raise StoreError(
+                    f"{path.relative_to(self.folder)} is not what the ledger says: it was changed, "
+                    "or was not written whole."
+                )
+
+    def manifest(self, version):
+        """Return the manifest of a version."""
+        return json.loads((self.of(version) / MANIFEST).read_text())
+
+    def present(self):
+        """Return the numbers of the versions that are there."""
+        names = (path.name[1:] for path in self.folder.glob("v[0-9]*"))
+        return sorted(int(name) for name in names if name.isdigit())
+
+    def remove(self, version):
+        """Remove a version; raise an OSError if that can't be done."""
+        leaving = self.folder / f"{LEAVING}{version:06d}"
+        shutil.rmtree(leaving, ignore_errors=True)
+        if self.of(version).exists():
+            # First out of sight, so that nobody loads half a version.
+            os.replace(self.of(version), leaving)
+        if leaving.exists():
+            shutil.rmtree(leaving)
+        _sync(self.folder)
+
+    def sweep(self):
+        """Remove what a writer that was stopped has left."""
+        for pattern in (f"{WRITING}*", f"{LEAVING}*"):
+            for path in self.folder.glob(pattern):
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
+
+
+def _sync(path):
+    """Wait until a file or folder is on the disk, where the system knows how."""
+    try:
+        number = os.open(path, os.O_RDONLY)
+    except PermissionError:
+        # Windows opens no folders.
+        return
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
