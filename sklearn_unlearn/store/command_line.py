@@ -13,7 +13,8 @@ from pathlib import Path
 
 from sklearn_unlearn._version import __version__
 from sklearn_unlearn.store.errors import StoreError
-from sklearn_unlearn.store.model_store import OPEN, ModelStore
+from sklearn_unlearn.store.model_store import ModelStore
+from sklearn_unlearn.store.requests import OPEN
 
 DONE, OPEN_OR_FAILED, MISUSED = 0, 1, 2
 

@@ -229,6 +229,16 @@ class Reading:
         ).fetchone()
         return json.loads(row[0]) if row else None
 
+    def last_version(self):
+        """Return the number of the newest version, zero before the first."""
+        event = self.last_event("trained", "forgotten")
+        return event["version"] if event else 0
+
+    def files(self, version):
+        """Return the SHA-256 of the files of a version by name."""
+        events = self.events(("trained", "forgotten"))
+        return next(event["files"] for event in reversed(events) if event["version"] == version)
+
     def requests(self, where="1", values=(), limit=-1):
         """Return requests as dicts, in the order of their events."""
         rows = self.db.execute(

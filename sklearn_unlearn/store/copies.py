@@ -1,0 +1,67 @@
+"""Copies of models outside their store, and what was made of them."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from sklearn_unlearn.store.versions import file_digest
+
+
+def copies_in(paths, ledger, folder):
+    """Return files that are a file of a version, and its number.
+
+    Parameters
+    ----------
+    paths : list of path-like
+        Files and folders to look through.
+
+    ledger : Reading
+        Knows the digests.
+
+    folder : pathlib.Path
+        The store itself, which is left out.
+
+    Returns
+    -------
+    list of (Path, int)
+        What was found.
+    """
+    known = {
+        digest: event["version"]
+        for event in ledger.events(("trained", "forgotten"))
+        for digest in event["files"].values()
+    }
+    own, found = folder.resolve(), []
+    for path in _files_in(paths):
+        if own in path.resolve().parents:
+            continue
+        with suppress(OSError):
+            version = known.get(file_digest(path))
+            if version is not None:
+                found.append((path, version))
+    return found
+
+
+def stale(ledger):
+    """Return what was made of versions that are not the newest, place and version of each."""
+    newest = ledger.last_version()
+    latest = {event["place"]: event["version"] for event in ledger.events(("adopted",))}
+    return [
+        {"place": place, "version": version}
+        for place, version in latest.items()
+        if version < newest and not _is_gone(place)
+    ]
+
+
+def _files_in(paths):
+    """Yield files, those in folders too."""
+    for path in map(Path, paths):
+        if path.is_dir():
+            yield from (each for each in path.rglob("*") if each.is_file())
+        elif path.is_file():
+            yield path
+
+
+def _is_gone(place):
+    """Tell whether a place is a file of this machine that is no longer there."""
+    return os.path.isabs(place) and not os.path.exists(place)
