@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,18 @@ def test_plot_deletion_requests(tmp_path):
     }
     assert after["store"] < 1e-9 < 0.01 < after["by"]
     assert (tmp_path / "deletion_requests.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_service(tmp_path):
+    pytest.importorskip("fastapi")
+    printed = run(tmp_path, "service/load_test.py")
+    assert "answered: 400 of 400" in printed
+    assert "no version left that knew them: 201 of 201" in printed
+    after = re.search(r"by 2 of 2 workers (.*) s after apply", printed)
+    assert float(after[1]) < 1
+    gap = printed.split("training without them: ")[1].splitlines()[0]
+    assert float(gap) < 1e-6
 
 
 # What they share is not one of them.
