@@ -26,11 +26,7 @@ def copies_in(paths, ledger, folder):
     list of (Path, int)
         What was found.
     """
-    known = {
-        digest: event["version"]
-        for event in ledger.events(("trained", "forgotten"))
-        for digest in event["files"].values()
-    }
+    known = {digest: version for version, files in ledger.files() for digest in files.values()}
     own, found = folder.resolve(), []
     for path in _files_in(paths):
         if own in path.resolve().parents:

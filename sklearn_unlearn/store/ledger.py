@@ -3,15 +3,17 @@
 An event is a text in canonical JSON that names the one before it by that one's seal, and its
 seal is an HMAC of the text. Subjects stand in it as keyed hashes. Beside the events there are two
 tables that can be derived from them: in which state each request is, and which events concern a
-subject. Only ids in clear are nowhere else: those of requests that wait.
+subject. Only what names a waiting subject is nowhere else: its id, hidden under the key.
 """
 
 import hmac
 import json
+import os
 import sqlite3
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from sklearn_unlearn._version import __version__
 from sklearn_unlearn.store.errors import StoreError
 
 # To be raised with every change of the tables or of what an event says.
@@ -32,7 +34,7 @@ CREATE TABLE concerns (
     subject TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (subject, seq)
 ) WITHOUT ROWID;
 CREATE TABLE request (
-    subject TEXT PRIMARY KEY, id TEXT, state TEXT NOT NULL, reference TEXT, received_at TEXT
+    subject TEXT PRIMARY KEY, id BLOB, state TEXT NOT NULL, reference TEXT, received_at TEXT
     NOT NULL, due TEXT, reason TEXT, version INTEGER, seq INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX request_by_state ON request (state, seq);
@@ -51,76 +53,112 @@ def now():
 class Ledger:
     """Events of a store, and the requests that they tell of.
 
-    Every use opens the file anew, so that threads and forked processes share nothing.
+    Every use opens the file anew, so that threads and forked processes share nothing. The first
+    use makes it if it is not there, and looks whether it is this store's.
 
     Parameters
     ----------
     path : pathlib.Path
-        File of the database; made if it is not there.
+        File of the database.
 
     key : bytes
         Secret that seals events.
-
-    Raises
-    ------
-    StoreError
-        If the file is no ledger, one of another format, or one under another key.
     """
 
     def __init__(self, path, key):
         self._path = path
         self._key = hmac.digest(key, b"sklearn_unlearn.store event", "sha256")
-        with self._opened() as db, _transaction(db):
-            self._prepare(db)
+        self._is_checked = False
 
-    def _prepare(self, db):
-        """Make the tables of a new file; raise for a file that is another's."""
-        application, version = (
-            db.execute(f"PRAGMA {name}").fetchone()[0]
-            for name in ("application_id", "user_version")
-        )
-        is_new = not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if is_new:
+    @contextmanager
+    def _opened(self):
+        """Open the database, and close it.
+
+        Raises
+        ------
+        StoreError
+            If that can't be done, or the file is no ledger, one of another format, or one under
+            another key.
+        """
+        with self._connected() as db:
+            if not self._is_checked:
+                if not self._tells(db, "page_count"):
+                    self._make(db)
+                self._check(db)
+                self._is_checked = True
+            # Deleted values are overwritten, and a commit is on the disk when it returns.
+            for pragma in ("synchronous = FULL", "secure_delete = ON"):
+                db.execute(f"PRAGMA {pragma}").fetchall()
+            yield db
+
+    @contextmanager
+    def _connected(self):
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"The store's folder can't be made: {error.strerror}.") from error
+        db = None
+        try:
+            db = sqlite3.connect(self._address(), PATIENCE, isolation_level=None, uri=True)
+            yield db
+        except sqlite3.DatabaseError as error:
+            raise StoreError(f"{self._path.name}: {error}.") from error
+        finally:
+            if db is not None:
+                db.close()
+
+    def _address(self):
+        """Return where the database is, and how it may be opened."""
+        address = self._path.absolute().as_uri()
+        if not self._path.exists() or os.access(self._path.parent, os.W_OK):
+            return address
+        # A folder that can't be written, as a backup: a log that is there must be read too.
+        has_log = self._path.with_name(f"{self._path.name}-wal").exists()
+        return f"{address}?mode=ro" if has_log else f"{address}?mode=ro&immutable=1"
+
+    def _make(self, db):
+        """Make the tables of a new file."""
+        if db.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+            raise StoreError(
+                "The store's file system has no locks between processes. Put the store on a disk "
+                "of this machine."
+            )
+        with _transaction(db):
+            if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                # Another process was first.
+                return
             for statement in _statements(_TABLES):
                 db.execute(statement)
             db.execute(f"PRAGMA application_id = {APPLICATION}")
             db.execute(f"PRAGMA user_version = {FORMAT}")
             self._append(db, "created", {})
-            return
-        if application != APPLICATION:
+
+    def _check(self, db):
+        """Raise a StoreError for a file that is another's."""
+        if self._tells(db, "application_id") != APPLICATION:
             raise StoreError(f"{self._path.name} is a database of another program.")
+        version = self._tells(db, "user_version")
         if version != FORMAT:
             raise StoreError(
-                f"{self._path.name} has format {version}; this release of sklearn_unlearn reads "
+                f"{self._path.name} has format {version}; sklearn_unlearn {__version__} reads "
                 f"format {FORMAT}. Use the release that wrote it."
             )
-        body, seal = db.execute("SELECT body, seal FROM event ORDER BY seq LIMIT 1").fetchone()
-        if not hmac.compare_digest(seal, self._seal(body)):
+        first = db.execute("SELECT body, seal FROM event ORDER BY seq LIMIT 1").fetchone()
+        if first is None or not hmac.compare_digest(first[1], self._seal(first[0])):
             raise StoreError(
                 "The key is not the one of this store, or its first event was changed. Without the "
                 "key the past can't be read."
             )
 
-    @contextmanager
-    def _opened(self):
-        try:
-            db = sqlite3.connect(self._path, timeout=PATIENCE, isolation_level=None)
-        except sqlite3.OperationalError as error:
-            raise StoreError(f"{self._path.name} can't be opened: {error}.") from error
-        try:
-            # Deleted values are overwritten, and a commit is on the disk when it returns.
-            for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
-                db.execute(f"PRAGMA {pragma}").fetchall()
-            yield db
-        except sqlite3.DatabaseError as error:
-            raise StoreError(f"{self._path.name}: {error}.") from error
-        finally:
-            db.close()
+    @staticmethod
+    def _tells(db, pragma):
+        return db.execute(f"PRAGMA {pragma}").fetchone()[0]
 
     @contextmanager
     def reading(self):
         """Open the ledger to read it as it is at one moment."""
         with self._opened() as db:
+            # An exception or the end closes it.
             db.execute("BEGIN")
             yield Reading(self, db)
 
@@ -142,7 +180,7 @@ class Ledger:
         """Write an event, and return its number."""
         seq, before = _head(db)
         text = json.dumps(
-            {**body, "kind": kind, "seq": seq + 1, "at": now(), "before": before},
+            {"at": now(), **body, "kind": kind, "seq": seq + 1, "before": before},
             sort_keys=True,
             separators=(",", ":"),
             allow_nan=False,
@@ -170,7 +208,9 @@ def _transaction(db):
     try:
         yield
     except BaseException:
-        db.execute("ROLLBACK")
+        # A full disk ends the transaction by itself.
+        if db.in_transaction:
+            db.execute("ROLLBACK")
         raise
     db.execute("COMMIT")
 
@@ -234,10 +274,14 @@ class Reading:
         event = self.last_event("trained", "forgotten")
         return event["version"] if event else 0
 
-    def files(self, version):
-        """Return the SHA-256 of the files of a version by name."""
-        events = self.events(("trained", "forgotten"))
-        return next(event["files"] for event in reversed(events) if event["version"] == version)
+    def files(self):
+        """Yield each version from the newest on, with the SHA-256 of its files by name."""
+        rows = self.db.execute(
+            "SELECT body FROM event WHERE kind IN ('trained', 'forgotten') ORDER BY seq DESC"
+        )
+        for (body,) in rows:
+            event = json.loads(body)
+            yield event["version"], event["files"]
 
     def requests(self, where="1", values=(), limit=-1):
         """Return requests as dicts, in the order of their events."""
@@ -247,9 +291,15 @@ class Reading:
         )
         return [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
 
-    def is_empty(self):
-        """Tell whether nobody has asked to be forgotten."""
-        return self.db.execute("SELECT 1 FROM request LIMIT 1").fetchone() is None
+    def asked(self, where="1"):
+        """Return the subjects of requests, a set."""
+        return {
+            subject for (subject,) in self.db.execute(f"SELECT subject FROM request WHERE {where}")
+        }
+
+    def counts(self):
+        """Return the number of requests in each state that some are in."""
+        return dict(self.db.execute("SELECT state, count(*) FROM request GROUP BY state"))
 
 
 class Writing(Reading):
@@ -259,24 +309,28 @@ class Writing(Reading):
         """Write an event, and return its number."""
         return self.ledger._append(self.db, kind, body)
 
-    def add_requests(self, texts, reference, due):
-        """Write down requests by subject, with the text of the id; return those that are new."""
+    def add_requests(self, hidden, reference, due):
+        """Write down requests by subject, with the hidden id; return those that now wait.
+
+        One that was refused waits again; others that are there stay as they are.
+        """
+        one = "SELECT state FROM request WHERE subject = ?"
         new = [
             subject
-            for subject in texts
-            if not self.db.execute("SELECT 1 FROM request WHERE subject = ?", (subject,)).fetchone()
+            for subject in hidden
+            if self.db.execute(one, (subject,)).fetchone() in (None, ("refused",))
         ]
         if new:
-            seq = self.append("received", subjects=new, reference=reference, due=due)
             at = now()
+            seq = self.append("received", at=at, subjects=new, reference=reference, due=due)
             self.db.executemany(
-                "INSERT INTO request VALUES (?, ?, 'received', ?, ?, ?, NULL, NULL, ?)",
-                [(subject, texts[subject], reference, at, due, seq) for subject in new],
+                "INSERT OR REPLACE INTO request VALUES (?, ?, 'received', ?, ?, ?, NULL, NULL, ?)",
+                [(subject, hidden[subject], reference, at, due, seq) for subject in new],
             )
         return new
 
     def settle(self, subjects, state, *, version=None, reason=None):
-        """Put requests in a state; their ids in clear go."""
+        """Put requests in a state; their ids go."""
         self.db.executemany(
             "UPDATE request SET state = ?, id = NULL, reason = ?, version = coalesce(?, version) "
             "WHERE subject = ?",

@@ -13,9 +13,9 @@ from sklearn.base import BaseEstimator
 from sklearn_unlearn.base import BaseUnlearner, Ids, MatrixLike
 from sklearn_unlearn.store.copies import copies_in, stale
 from sklearn_unlearn.store.errors import StoreError
-from sklearn_unlearn.store.ledger import Ledger
+from sklearn_unlearn.store.ledger import STATES, Ledger
 from sklearn_unlearn.store.requests import Request, as_moment, request_of
-from sklearn_unlearn.store.subjects import SubjectNames, checked_ids, kind_of, read_key, to_text
+from sklearn_unlearn.store.subjects import SubjectNames, checked_ids, kind_of, read_key
 from sklearn_unlearn.store.verifying import check_ledger, check_versions
 from sklearn_unlearn.store.versions import ESTIMATOR, Versions
 from sklearn_unlearn.store.writer import Writer
@@ -34,8 +34,9 @@ class ModelStore:
     Parameters
     ----------
     folder : str or path-like
-        The folder; made if it is not there. It must be on a file system with locks, as disks of
-        the machine are.
+        The folder; made by the first training or request if it is not there. It must be on a
+        file system with locks, as disks of the machine are. To :meth:`load` from it needs no
+        more than the right to read it.
 
     key : bytes or str
         Secret of at least 16 bytes: the bytes, "env:NAME" or "file:PATH". Subjects stand in the
@@ -56,7 +57,8 @@ class ModelStore:
     ``submit`` costs one transaction. ``apply`` costs the request of the unlearner, and writing it:
     the rows that it keeps, as a rule.
 
-    Ids stand in the folder in clear only while their requests wait.
+    Ids never stand in the folder in clear: those of requests that wait are hidden under the key,
+    and are gone once these are settled. The key must be kept apart from the folder.
 
     Examples
     --------
@@ -82,10 +84,6 @@ class ModelStore:
         secret = read_key(key)
         self.folder = Path(folder)
         self._names = SubjectNames(secret)
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"The folder can't be made: {error.strerror}.") from error
         self._ledger = Ledger(self.folder / "ledger.sqlite", secret)
         self._versions = Versions(self.folder)
         self._writer = Writer(self._ledger, self._versions, self._names)
@@ -137,7 +135,8 @@ class ModelStore:
         Parameters
         ----------
         ids : array-like of shape (n_subjects,)
-            Their ids. One that was submitted before is not written down again.
+            Their ids. One that was submitted before is not written down again, unless it was
+            refused: then it waits once more.
 
         reference : str, default=None
             What the request is called elsewhere; don't put personal data in it.
@@ -148,7 +147,7 @@ class ModelStore:
         Returns
         -------
         int
-            Number of new requests.
+            Number of requests that wait now and did not before.
 
         Raises
         ------
@@ -158,10 +157,11 @@ class ModelStore:
         keys = checked_ids(ids)
         due = as_moment(due)
         kinds = kind_of(keys)
-        texts = {self._names.of(key): to_text(key) for key in keys}
+        named = {self._names.of(key): key for key in keys}
+        hidden = {subject: self._names.hidden(subject, key) for subject, key in named.items()}
         with self._ledger.writing() as ledger:
             self._check_kinds(ledger, kinds)
-            return len(ledger.add_requests(texts, reference, due))
+            return len(ledger.add_requests(hidden, reference, due))
 
     def _check_kinds(self, ledger, kinds):
         """Raise if ids are of another kind than those that the model was trained on."""
@@ -210,7 +210,11 @@ class ModelStore:
         Raises
         ------
         StoreError
-            If another process changes the store in a way that can't be.
+            If all rows belong to subjects that asked to be forgotten, or the store can't be
+            written.
+
+        TypeError
+            If requests wait for ids of another kind than those of ``X_ids``.
         """
         return self._writer.train(unlearner, X, y, X_ids, fit_params)
 
@@ -231,7 +235,21 @@ class ModelStore:
         ------
         StoreError
             If no model was trained yet, or its file is not the one that was written.
+
+        ValueError
+            If ``max_batch`` is less than 1.
+
+        Notes
+        -----
+        Where the model can't forget a batch together, halves of it are tried. Whoever can't be
+        forgotten is refused, with the reason. That request is not tried again unless it is
+        submitted again; a training settles it, as it leaves the subject out.
+
+        If the disk is full or memory runs out, the error is raised, and what was not settled
+        waits.
         """
+        if max_batch < 1:
+            raise ValueError(f"max_batch={max_batch} is invalid: it must be at least 1.")
         return self._writer.apply(max_batch)
 
     def status(self, id: Any) -> Request | None:  # noqa: A002
@@ -267,11 +285,31 @@ class ModelStore:
         -------
         list of Request
             They hold no id.
+
+        Raises
+        ------
+        ValueError
+            If there is no such state.
         """
+        if state is not None and state not in STATES:
+            raise ValueError(f"state={state!r} is invalid: it must be one of {', '.join(STATES)}.")
         where, values = ("1", ()) if state is None else ("state = ?", (state,))
+        if overdue:
+            where += " AND due IS NOT NULL"
         with self._ledger.reading() as ledger:
             found = [request_of(each) for each in ledger.requests(where, values)]
         return [each for each in found if overdue is None or each.is_overdue == overdue]
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of requests in each state.
+
+        Returns
+        -------
+        dict of str to int
+            The states and their numbers, zeros included.
+        """
+        with self._ledger.reading() as ledger:
+            return dict.fromkeys(STATES, 0) | ledger.counts()
 
     def certificate(self, id: Any) -> dict[str, Any]:  # noqa: A002
         """Return all that the ledger says about a data subject, to be shown to an auditor.
@@ -303,14 +341,14 @@ class ModelStore:
             events = ledger.events(subject=status.subject)
             trainings = ledger.events(("trained",))
             latest = ledger.last_version()
-        last = events[-1]["seq"]
+        asked = next(event["seq"] for event in events if event["kind"] == "received")
         return {
             "request": vars(status),
             "events": [_of_subject(event, status.subject) for event in events],
             "left_out_of_trainings": [
                 {"version": event["version"], "at": event["at"]}
                 for event in trainings
-                if event["seq"] >= last
+                if event["asked_until"] >= asked
             ],
             "latest_version": latest,
             "versions_present": self._versions.present(),
@@ -337,10 +375,17 @@ class ModelStore:
         StoreError
             That names the first thing that is wrong.
         """
-        with self._ledger.reading() as ledger:
-            n_events = check_ledger(ledger, head)
-            check_versions(ledger, self._versions, ledger.last_version())
-        return n_events
+        while True:
+            with self._ledger.reading() as ledger:
+                n_events, latest = check_ledger(ledger, head), ledger.last_version()
+                try:
+                    check_versions(ledger, self._versions, latest)
+                    return n_events
+                except (StoreError, OSError):
+                    with self._ledger.reading() as now:
+                        if now.last_version() == latest:
+                            raise
+            # A version was removed while it was read, since a newer one is there.
 
     def export(self, path: str | os.PathLike[str]) -> int:
         """Write all events to a file of JSON lines.

@@ -1,4 +1,4 @@
-"""Ids in a store: as keyed hashes for good, in clear only while a request waits."""
+"""Ids in a store: as keyed hashes for good, hidden under the key while a request waits."""
 
 import hmac
 import json
@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sklearn_unlearn._records.encoding import encoded
 from sklearn_unlearn._records.keys import as_keys, check_keys
+from sklearn_unlearn.store.errors import StoreError
 
 # Bytes of a key that can't be guessed.
 MIN_KEY = 16
@@ -79,11 +80,42 @@ class SubjectNames:
     """
 
     def __init__(self, key):
-        self._key = hmac.digest(key, b"sklearn_unlearn.store subject", "sha256")
+        self._key, self._mask = (
+            hmac.digest(key, f"sklearn_unlearn.store {use}".encode(), "sha256")
+            for use in ("subject", "waiting id")
+        )
 
     def of(self, key):
         """Return the name of a subject, its id given as a key."""
-        return hmac.new(self._key, encoded(key), "sha256").hexdigest()
+        return hmac.digest(self._key, encoded(key), "sha256").hex()
+
+    def hidden(self, subject, key):
+        """Return bytes from which only the key makes the id of a subject again.
+
+        The ids of those who wait are masked rather than in clear: SQLite leaves bytes of values
+        that it moves within the file, even where it overwrites those that are deleted, and
+        whoever copies the folder copies who waits.
+        """
+        return self._masked(subject, to_text(key).encode())
+
+    def shown(self, subject, hidden):
+        """Return the id of a subject that waits; raise a StoreError if it is not the subject's."""
+        try:
+            key = from_text(self._masked(subject, hidden))
+            if hmac.compare_digest(self.of(key), subject):
+                return key
+        except (ValueError, KeyError, TypeError, AttributeError):
+            pass
+        raise StoreError("The id of a request that waits was changed in the ledger.")
+
+    def _masked(self, subject, text):
+        """Return a text combined with bytes that only this subject's name and the key give."""
+        n_blocks = -(-len(text) // 32)
+        mask = b"".join(
+            hmac.digest(self._mask, f"{subject}:{block}".encode(), "sha256")
+            for block in range(n_blocks)
+        )
+        return bytes(a ^ b for a, b in zip(text, mask))
 
 
 def checked_ids(X_ids, name="ids"):
@@ -95,7 +127,12 @@ def checked_ids(X_ids, name="ids"):
 
 def kind_of(keys):
     """Return the names of the kinds of ids; raise for one that can't wait in a file."""
-    return sorted({_kind(key) for key in keys})
+    return sorted(set(map(_full_kind, keys)))
+
+
+def _full_kind(key):
+    kind = _kind(key)
+    return f"tuple of {', '.join(map(_full_kind, key))}" if kind == "tuple" else kind
 
 
 def _kind(key):

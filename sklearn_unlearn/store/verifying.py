@@ -45,42 +45,55 @@ def check_ledger(ledger, head=None):
 
 
 def _check_tables(ledger):
-    """Raise if states of requests are not those that the events tell of."""
-    told, concerned = told_by(ledger.events()), set()
-    for event in ledger.events():
-        concerned |= {(subject, event["seq"]) for subject in event.get("subjects", ())}
-    found = {request["subject"]: request["state"] for request in ledger.requests()}
-    # A request advances from "forgotten" to "published" without an event of its own.
-    if {s: _without_event(state) for s, state in found.items()} != {
-        s: _without_event(state) for s, state in told.items()
-    }:
-        raise StoreError("The states of requests are not those that the events tell of.")
+    """Raise if the tables are not what the events tell of."""
+    events = ledger.events()
+    told = {subject: _derived(row) for subject, row in told_by(events).items()}
+    if {row["subject"]: _derived(row) for row in ledger.requests()} != told:
+        raise StoreError("The table of requests is not what the events tell of.")
+    concerned = {(subject, e["seq"]) for e in events for subject in e.get("subjects", ())}
     if set(ledger.db.execute("SELECT subject, seq FROM concerns")) != concerned:
         raise StoreError("The table of whom events concern is not what they say.")
-    clear = ledger.requests("id IS NOT NULL AND state != 'received'")
-    if clear:
-        raise StoreError(f"{len(clear)} ids stand in clear though their requests don't wait.")
+    if ledger.asked("(id IS NULL) = (state = 'received')"):
+        raise StoreError("Not those requests that wait have their ids, and no others.")
 
 
-def _without_event(state):
-    return "published" if state == "forgotten" else state
+_TOLD = ("reference", "received_at", "due", "reason", "version", "seq")
+
+
+def _derived(row):
+    # A request advances from "forgotten" to "published" without an event of its own.
+    state = "published" if row["state"] == "forgotten" else row["state"]
+    return state, *(row[name] for name in _TOLD)
 
 
 def told_by(events):
-    """Return the state of each subject's request, as events tell of it."""
-    states = {}
+    """Return the request of each subject, as events tell of it."""
+    requests, not_purged = {}, []
     for event in events:
-        kind = event["kind"]
+        kind, subjects = event["kind"], event.get("subjects", ())
         if kind == "received":
-            states |= dict.fromkeys(event["subjects"], "received")
+            row = {
+                "state": "received",
+                "received_at": event["at"],
+                "reason": None,
+                "version": None,
+                **{name: event[name] for name in ("reference", "due", "seq")},
+            }
+            requests |= {subject: dict(row) for subject in subjects}
         elif kind in ("trained", "forgotten"):
-            states |= dict.fromkeys(event["subjects"], "forgotten")
+            _settle(requests, subjects, state="forgotten", version=event["version"], reason=None)
+            not_purged += subjects
         elif kind in ("absent", "refused"):
-            states |= dict.fromkeys(event["subjects"], kind)
+            _settle(requests, subjects, state=kind, reason=event.get("reason"))
         elif kind == "purged" and not event["left"]:
-            done = [subject for subject, state in states.items() if state == "forgotten"]
-            states |= dict.fromkeys(done, "purged")
-    return states
+            _settle(requests, not_purged, state="purged")
+            not_purged = []
+    return requests
+
+
+def _settle(requests, subjects, **told):
+    for subject in subjects:
+        requests[subject].update(told)
 
 
 def check_versions(ledger, versions, latest):
@@ -102,15 +115,18 @@ def check_versions(ledger, versions, latest):
     StoreError
         If a file is not what its event says, or names an event that is not there.
     """
-    events = ledger.events(("trained", "forgotten"))
-    files = {event["version"]: event["files"] for event in events}
+    files = dict(ledger.files())
     seals = {seal for *_, seal in ledger.sealed()}
-    for number in versions.present():
+    published = versions.latest() or 0
+    if published > latest:
+        raise StoreError(f"Version {published} is published, but the ledger ends before it.")
+    there = [number for number in versions.present() if versions.of(number).is_dir()]
+    if latest and latest not in there:
+        raise StoreError(f"Version {latest}, the newest, is missing.")
+    for number in there:
         if number not in files:
             # A writer is at work, or was stopped: the next one removes it.
             continue
         versions.check(number, files[number])
         if versions.manifest(number)["ledger_head"]["seal"] not in seals:
             raise StoreError(f"{MANIFEST} of version {number} names an event that was cut off.")
-    if latest and latest not in versions.present():
-        raise StoreError(f"Version {latest}, the newest, is missing.")

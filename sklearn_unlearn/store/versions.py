@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-from contextlib import suppress
 
 import joblib
 import numpy as np
@@ -92,6 +91,8 @@ class Versions:
 
     def publish(self, version):
         """Make a version the one that servers load."""
+        if not self.of(version).is_dir():
+            raise StoreError(f"Version {version}, the newest, is missing.")
         draft = self.folder / f"{WRITING}{LATEST}"
         draft.write_text(f"{version}\n")
         _sync(draft)
@@ -100,60 +101,99 @@ class Versions:
 
     def latest(self):
         """Return the number of the version that servers load, None before the first."""
-        with suppress(FileNotFoundError):
+        try:
             return int((self.folder / LATEST).read_text())
-        return None
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise StoreError(
+                f"The file {LATEST} names no version; the next training or apply() writes it anew."
+            ) from error
 
     def load(self, version, name):
-        """Return the object of a file of a version."""
-        return joblib.load(self.of(version) / name)
+        """Return the object of a file of a version.
+
+        Raises
+        ------
+        StoreError
+            If the file is not the one that the manifest names, or can't be read here.
+        """
+        manifest = self.manifest(version)
+        path = self.of(version) / name
+        if file_digest(path) != manifest["files"][name]:
+            raise _changed(name, version)
+        try:
+            return joblib.load(path)
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:
+            raise StoreError(
+                f"{name} of version {version} can't be read by this installation: {error}\n"
+                f"It was written with {_listed(manifest['libraries'])}; here are "
+                f"{_listed(VERSIONS)}."
+            ) from error
 
     def check(self, version, files):
-        """Raise a StoreError if files of a version are not those of its event."""
+        """Raise a StoreError if files of a version are not those that they should be."""
         for name, digest in files.items():
-            path = self.of(version) / name
-            if not path.is_file():
-                raise StoreError(f"{path.relative_to(self.folder)} is missing.")
-            if file_digest(path) != digest:
-                raise StoreError(
-                    f"{path.relative_to(self.folder)} is not what the ledger says: it was changed, "
-                    "or was not written whole."
-                )
+            try:
+                found = file_digest(self.of(version) / name)
+            except FileNotFoundError as error:
+                raise StoreError(f"{name} of version {version} is missing.") from error
+            if found != digest:
+                raise _changed(name, version)
 
     def manifest(self, version):
         """Return the manifest of a version."""
-        return json.loads((self.of(version) / MANIFEST).read_text())
+        text = (self.of(version) / MANIFEST).read_bytes()
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise StoreError(f"{MANIFEST} of version {version} is not whole.") from error
 
     def present(self):
-        """Return the numbers of the versions that are there."""
-        names = (path.name[1:] for path in self.folder.glob("v[0-9]*"))
-        return sorted(int(name) for name in names if name.isdigit())
+        """Return the numbers of the versions that are there, those that are being removed too."""
+        names = (
+            path.name.removeprefix(start)
+            for start in ("v", LEAVING)
+            for path in self.folder.glob(f"{start}[0-9]*")
+        )
+        return sorted({int(name) for name in names if name.isdigit()})
 
     def remove(self, version):
         """Remove a version; raise an OSError if that can't be done."""
         leaving = self.folder / f"{LEAVING}{version:06d}"
-        shutil.rmtree(leaving, ignore_errors=True)
+        if leaving.exists():
+            shutil.rmtree(leaving)
         if self.of(version).exists():
             # First out of sight, so that nobody loads half a version.
             os.replace(self.of(version), leaving)
-        if leaving.exists():
             shutil.rmtree(leaving)
         _sync(self.folder)
 
     def sweep(self):
-        """Remove what a writer that was stopped has left."""
-        for pattern in (f"{WRITING}*", f"{LEAVING}*"):
-            for path in self.folder.glob(pattern):
-                if path.is_dir():
-                    shutil.rmtree(path, ignore_errors=True)
-                else:
-                    path.unlink(missing_ok=True)
+        """Remove what a writer that was stopped has left half written."""
+        for path in self.folder.glob(f"{WRITING}*"):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def _changed(name, version):
+    return StoreError(
+        f"{name} of version {version} is not what was written: it was changed, or is not whole."
+    )
+
+
+def _listed(libraries):
+    return ", ".join(f"{name} {version}" for name, version in libraries.items())
 
 
 def _sync(path):
     """Wait until a file or folder is on the disk, where the system knows how."""
     try:
-        number = os.open(path, os.O_RDONLY)
+        number = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     except PermissionError:
         # Windows opens no folders.
         return

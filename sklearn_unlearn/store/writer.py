@@ -10,8 +10,8 @@ from sklearn_unlearn._records.digest import model_digest
 from sklearn_unlearn._records.keys import as_keys, check_keys
 from sklearn_unlearn._records.rows import count_rows, take_rows
 from sklearn_unlearn.store.errors import StoreError
-from sklearn_unlearn.store.subjects import from_text, kind_of
-from sklearn_unlearn.store.versions import UNLEARNER
+from sklearn_unlearn.store.subjects import kind_of
+from sklearn_unlearn.store.versions import MANIFEST, UNLEARNER
 
 logger = logging.getLogger(__name__)
 
@@ -38,30 +38,27 @@ class Writer:
 
     def train(self, unlearner, X, y, X_ids, fit_params):
         """Fit an unlearner without those who asked to be forgotten; see :class:`ModelStore`."""
-        keys = list(checked_rows(X_ids, count_rows(X)))
+        keys = checked_rows(X_ids, count_rows(X))
         kinds = kind_of(set(keys))
         with self._exclusive():
             self._recover()
             with self._ledger.reading() as ledger:
-                asked = {request["subject"] for request in ledger.requests()}
-                waits = kind_of({from_text(r["id"]) for r in ledger.requests("id IS NOT NULL")})
+                asked, (seq, _) = ledger.asked(), ledger.head()
+                waits = kind_of(self._ids(ledger.requests("id IS NOT NULL")).values())
                 version = ledger.last_version() + 1
-            if waits and not set(waits) <= set(kinds):
+            if not set(waits) <= set(kinds):
                 raise TypeError(
                     f"Requests wait for ids of the kind {' and '.join(waits)}; X_ids are of the "
                     f"kind {' and '.join(kinds)}. Convert X_ids."
                 )
-            if asked:
-                left_out = {key for key in set(keys) if self._names.of(key) in asked}
-                keep = np.array([key not in left_out for key in keys], dtype=bool)
-            else:
-                keep = np.ones(len(keys), dtype=bool)
-            rows = np.flatnonzero(keep)
+            left_out = {key for key in set(keys) if asked and self._names.of(key) in asked}
+            rows = np.flatnonzero([key not in left_out for key in keys])
+            n_left_out = len(keys) - len(rows)
             if not len(rows):
                 raise StoreError("All rows belong to subjects that asked to be forgotten.")
-            if len(rows) < len(keys):
+            if n_left_out:
                 fit_params = {
-                    name: take_rows(value, rows) if _is_per_row(value, len(keys)) else value
+                    name: take_rows(value, rows) if _is_per_row(name, value, len(keys)) else value
                     for name, value in fit_params.items()
                 }
                 X, y = take_rows(X, rows), take_rows(np.asarray(y), rows)
@@ -70,22 +67,23 @@ class Writer:
             files = self._write(version, unlearner)
             with self._ledger.writing() as ledger:
                 # Not those who have asked since: the model was trained on their rows.
-                open_ones = ledger.requests("state IN ('received', 'refused')")
-                todo = [r["subject"] for r in open_ones if r["subject"] in asked]
+                todo = sorted(ledger.asked("state IN ('received', 'refused')") & asked)
                 ledger.append(
                     "trained",
                     version=version,
                     files=files,
                     id_kinds=kinds,
                     n_rows=len(rows),
-                    n_left_out=int((~keep).sum()),
+                    n_left_out=n_left_out,
+                    # Whoever asked up to this event was left out.
+                    asked_until=seq,
                     subjects=todo,
                 )
                 ledger.settle(todo, "forgotten", version=version)
             # The object is the user's, who may go on with it.
             self._held = None
             self._finish(version)
-        logger.info("version %d trained on %d rows, %d left out", version, len(rows), (~keep).sum())
+        logger.info("version %d: trained on %d rows, %d left out", version, len(rows), n_left_out)
         return version
 
     def apply(self, max_batch):
@@ -101,13 +99,15 @@ class Writer:
                     break
                 if not version:
                     raise StoreError("No model was trained in this store yet; use train().")
-                self._apply_batch(version, {r["subject"]: from_text(r["id"]) for r in todo})
+                self._apply_batch(version, self._ids(todo))
                 n_settled += len(todo)
-            with self._ledger.reading() as ledger:
-                version = ledger.last_version()
             if version:
                 self._finish(version)
         return n_settled
+
+    def _ids(self, requests):
+        """Return the ids of requests that wait, by subject."""
+        return {r["subject"]: self._names.shown(r["subject"], r["id"]) for r in requests}
 
     def _apply_batch(self, version, keys):
         """Settle requests, given as ids by subject."""
@@ -115,19 +115,18 @@ class Writer:
         # What is not committed must not be gone on with.
         self._held = None
         known = dict(zip(keys, unlearner.knows(list(keys.values())), strict=True))
-        mine = [subject for subject in keys if known[subject]]
+        n_before = len(unlearner.receipts_)
+        refused = _forget(unlearner, {subject: keys[subject] for subject in keys if known[subject]})
+        done = [subject for subject in keys if known[subject] and subject not in refused]
         absent = [subject for subject in keys if not known[subject]]
-        refused = _forget(unlearner, {subject: keys[subject] for subject in mine})
-        done = [subject for subject in mine if subject not in refused]
-        files, receipts, new = None, [], version
-        if done:
-            new = version + 1
-            receipts = [_shown(receipt) for receipt in unlearner.receipts_[-1:]]
-            files = self._write(new, unlearner)
+        new = version + 1 if done else version
+        files = self._write(new, unlearner) if done else None
         with self._ledger.writing() as ledger:
             if done:
+                # One, or several if some could not be forgotten together with the others.
+                receipts = [_shown(receipt) for receipt in unlearner.receipts_[n_before:]]
                 ledger.append(
-                    "forgotten", version=new, files=files, subjects=done, receipt=receipts[0]
+                    "forgotten", version=new, files=files, subjects=done, receipts=receipts
                 )
                 ledger.settle(done, "forgotten", version=new)
             if absent:
@@ -138,21 +137,21 @@ class Writer:
                 ledger.append("refused", version=new, subjects=some, reason=reason)
                 ledger.settle(some, "refused", reason=reason)
         self._held = new, unlearner
-        logger.info(
-            "version %d: %d forgotten, %d absent, %d refused",
-            new,
-            len(done),
-            len(absent),
-            len(refused),
-        )
+        counts = len(done), len(absent), len(refused)
+        logger.info("version %d: %d forgotten, %d absent, %d refused", new, *counts)
 
     def _unlearner(self, version):
         """Return the unlearner of a version, checked if it is read."""
         if self._held is not None and self._held[0] == version:
             return self._held[1]
         with self._ledger.reading() as ledger:
-            self._versions.check(version, ledger.files(version))
-        return self._versions.load(version, UNLEARNER)
+            _, files = next(ledger.files())
+        # The ledger knows the manifest, and the manifest the other files.
+        self._versions.check(version, {MANIFEST: files[MANIFEST]})
+        try:
+            return self._versions.load(version, UNLEARNER)
+        except FileNotFoundError as error:
+            raise StoreError(f"{UNLEARNER} of version {version} is missing.") from error
 
     def _write(self, version, unlearner):
         """Write a version, and return the digests of its files."""
@@ -170,10 +169,31 @@ class Writer:
 
     def _finish(self, version):
         """Publish a version, and remove those before it; what fails is done the next time."""
+        self._publish(version)
+        removed, left = self._purge(version)
+        with self._ledger.reading() as ledger:
+            counts = ledger.counts()
+            before = (ledger.last_event("purged") or {"left": {}})["left"]
+        waits = counts.get("forgotten", 0) + counts.get("published", 0)
+        if not (removed or left != before or (waits and not left)):
+            return
+        with self._ledger.writing() as ledger:
+            ledger.append("purged", versions=removed, left=left)
+            ledger.advance("forgotten", "published")
+            if not left:
+                ledger.advance("published", "purged")
+
+    def _publish(self, version):
         if self._versions.latest() != version:
             self._versions.publish(version)
-        with self._ledger.writing() as ledger:
-            ledger.advance("forgotten", "published")
+        with self._ledger.reading() as ledger:
+            is_new = "forgotten" in ledger.counts()
+        if is_new:
+            with self._ledger.writing() as ledger:
+                ledger.advance("forgotten", "published")
+
+    def _purge(self, version):
+        """Remove other versions; return those that are gone, and why something is left."""
         removed, left = [], {}
         for number in self._versions.present():
             if number == version:
@@ -183,24 +203,29 @@ class Writer:
                 removed.append(number)
             except OSError as error:
                 left[str(number)] = error.strerror or str(error)
-        with self._ledger.writing() as ledger:
-            if removed or left:
-                ledger.append("purged", versions=removed, left=left)
-            if not left:
-                ledger.advance("published", "purged")
-        self._ledger.truncate_log()
+        if not self._ledger.truncate_log():
+            left["log of the ledger"] = "it is being read"
+        return removed, left
 
     def _recover(self):
         """Bring the folder to what the ledger says, after a writer that was stopped."""
-        self._versions.sweep()
         with self._ledger.reading() as ledger:
             version = ledger.last_version()
-            named = {event["version"] for event in ledger.events(("trained", "forgotten"))}
+        if (self._versions.latest() or 0) > version:
+            raise StoreError(
+                f"Version {self._versions.latest()} is published, but the ledger ends before it: "
+                "its end was cut off, or an old copy of it was put back."
+            )
+        self._versions.sweep()
         for number in self._versions.present():
-            if number not in named:
+            # Versions are numbered in the order of their events.
+            if number > version:
                 self._versions.remove(number)
         if version and self._versions.latest() != version:
             self._versions.publish(version)
+        if self._held is not None and self._held[0] != version:
+            # It knows subjects that another process has forgotten since.
+            self._held = None
 
     @contextmanager
     def _exclusive(self):
@@ -211,14 +236,20 @@ class Writer:
             raise ImportError(
                 'A store needs filelock: pip install "sklearn-unlearn[store]".'
             ) from error
+        # The folder is there once the ledger is.
+        with self._ledger.reading():
+            lock = FileLock(self._versions.folder / "lock")
         try:
-            with FileLock(self._versions.folder / "lock"):
-                yield
-        except (NotImplementedError, PermissionError) as error:
+            lock.acquire()
+        except (NotImplementedError, OSError) as error:
             raise StoreError(
-                "The store can't be locked: its folder can't be written, or its file system has "
-                "no locks. Put it on a disk of this machine."
+                f"The store can't be locked ({error}): its folder can't be written, or its file "
+                "system has no locks. Put it on a disk of this machine."
             ) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
 
 def checked_rows(X_ids, n_rows):
@@ -230,8 +261,11 @@ def checked_rows(X_ids, n_rows):
     return keys
 
 
-def _is_per_row(value, n_rows):
+def _is_per_row(name, value, n_rows):
     """Tell whether a parameter of ``fit`` has an entry for each row."""
+    if name in ("X_val", "y_val"):
+        # Rows of their own, of which there may be as many.
+        return False
     is_table = hasattr(value, "shape") and len(value.shape) > 0
     return (is_table and value.shape[0] == n_rows) or (
         isinstance(value, (list, tuple)) and len(value) == n_rows
@@ -241,20 +275,33 @@ def _is_per_row(value, n_rows):
 def _forget(unlearner, keys):
     """Forget subjects, and return why each of some was refused.
 
-    If the model can't forget all of them together, they are tried one by one.
+    If the model can't forget all of them together, halves are tried, so that one who can't be
+    forgotten does not keep the others in the model.
     """
     if not keys:
         return {}
     try:
         unlearner.partial_forget(list(keys.values()))
         return {}
-    except ValueError as error:
+    except (OSError, MemoryError):
+        # Not the subjects' fault: the requests wait.
+        raise
+    except Exception as error:
         if len(keys) == 1:
-            return dict.fromkeys(keys, str(error))
-    refused = {}
-    for subject, key in keys.items():
-        refused |= _forget(unlearner, {subject: key})
-    return refused
+            return {subject: _reason(error, key) for subject, key in keys.items()}
+    pairs = list(keys.items())
+    half = len(pairs) // 2
+    return _forget(unlearner, dict(pairs[:half])) | _forget(unlearner, dict(pairs[half:]))
+
+
+def _reason(error, key):
+    """Return what an error says, unless it names the id."""
+    text = str(error)
+    return (
+        type(error).__name__
+        if not text or str(key) in text.split() or (isinstance(key, str) and key in text)
+        else text
+    )
 
 
 def _shown(receipt):

@@ -1,0 +1,29 @@
+"""A store loses nothing and does nothing twice, whatever is killed, fails or comes at once."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from sklearn_unlearn.store import ModelStore
+from tests.store.people import KEY, check_forgotten
+
+
+@pytest.mark.parametrize(
+    ("name", "n_people", "n_unknown", "n_twice", "n_workers", "n_kills"),
+    [
+        pytest.param("sisa", 40, 4, 6, 2, 6, id="few"),
+        pytest.param("sisa", 1000, 50, 100, 4, 100, id="ensemble", marks=pytest.mark.slow),
+        pytest.param("ridge", 1000, 50, 100, 4, 100, id="linear", marks=pytest.mark.slow),
+    ],
+)
+def test_killed_workers_lose_nobody(tmp_path, name, n_people, n_unknown, n_twice, n_workers, n_kills):
+    numbers = map(str, (n_people, n_unknown, n_twice, n_workers, n_kills))
+    command = [sys.executable, "-m", "tests.store.killing", str(tmp_path / "store"), name, *numbers]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert found["n_killed"] == n_kills
+    store = ModelStore(tmp_path / "store", key=KEY)
+    check_forgotten(store, name, n_people, found["forgotten"], found["unknown"])
