@@ -1,7 +1,7 @@
 """
-==================================================
+===================================================
 Deletion requests, from the mail to the certificate
-==================================================
+===================================================
 
 An institute has asked 545 workers eight times, once a year, and has trained a model of who is in
 a union. Workers ask to be forgotten by mail, a few of whom were never asked anything; a year later
