@@ -275,24 +275,30 @@ def _line(folder, each):
 
 
 def _table(options, value, names, rows):
-    """Print rows under their names, by rich where it is installed."""
+    """Print rows under their names, on a terminal by rich where it is installed."""
     if options.json:
         print(json.dumps(value, indent=2))
         return
     cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
-    try:
-        from rich.console import Console
-        from rich.table import Table
-    except ImportError:
+    if not (sys.stdout.isatty() and _print_by_rich(names, cells)):
         widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
         for row in (names, *cells):
             line = (f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
             print("  ".join(line).rstrip())
-        return
+
+
+def _print_by_rich(names, rows):
+    """Print a table, and tell whether that could be done; rich cuts what a line can't hold."""
+    try:
+        from rich.console import Console
+        from rich.table import Table
+    except ImportError:
+        return False
     table = Table(*names)
-    for row in cells:
+    for row in rows:
         table.add_row(*row)
     Console().print(table)
+    return True
 
 
 def _certificate(options):

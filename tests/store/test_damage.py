@@ -9,7 +9,7 @@ from sklearn_unlearn.store import ModelStore, StoreError, ledger
 from sklearn_unlearn.store.versions import file_digest
 from tests.store.people import KEY, trained
 
-_CUT = "DELETE FROM event WHERE seq > 3; DELETE FROM concerns WHERE seq > 3;"
+_CUT = "DELETE FROM event WHERE seq > 2; DELETE FROM concerns WHERE seq > 2;"
 
 
 @pytest.fixture
