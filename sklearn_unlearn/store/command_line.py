@@ -7,16 +7,35 @@ was used wrongly.
 import argparse
 import csv
 import json
+import logging
 import sys
-from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 
 from sklearn_unlearn._version import __version__
 from sklearn_unlearn.store.errors import StoreError
 from sklearn_unlearn.store.model_store import ModelStore
-from sklearn_unlearn.store.requests import OPEN
+from sklearn_unlearn.store.requests import OPEN, as_moment
+from sklearn_unlearn.store.subjects import read_key
 
 DONE, OPEN_OR_FAILED, MISUSED = 0, 1, 2
+
+
+@contextmanager
+def _progress(options):
+    """Show what the store logs while it works, if somebody looks on."""
+    log = logging.getLogger("sklearn_unlearn.store")
+    if not (options.verbose or sys.stderr.isatty()):
+        yield
+        return
+    handler, level = logging.StreamHandler(), log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
 
 
 class _MisuseError(Exception):
@@ -38,11 +57,12 @@ def main(arguments=None):
     """
     options = _parser().parse_args(arguments)
     try:
-        return options.run(options)
+        with _progress(options):
+            return options.run(options)
     except _MisuseError as error:
         print(f"sklearn-unlearn: {error}", file=sys.stderr)
         return MISUSED
-    except (StoreError, OSError, KeyError, TypeError, ValueError) as error:
+    except (StoreError, OSError, KeyError, TypeError, ValueError, ImportError) as error:
         message = error.args[0] if isinstance(error, KeyError) and error.args else error
         print(f"sklearn-unlearn: {message}", file=sys.stderr)
         return OPEN_OR_FAILED
@@ -64,6 +84,11 @@ def _parser():
             help='"env:NAME" or "file:PATH" (default: %(default)s)',
         )
         sub.add_argument("--json", action="store_true", help="print JSON")
+        sub.add_argument(
+            "--verbose",
+            action="store_true",
+            help="say on the standard error how far long work is, as on a terminal",
+        )
         sub.set_defaults(run=run)
         return sub
 
@@ -74,7 +99,7 @@ def _parser():
     sub.add_argument("--due", help="day by which it shall be done, as 2030-01-31")
     _add_kind(sub)
     sub = command("apply", _apply, "make the model forget whoever waits")
-    sub.add_argument("--max-batch", type=int, default=1000, help="requests taken together")
+    sub.add_argument("--max-batch", type=_size, default=1000, help="requests taken together")
     sub = command("status", _status, "show where requests stand", several=True)
     sub.add_argument("--id", help="only that of one subject")
     sub.add_argument("--overdue", action="store_true", help="only those whose time is over")
@@ -91,6 +116,12 @@ def _parser():
     return parser
 
 
+def _size(text):
+    if int(text) < 1:
+        raise ValueError
+    return int(text)
+
+
 def _add_kind(sub):
     sub.add_argument(
         "--type",
@@ -105,7 +136,15 @@ def _open(options, folder=None):
     folder = Path(folder or options.store)
     if not (folder / "ledger.sqlite").is_file():
         raise _MisuseError(f"{folder} is no store: it has no ledger. Train a model into it first.")
-    return ModelStore(folder, key=options.key)
+    return ModelStore(folder, key=_checked(read_key, options.key))
+
+
+def _checked(convert, text):
+    """Return an argument converted; what is wrong with it is a wrong use of the command."""
+    try:
+        return convert(text)
+    except (TypeError, ValueError) as error:
+        raise _MisuseError(str(error)) from None
 
 
 def _id(options, text):
@@ -114,6 +153,7 @@ def _id(options, text):
     try:
         return int(text)
     except ValueError:
+        # Without the text: it may be somebody's name.
         raise _MisuseError("An id is no whole number; leave out --type int for texts.") from None
 
 
@@ -149,7 +189,11 @@ def _submit(options):
     ids = [_id(options, text) for text in _read_ids(options)]
     if not ids:
         raise _MisuseError(f"{options.ids} has no ids.")
-    new = _open(options).submit(ids, reference=options.reference, due=options.due)
+    due = _checked(as_moment, options.due)
+    try:
+        new = _open(options).submit(ids, reference=options.reference, due=due)
+    except TypeError as error:
+        raise _MisuseError(f"{error} See --type.") from error
     found = {"n_ids": len(set(ids)), "n_new": new}
     _show(options, found, [f"{found['n_ids']} ids, {new} of them new; they wait for apply"])
     return DONE
@@ -158,19 +202,17 @@ def _submit(options):
 def _apply(options):
     store = _open(options)
     settled = store.apply(options.max_batch)
-    found = {"n_settled": settled, "latest_version": store.latest_version, **_counts(store)}
+    counts = store.counts()
+    found = {
+        "n_settled": settled,
+        "latest_version": store.latest_version,
+        "n_open": sum(counts[state] for state in OPEN),
+        "n_refused": counts["refused"],
+    }
     lines = [f"{settled} requests settled; servers load version {store.latest_version}"]
     lines += [f"{found['n_refused']} refused: see status"] if found["n_refused"] else []
     _show(options, found, lines)
     return OPEN_OR_FAILED if found["n_open"] else DONE
-
-
-def _counts(store):
-    requests = store.requests()
-    return {
-        "n_open": sum(each.state in OPEN for each in requests),
-        "n_refused": sum(each.state == "refused" for each in requests),
-    }
 
 
 def _status(options):
@@ -199,7 +241,7 @@ def _status(options):
     counts = {
         folder: {
             "latest_version": store.latest_version,
-            **Counter(each.state for each in store.requests()),
+            **store.counts(),
             "overdue": len(store.requests(overdue=True)),
         }
         for folder, store in stores
@@ -210,11 +252,11 @@ def _status(options):
         counts,
         ("store", "version", *states),
         [
-            (folder, some["latest_version"], *(some.get(state, 0) for state in states))
+            (folder, some["latest_version"], *(some[state] for state in states))
             for folder, some in counts.items()
         ],
     )
-    is_open = any(some.get(state, 0) for some in counts.values() for state in OPEN)
+    is_open = any(some[state] for some in counts.values() for state in OPEN)
     return OPEN_OR_FAILED if is_open else DONE
 
 
@@ -233,24 +275,30 @@ def _line(folder, each):
 
 
 def _table(options, value, names, rows):
-    """Print rows under their names, by rich where it is installed."""
+    """Print rows under their names, on a terminal by rich where it is installed."""
     if options.json:
         print(json.dumps(value, indent=2))
         return
     cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
-    try:
-        from rich.console import Console
-        from rich.table import Table
-    except ImportError:
+    if not (sys.stdout.isatty() and _print_by_rich(names, cells)):
         widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
         for row in (names, *cells):
             line = (f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
             print("  ".join(line).rstrip())
-        return
+
+
+def _print_by_rich(names, rows):
+    """Print a table, and tell whether that could be done; rich cuts what a line can't hold."""
+    try:
+        from rich.console import Console
+        from rich.table import Table
+    except ImportError:
+        return False
     table = Table(*names)
-    for row in cells:
+    for row in rows:
         table.add_row(*row)
     Console().print(table)
+    return True
 
 
 def _certificate(options):

@@ -1,10 +1,12 @@
 """Copies of models outside their store, and what was made of them."""
 
+import logging
 import os
-from contextlib import suppress
 from pathlib import Path
 
 from sklearn_unlearn.store.versions import file_digest
+
+logger = logging.getLogger(__name__)
 
 
 def copies_in(paths, ledger, folder):
@@ -27,14 +29,21 @@ def copies_in(paths, ledger, folder):
         What was found.
     """
     known = {digest: version for version, files in ledger.files() for digest in files.values()}
-    own, found = folder.resolve(), []
-    for path in _files_in(paths):
+    own, found, unread = folder.resolve(), [], 0
+    for number, path in enumerate(_files_in(paths), start=1):
+        if number % 1000 == 0:
+            logger.info("looked through %d files", number)
         if own in path.resolve().parents:
             continue
-        with suppress(OSError):
+        try:
             version = known.get(file_digest(path))
-            if version is not None:
-                found.append((path, version))
+        except OSError:
+            unread += 1
+            continue
+        if version is not None:
+            found.append((path, version))
+    if unread:
+        logger.warning("%d files could not be read; copies among them are not found", unread)
     return found
 
 

@@ -82,7 +82,7 @@ class Ledger:
         """
         with self._connected() as db:
             if not self._is_checked:
-                if not self._tells(db, "page_count"):
+                if not _n_tables(db):
                     self._make(db)
                 self._check(db)
                 self._is_checked = True
@@ -124,7 +124,7 @@ class Ledger:
                 "of this machine."
             )
         with _transaction(db):
-            if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            if _n_tables(db):
                 # Another process was first.
                 return
             for statement in _statements(_TABLES):
@@ -190,6 +190,10 @@ class Ledger:
         pairs = [(subject, seq + 1) for subject in body.get("subjects", ())]
         db.executemany("INSERT INTO concerns VALUES (?, ?)", pairs)
         return seq + 1
+
+
+def _n_tables(db):
+    return db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
 
 
 def _statements(script):

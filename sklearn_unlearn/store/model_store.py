@@ -8,8 +8,10 @@ from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from sklearn.base import BaseEstimator
 
+from sklearn_unlearn._records.keys import as_keys, check_keys
 from sklearn_unlearn.base import BaseUnlearner, Ids, MatrixLike
 from sklearn_unlearn.store.copies import copies_in, stale
 from sklearn_unlearn.store.errors import StoreError
@@ -57,8 +59,9 @@ class ModelStore:
     ``submit`` costs one transaction. ``apply`` costs the request of the unlearner, and writing it:
     the rows that it keeps, as a rule.
 
-    Ids never stand in the folder in clear: those of requests that wait are hidden under the key,
-    and are gone once these are settled. The key must be kept apart from the folder.
+    The ledger holds no id in clear: those of requests that wait are hidden under the key, and are
+    gone once these are settled. The key must be kept apart from the folder. The stored unlearner
+    holds ids and rows of those whom the model was trained on, as any unlearner does.
 
     Examples
     --------
@@ -299,6 +302,27 @@ class ModelStore:
         with self._ledger.reading() as ledger:
             found = [request_of(each) for each in ledger.requests(where, values)]
         return [each for each in found if overdue is None or each.is_overdue == overdue]
+
+    def has_asked(self, ids: Ids) -> np.ndarray:
+        """Tell which ids are those of subjects that ask or asked to be forgotten.
+
+        For what is trained outside the store: features, other models, rows for ``partial_fit``.
+
+        Parameters
+        ----------
+        ids : array-like of shape (n_rows,)
+            Ids, as in ``X_ids``.
+
+        Returns
+        -------
+        ndarray of bool of shape (n_rows,)
+            True for those whose rows must be left out.
+        """
+        keys = as_keys(ids)
+        check_keys(keys, "given as ids")
+        with self._ledger.reading() as ledger:
+            found = self._names.among(keys, ledger.asked())
+        return np.array([key in found for key in keys], dtype=bool)
 
     def counts(self) -> dict[str, int]:
         """Return the number of requests in each state.

@@ -89,6 +89,10 @@ class SubjectNames:
         """Return the name of a subject, its id given as a key."""
         return hmac.digest(self._key, encoded(key), "sha256").hex()
 
+    def among(self, keys, subjects):
+        """Return those keys whose subjects are among some, a set."""
+        return {key for key in set(keys) if self.of(key) in subjects} if subjects else set()
+
     def hidden(self, subject, key):
         """Return bytes from which only the key makes the id of a subject again.
 

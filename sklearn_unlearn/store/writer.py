@@ -51,7 +51,7 @@ class Writer:
                     f"Requests wait for ids of the kind {' and '.join(waits)}; X_ids are of the "
                     f"kind {' and '.join(kinds)}. Convert X_ids."
                 )
-            left_out = {key for key in set(keys) if asked and self._names.of(key) in asked}
+            left_out = self._names.among(keys, asked)
             rows = np.flatnonzero([key not in left_out for key in keys])
             n_left_out = len(keys) - len(rows)
             if not len(rows):

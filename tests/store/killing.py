@@ -24,7 +24,8 @@ def start_worker(folder, seed):
             store.apply(max_batch=draw.randint(1, 20))
             sleep(0.001)
     except BaseException as error:
-        print(f"a worker failed: {error!r}", file=sys.stderr, flush=True)
+        sys.stderr.write(f"a worker failed: {error!r}\n")
+        sys.stderr.flush()
     finally:
         os._exit(1)
 
@@ -56,7 +57,7 @@ def main(folder, name, n_people, n_unknown, n_twice, n_workers, n_kills):
     while store.counts()["purged"] < len(leaving) or store.counts()["received"]:
         sleep(0.02)
     are_well = all(map(kill, workers))
-    print(json.dumps({"forgotten": leaving, "unknown": unknown, "n_killed": n_killed}))
+    sys.stdout.write(json.dumps({"forgotten": leaving, "unknown": unknown, "n_killed": n_killed}))
     return 0 if are_well else 1
 
 

@@ -18,7 +18,9 @@ from tests.store.people import KEY, check_forgotten
         pytest.param("ridge", 1000, 50, 100, 4, 100, id="linear", marks=pytest.mark.slow),
     ],
 )
-def test_killed_workers_lose_nobody(tmp_path, name, n_people, n_unknown, n_twice, n_workers, n_kills):
+def test_killed_workers_lose_nobody(
+    tmp_path, name, n_people, n_unknown, n_twice, n_workers, n_kills
+):
     numbers = map(str, (n_people, n_unknown, n_twice, n_workers, n_kills))
     command = [sys.executable, "-m", "tests.store.killing", str(tmp_path / "store"), name, *numbers]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
