@@ -49,7 +49,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": "/plot_",
-    "ignore_pattern": "benchmarks|studies|service",
+    "ignore_pattern": "benchmarks|studies",
     "doc_module": ("sklearn_unlearn",),
     "backreferences_dir": "gallery/backreferences",
     "download_all_examples": False,

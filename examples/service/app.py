@@ -1,4 +1,9 @@
-"""A web service around a store: submit a request to be forgotten, ask for its state, predict."""
+"""
+The service
+===========
+
+Submit a request to be forgotten, ask for its state, predict. FastAPI runs each call in a thread.
+"""
 
 import os
 from datetime import date

@@ -1,5 +1,8 @@
-"""Load the service on this machine: 200 deletions and 200 predictions from 16 clients at once.
+"""
+A load test
+===========
 
+Loads the service on this machine: 200 deletions and 200 predictions from 16 clients at once.
 Trains a store in a temporary folder, starts the service with two workers, applies requests again
 and again while clients are at work and once afterwards, and checks what became of everybody.
 """

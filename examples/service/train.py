@@ -1,4 +1,9 @@
-"""Train the model of a store: python train.py STORE, with its key in UNLEARN_KEY."""
+"""
+The first training
+==================
+
+``python train.py STORE`` trains the model of a store, whose key is in ``UNLEARN_KEY``.
+"""
 
 import sys
 
