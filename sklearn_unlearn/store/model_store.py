@@ -16,7 +16,7 @@ from sklearn_unlearn.base import BaseUnlearner, Ids, MatrixLike
 from sklearn_unlearn.store.copies import copies_in, stale
 from sklearn_unlearn.store.errors import StoreError
 from sklearn_unlearn.store.ledger import STATES, Ledger
-from sklearn_unlearn.store.requests import Request, as_moment, request_of
+from sklearn_unlearn.store.requests import Request, as_moment, requests_of
 from sklearn_unlearn.store.subjects import SubjectNames, checked_ids, kind_of, read_key
 from sklearn_unlearn.store.verifying import check_ledger, check_versions
 from sklearn_unlearn.store.versions import ESTIMATOR, Versions
@@ -203,7 +203,8 @@ class ModelStore:
             Id of the subject that each row belongs to.
 
         **fit_params : dict
-            Further parameters of ``fit``. Those with an entry per row are cut like X.
+            Further parameters of ``fit``. Those with an entry per row are cut like X; X_val and
+            y_val are handed on whole, so leave out of them whom :meth:`has_asked` names.
 
         Returns
         -------
@@ -218,6 +219,11 @@ class ModelStore:
 
         TypeError
             If requests wait for ids of another kind than those of ``X_ids``.
+
+        Notes
+        -----
+        Other trainings and :meth:`apply` wait meanwhile; :meth:`submit` and :meth:`load` don't.
+        Who is submitted while the training runs is forgotten by the next ``apply``.
         """
         return self._writer.train(unlearner, X, y, X_ids, fit_params)
 
@@ -271,7 +277,7 @@ class ModelStore:
         subject = self._names.of(checked_ids([id])[0])
         with self._ledger.reading() as ledger:
             found = ledger.requests("subject = ?", (subject,))
-        return request_of(found[0]) if found else None
+        return requests_of(found)[0] if found else None
 
     def requests(self, *, state: str | None = None, overdue: bool | None = None) -> list[Request]:
         """Return requests in the order in which they came.
@@ -300,7 +306,7 @@ class ModelStore:
         if overdue:
             where += " AND due IS NOT NULL"
         with self._ledger.reading() as ledger:
-            found = [request_of(each) for each in ledger.requests(where, values)]
+            found = requests_of(ledger.requests(where, values))
         return [each for each in found if overdue is None or each.is_overdue == overdue]
 
     def has_asked(self, ids: Ids) -> np.ndarray:

@@ -46,8 +46,8 @@ def test_requests_from_a_file_to_the_certificate(run, folder, tmp_path):
     assert "person-000003" not in printed.out
     code, printed = run("status", folder)
     assert (code, printed.out.count("purged"), printed.out.count(folder.name)) == (0, 1, 2)
-    assert run("verify")[1].out == "5 events and all files are whole\n"
-    assert run("export", tmp_path / "events.jsonl")[1].out == "5 events written\n"
+    assert run("verify")[1].out == "6 events and all files are whole\n"
+    assert run("export", tmp_path / "events.jsonl")[1].out == "6 events written\n"
     copy = tmp_path / "copies" / "model.joblib"
     copy.parent.mkdir()
     copy.write_bytes((folder / "v000002" / "estimator.joblib").read_bytes())
