@@ -278,6 +278,8 @@ def test_copies_elsewhere_and_what_was_made_of_a_model_are_found(store, tmp_path
     other.write_bytes(b"another file")
     store.adopt("models:/churn/1")
     store.adopt(os.fspath(copy.absolute()))
+    with pytest.raises(ValueError, match="version=9"):
+        store.adopt("models:/churn/9", version=9)
     assert store.stale_exports() == []
     store.submit(["person-000003"])
     store.apply()
