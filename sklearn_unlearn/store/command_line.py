@@ -93,8 +93,11 @@ def _parser():
         return sub
 
     sub = command("submit", _submit, "write down that subjects ask to be forgotten")
-    sub.add_argument("ids", help='a CSV file, or "-" for lines of the standard input')
-    sub.add_argument("--column", help="column of the ids (default: the first)")
+    sub.add_argument(
+        "ids",
+        help='a CSV file with a header, a file of one id a line, or "-" for the standard input',
+    )
+    sub.add_argument("--column", help="column of the ids, if the file has a header")
     sub.add_argument("--reference", help="what the request is called elsewhere")
     sub.add_argument("--due", help="day by which it shall be done, as 2030-01-31")
     _add_kind(sub)
@@ -163,26 +166,33 @@ def _show(options, value, lines):
 
 
 def _read_ids(options):
-    """Return the ids of a file."""
-    if options.ids == "-":
-        return [line.strip() for line in sys.stdin if line.strip()]
+    """Return the ids of a file; none may be lost on the way."""
     try:
-        with open(options.ids, newline="", encoding="utf-8-sig") as file:
-            rows = [row for row in csv.reader(file) if row]
-    except OSError as error:
-        raise _MisuseError(f"{options.ids} can't be read: {error.strerror}.") from error
+        if options.ids == "-":
+            rows = list(csv.reader(sys.stdin))
+        else:
+            with open(options.ids, newline="", encoding="utf-8-sig") as file:
+                rows = list(csv.reader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or "it is no CSV file in UTF-8"
+        raise _MisuseError(f"{options.ids} can't be read: {reason}.") from error
+    rows = [row for row in rows if row]
     if not rows:
         raise _MisuseError(f"{options.ids} is empty.")
-    header, *rows = rows
-    if options.column is None and len(header) > 1:
-        raise _MisuseError(
-            f"{options.ids} has the columns {', '.join(header)}; name that of the ids by --column."
-        )
-    column = header[0] if options.column is None else options.column
-    if column not in header:
-        raise _MisuseError(f"{options.ids} has no column {column!r}; it has {', '.join(header)}.")
-    at = header.index(column)
-    return [row[at].strip() for row in rows if len(row) > at and row[at].strip()]
+    at = 0
+    if options.column is not None:
+        header, *rows = rows
+        if options.column not in header:
+            raise _MisuseError(
+                f"{options.ids} has no column {options.column!r}; it has {', '.join(header)}."
+            )
+        at = header.index(options.column)
+    elif any(len(row) > 1 for row in rows):
+        raise _MisuseError(f"{options.ids} has several columns; name that of the ids by --column.")
+    found = [row[at].strip() if len(row) > at else "" for row in rows]
+    if "" in found:
+        raise _MisuseError(f"{options.ids}: {found.count('')} lines have no id.")
+    return found
 
 
 def _submit(options):

@@ -9,7 +9,7 @@ from sklearn_unlearn.store.versions import file_digest
 logger = logging.getLogger(__name__)
 
 
-def copies_in(paths, ledger, folder):
+def copies_in(paths, known, folder):
     """Return files that are a file of a version, and its number.
 
     Parameters
@@ -17,8 +17,8 @@ def copies_in(paths, ledger, folder):
     paths : list of path-like
         Files and folders to look through.
 
-    ledger : Reading
-        Knows the digests.
+    known : dict of str to int
+        Version by the SHA-256 of each of its files.
 
     folder : pathlib.Path
         The store itself, which is left out.
@@ -28,7 +28,6 @@ def copies_in(paths, ledger, folder):
     list of (Path, int)
         What was found.
     """
-    known = {digest: version for version, files in ledger.files() for digest in files.values()}
     own, found, unread = folder.resolve(), [], 0
     for number, path in enumerate(_files_in(paths), start=1):
         if number % 1000 == 0:

@@ -99,7 +99,7 @@ class Ledger:
             raise StoreError(f"The store's folder can't be made: {error.strerror}.") from error
         db = None
         try:
-            db = sqlite3.connect(self._address(), PATIENCE, isolation_level=None, uri=True)
+            db = sqlite3.connect(self._address(), timeout=PATIENCE, isolation_level=None, uri=True)
             yield db
         except sqlite3.DatabaseError as error:
             raise StoreError(f"{self._path.name}: {error}.") from error

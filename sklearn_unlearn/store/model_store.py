@@ -15,8 +15,8 @@ from sklearn_unlearn._records.keys import as_keys, check_keys
 from sklearn_unlearn.base import BaseUnlearner, Ids, MatrixLike
 from sklearn_unlearn.store.copies import copies_in, stale
 from sklearn_unlearn.store.errors import StoreError
-from sklearn_unlearn.store.ledger import STATES, Ledger
-from sklearn_unlearn.store.requests import Request, as_moment, request_of
+from sklearn_unlearn.store.ledger import STATES, Ledger, Reading
+from sklearn_unlearn.store.requests import Request, as_moment, requests_of
 from sklearn_unlearn.store.subjects import SubjectNames, checked_ids, kind_of, read_key
 from sklearn_unlearn.store.verifying import check_ledger, check_versions
 from sklearn_unlearn.store.versions import ESTIMATOR, Versions
@@ -166,7 +166,7 @@ class ModelStore:
             self._check_kinds(ledger, kinds)
             return len(ledger.add_requests(hidden, reference, due))
 
-    def _check_kinds(self, ledger, kinds):
+    def _check_kinds(self, ledger: Reading, kinds: list[str]) -> None:
         """Raise if ids are of another kind than those that the model was trained on."""
         trained = ledger.last_event("trained")
         if trained is None or set(kinds) <= set(trained["id_kinds"]):
@@ -203,7 +203,8 @@ class ModelStore:
             Id of the subject that each row belongs to.
 
         **fit_params : dict
-            Further parameters of ``fit``. Those with an entry per row are cut like X.
+            Further parameters of ``fit``. Those with an entry per row are cut like X; X_val and
+            y_val are handed on whole, so leave out of them whom :meth:`has_asked` names.
 
         Returns
         -------
@@ -218,6 +219,11 @@ class ModelStore:
 
         TypeError
             If requests wait for ids of another kind than those of ``X_ids``.
+
+        Notes
+        -----
+        Other trainings and :meth:`apply` wait meanwhile; :meth:`submit` and :meth:`load` don't.
+        Who is submitted while the training runs is forgotten by the next ``apply``.
         """
         return self._writer.train(unlearner, X, y, X_ids, fit_params)
 
@@ -271,7 +277,7 @@ class ModelStore:
         subject = self._names.of(checked_ids([id])[0])
         with self._ledger.reading() as ledger:
             found = ledger.requests("subject = ?", (subject,))
-        return request_of(found[0]) if found else None
+        return requests_of(found)[0] if found else None
 
     def requests(self, *, state: str | None = None, overdue: bool | None = None) -> list[Request]:
         """Return requests in the order in which they came.
@@ -300,7 +306,7 @@ class ModelStore:
         if overdue:
             where += " AND due IS NOT NULL"
         with self._ledger.reading() as ledger:
-            found = [request_of(each) for each in ledger.requests(where, values)]
+            found = requests_of(ledger.requests(where, values))
         return [each for each in found if overdue is None or each.is_overdue == overdue]
 
     def has_asked(self, ids: Ids) -> np.ndarray:
@@ -445,7 +451,10 @@ class ModelStore:
             Files that are, byte for byte, a file of a version, and the number of the version.
         """
         with self._ledger.reading() as ledger:
-            return copies_in(paths, ledger, self.folder)
+            known = {
+                digest: version for version, files in ledger.files() for digest in files.values()
+            }
+        return copies_in(paths, known, self.folder)
 
     def adopt(self, path: str | os.PathLike[str], *, version: int | None = None) -> None:
         """Write down that something outside was made of a version of the model.
@@ -459,12 +468,24 @@ class ModelStore:
 
         version : int, default=None
             The version; by default the newest.
+
+        Raises
+        ------
+        StoreError
+            If no model was trained yet.
+
+        ValueError
+            If there was no such version.
         """
         number = self.latest_version if version is None else version
         if number is None:
             raise StoreError("No model was trained in this store yet.")
+        # A file of this machine is found again from every folder.
+        place = os.path.abspath(path) if os.path.exists(path) else os.fspath(path)
         with self._ledger.writing() as ledger:
-            ledger.append("adopted", place=os.fspath(path), version=number)
+            if not 1 <= number <= ledger.last_version():
+                raise ValueError(f"version={number} is invalid: there was no such version.")
+            ledger.append("adopted", place=place, version=number)
 
     def stale_exports(self) -> list[dict[str, Any]]:
         """Return what was made of versions that knew somebody who is forgotten now.
@@ -478,12 +499,12 @@ class ModelStore:
             return stale(ledger)
 
 
-def _of_subject(event, subject):
+def _of_subject(event: dict[str, Any], subject: str) -> dict[str, Any]:
     """Return an event as one subject may see it."""
     n_others = len(event.get("subjects", ())) - 1
     shown = {name: value for name, value in event.items() if name not in ("subjects", "files")}
     return {**shown, "subject": subject, "n_other_subjects": n_others}
 
 
-def _utc_now():
+def _utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")

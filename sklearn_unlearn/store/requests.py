@@ -81,8 +81,20 @@ def _is_over(due):
     return datetime.now(UTC) > moment
 
 
-def request_of(row):
-    """Return a row of the ledger as a request."""
-    names = ("state", "subject", "received_at", "reference", "due", "version", "reason")
-    over = row["state"] in OPEN and _is_over(row["due"])
-    return Request(**{name: row[name] for name in names}, is_overdue=over)
+def requests_of(rows):
+    """Return rows of the ledger as requests."""
+    # Many have the same day.
+    is_over = {due: _is_over(due) for due in {row["due"] for row in rows}}
+    return [
+        Request(
+            row["state"],
+            row["subject"],
+            row["received_at"],
+            row["reference"],
+            row["due"],
+            row["version"],
+            row["reason"],
+            row["state"] in OPEN and is_over[row["due"]],
+        )
+        for row in rows
+    ]

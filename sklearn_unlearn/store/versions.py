@@ -107,7 +107,8 @@ class Versions:
             return None
         except ValueError as error:
             raise StoreError(
-                f"The file {LATEST} names no version; the next training or apply() writes it anew."
+                f"The file {LATEST} names no version. Remove it and call apply(): the ledger knows "
+                "which one it should be."
             ) from error
 
     def load(self, version, name):

@@ -1,5 +1,6 @@
 """The command line: what it prints, and the exit codes that cron looks at."""
 
+import io
 import json
 import subprocess
 import sys
@@ -27,13 +28,16 @@ def run(folder, capsys):
     return carry_out
 
 
-def test_requests_from_a_file_to_the_certificate(run, folder, tmp_path):
+def test_requests_from_a_file_to_the_certificate(run, folder, tmp_path, monkeypatch):
     table = tmp_path / "ids.csv"
     table.write_text("name,customer\nA,person-000003\nB,stranger\nC,person-000003\n")
     submit = ("submit", table, "--column", "customer", "--reference", "letter 1")
     code, printed = run(*submit, "--due", "2020-01-31")
     assert (code, printed.out) == (0, "2 ids, 2 of them new; they wait for apply\n")
     assert json.loads(run(*submit, "--json")[1].out) == {"n_ids": 2, "n_new": 0}
+    # Without a header, the first line is an id as well.
+    monkeypatch.setattr(sys, "stdin", io.StringIO("person-000003\n\nstranger\n"))
+    assert json.loads(run("submit", "-", "--json")[1].out) == {"n_ids": 2, "n_new": 0}
     code, printed = run("status", "--overdue", "--json")
     assert code == 1
     assert [each["reference"] for each in json.loads(printed.out)[str(folder)]] == ["letter 1"] * 2
@@ -46,8 +50,8 @@ def test_requests_from_a_file_to_the_certificate(run, folder, tmp_path):
     assert "person-000003" not in printed.out
     code, printed = run("status", folder)
     assert (code, printed.out.count("purged"), printed.out.count(folder.name)) == (0, 1, 2)
-    assert run("verify")[1].out == "5 events and all files are whole\n"
-    assert run("export", tmp_path / "events.jsonl")[1].out == "5 events written\n"
+    assert run("verify")[1].out == "6 events and all files are whole\n"
+    assert run("export", tmp_path / "events.jsonl")[1].out == "6 events written\n"
     copy = tmp_path / "copies" / "model.joblib"
     copy.parent.mkdir()
     copy.write_bytes((folder / "v000002" / "estimator.joblib").read_bytes())
@@ -71,9 +75,10 @@ def test_a_terminal_shows_tables_with_rich_and_without(run, monkeypatch, has_ric
     ("words", "code", "message"),
     [
         pytest.param(
-            "submit ids.csv --column id", 2, "has no column 'id'; it has a, b", id="column"
+            "submit ids.csv --column id", 2, "has no column 'id'; it has a, b, c", id="column"
         ),
         pytest.param("submit ids.csv", 2, "name that of the ids by --column", id="which column"),
+        pytest.param("submit ids.csv --column c", 2, "1 lines have no id", id="no id"),
         pytest.param("submit none.csv", 2, "none.csv can't be read", id="no file"),
         pytest.param("submit ids.csv --column b --type int", 2, "those of the training", id="kind"),
         pytest.param("submit ids.csv --column a --type int", 2, "no whole number", id="number"),
@@ -86,7 +91,7 @@ def test_a_terminal_shows_tables_with_rich_and_without(run, monkeypatch, has_ric
 )
 def test_what_is_wrong_is_said(run, tmp_path, monkeypatch, words, code, message):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "ids.csv").write_text("a,b\nx,1\n")
+    (tmp_path / "ids.csv").write_text("a,b,c\nx,1,\n")
     (tmp_path / "other.key").write_text("another key of 16 bytes")
     found, printed = run(*words.split())
     assert found == code
