@@ -1,6 +1,7 @@
 """What was changed in a store by other means than the store's is found."""
 
 import json
+import pickle
 import sqlite3
 
 import pytest
@@ -94,7 +95,7 @@ def test_the_id_of_another_is_not_forgotten_instead(store):
     ("name", "text", "is_loaded"),
     [
         pytest.param("manifest.json", b'{"files": {"esti', False, id="torn manifest"),
-        pytest.param("estimator.joblib", b"torn", False, id="torn model"),
+        pytest.param("estimator.joblib", pickle.dumps(None), False, id="another model"),
         pytest.param("unlearner.joblib", b"torn", True, id="torn unlearner"),
         pytest.param("unlearner.joblib", None, True, id="no unlearner"),
     ],
