@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, is_classifier, is_regressor
+from sklearn.ensemble import VotingClassifier, VotingRegressor
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
@@ -14,6 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn_unlearn._chains.ensembles import TrainedInChains, check_columns, own_rows
 from sklearn_unlearn._chains.plan import shards
 from sklearn_unlearn._chains.unlearner import ChainedUnlearner
+from sklearn_unlearn._chains.voting import as_voting_classifier, as_voting_regressor
 from sklearn_unlearn._inner.declared import check_number, check_option, refuse_multilabel
 from sklearn_unlearn._inner.skorch import adapted
 from sklearn_unlearn._records.targets import joined_labels
@@ -28,6 +30,9 @@ class ShardMean(RegressorMixin, TrainedInChains):
     estimators_ : list of estimator
         Fitted models of the shards that have rows.
 
+    n_outputs_ : int
+        Number of targets.
+
     n_features_in_ : int
         Number of features seen in ``fit``.
 
@@ -39,6 +44,10 @@ class ShardMean(RegressorMixin, TrainedInChains):
         """Predict targets."""
         check_columns(self, X)
         return np.mean([estimator.predict(own_rows(X)) for estimator in self.estimators_], axis=0)
+
+    def to_voting(self) -> VotingRegressor:
+        """Return scikit-learn's own VotingRegressor of the same fitted models."""
+        return as_voting_regressor(self)
 
 
 def _is_soft(self):
@@ -87,6 +96,10 @@ class ShardVote(ClassifierMixin, TrainedInChains):
         """Predict logarithms of class probabilities."""
         with np.errstate(divide="ignore"):
             return np.log(self._shares(X))
+
+    def to_voting(self) -> VotingClassifier:
+        """Return scikit-learn's own VotingClassifier of the same fitted models."""
+        return as_voting_classifier(self)
 
     def _shares(self, X):
         """Return mean probabilities or shares of votes, one column per class."""
@@ -158,7 +171,8 @@ class SISAEnsemble(ChainedUnlearner):
     ----------
     estimator_ : estimator
         The plain fitted ensemble, the thing to deploy; its ``estimators_`` are the models
-        of the shards.
+        of the shards. ``estimator_.to_voting()`` is scikit-learn's own VotingClassifier or
+        VotingRegressor of them, which predicts the same.
 
     receipts_ : list of ForgetReceipt
         What was done, one entry per request.
@@ -298,6 +312,8 @@ class SISAEnsemble(ChainedUnlearner):
         ensemble.estimators_ = [chains[tag].model for tag in sorted(chains)]
         if records.labels is not None:
             ensemble.classes_ = records.classes
+        else:
+            ensemble.n_outputs_ = 1 if records.y.ndim == 1 else records.y.shape[1]
         return ensemble
 
     def __sklearn_tags__(self):

@@ -8,7 +8,7 @@ import pytest
 from numpydoc.validate import validate
 
 import sklearn_unlearn
-from sklearn_unlearn import baselines, inspection, metrics, one_class, unlearner_checks
+from sklearn_unlearn import baselines, inspection, metrics, one_class, store, unlearner_checks
 
 PYPROJECT = Path(__file__).parent.parent / "pyproject.toml"
 EVERYTHING, *IGNORED = tomllib.loads(PYPROJECT.read_text())["tool"]["numpydoc_validation"]["checks"]
@@ -26,7 +26,15 @@ def public_names():
     """Yield the full name of every public object and of its public members."""
     for package, name in [
         (m, name)
-        for m in (sklearn_unlearn, baselines, inspection, metrics, one_class, unlearner_checks)
+        for m in (
+            sklearn_unlearn,
+            baselines,
+            inspection,
+            metrics,
+            one_class,
+            store,
+            unlearner_checks,
+        )
         for name in m.__all__
     ]:
         thing = getattr(package, name)

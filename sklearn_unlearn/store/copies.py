@@ -1,0 +1,71 @@
+"""Copies of models outside their store, and what was made of them."""
+
+import logging
+import os
+from pathlib import Path
+
+from sklearn_unlearn.store.versions import file_digest
+
+logger = logging.getLogger(__name__)
+
+
+def copies_in(paths, known, folder):
+    """Return files that are a file of a version, and its number.
+
+    Parameters
+    ----------
+    paths : list of path-like
+        Files and folders to look through.
+
+    known : dict of str to int
+        Version by the SHA-256 of each of its files.
+
+    folder : pathlib.Path
+        The store itself, which is left out.
+
+    Returns
+    -------
+    list of (Path, int)
+        What was found.
+    """
+    own, found, unread = folder.resolve(), [], 0
+    for number, path in enumerate(_files_in(paths), start=1):
+        if number % 1000 == 0:
+            logger.info("looked through %d files", number)
+        if own in path.resolve().parents:
+            continue
+        try:
+            version = known.get(file_digest(path))
+        except OSError:
+            unread += 1
+            continue
+        if version is not None:
+            found.append((path, version))
+    if unread:
+        logger.warning("%d files could not be read; copies among them are not found", unread)
+    return found
+
+
+def stale(ledger):
+    """Return what was made of versions that are not the newest, place and version of each."""
+    newest = ledger.last_version()
+    latest = {event["place"]: event["version"] for event in ledger.events(("adopted",))}
+    return [
+        {"place": place, "version": version}
+        for place, version in latest.items()
+        if version < newest and not _is_gone(place)
+    ]
+
+
+def _files_in(paths):
+    """Yield files, those in folders too."""
+    for path in map(Path, paths):
+        if path.is_dir():
+            yield from (each for each in path.rglob("*") if each.is_file())
+        elif path.is_file():
+            yield path
+
+
+def _is_gone(place):
+    """Tell whether a place is a file of this machine that is no longer there."""
+    return os.path.isabs(place) and not os.path.exists(place)

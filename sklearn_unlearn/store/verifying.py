@@ -1,0 +1,132 @@
+"""Is a store what its ledger says?"""
+
+import json
+
+from sklearn_unlearn.store.errors import StoreError
+from sklearn_unlearn.store.versions import MANIFEST
+
+
+def check_ledger(ledger, head=None):
+    """Check the chain of events, and that the tables are what they say.
+
+    Parameters
+    ----------
+    ledger : Reading
+        Of one moment.
+
+    head : str, default=None
+        Seal of an event that must be among them.
+
+    Returns
+    -------
+    int
+        Number of events.
+
+    Raises
+    ------
+    StoreError
+        That names the first event that is wrong.
+    """
+    before, n_events, seals = "", 0, set()
+    for number, (seq, kind, body, seal) in enumerate(ledger.sealed(), start=1):
+        if not ledger.is_sealed(body, seal):
+            raise StoreError(f"Event {seq} was changed: its seal does not fit.")
+        event = json.loads(body)
+        if event["kind"] != kind:
+            raise StoreError(f"Event {seq} is listed as one of another kind.")
+        if seq != number or event["seq"] != number or event["before"] != before:
+            raise StoreError(f"An event before number {seq} was removed or added.")
+        before, n_events = seal, number
+        seals.add(seal)
+    if head is not None and head not in seals:
+        raise StoreError("The event that was noted is not in the ledger: its end was cut off.")
+    _check_tables(ledger)
+    return n_events
+
+
+def _check_tables(ledger):
+    """Raise if the tables are not what the events tell of."""
+    events = ledger.events()
+    told = {subject: _derived(row) for subject, row in told_by(events).items()}
+    if {row["subject"]: _derived(row) for row in ledger.requests()} != told:
+        raise StoreError("The table of requests is not what the events tell of.")
+    concerned = {(subject, e["seq"]) for e in events for subject in e.get("subjects", ())}
+    if set(ledger.db.execute("SELECT subject, seq FROM concerns")) != concerned:
+        raise StoreError("The table of whom events concern is not what they say.")
+    if ledger.asked("(id IS NULL) = (state = 'received')"):
+        raise StoreError("Not those requests that wait have their ids, and no others.")
+
+
+_TOLD = ("reference", "received_at", "due", "reason", "version", "seq")
+
+
+def _derived(row):
+    # A request advances from "forgotten" to "published" without an event of its own.
+    state = "published" if row["state"] == "forgotten" else row["state"]
+    return state, *(row[name] for name in _TOLD)
+
+
+def told_by(events):
+    """Return the request of each subject, as events tell of it."""
+    requests, not_purged = {}, []
+    for event in events:
+        kind, subjects = event["kind"], event.get("subjects", ())
+        if kind == "received":
+            row = {
+                "state": "received",
+                "received_at": event["at"],
+                "reason": None,
+                "version": None,
+                **{name: event[name] for name in ("reference", "due", "seq")},
+            }
+            requests |= {subject: dict(row) for subject in subjects}
+        elif kind in ("trained", "forgotten"):
+            _settle(requests, subjects, state="forgotten", version=event["version"], reason=None)
+            not_purged += subjects
+        elif kind in ("absent", "refused"):
+            _settle(requests, subjects, state=kind, reason=event.get("reason"))
+        elif kind == "purged" and not event["left"]:
+            _settle(requests, not_purged, state="purged")
+            not_purged = []
+    return requests
+
+
+def _settle(requests, subjects, **told):
+    for subject in subjects:
+        requests[subject].update(told)
+
+
+def check_versions(ledger, versions, latest):
+    """Check the files of versions that are there.
+
+    Parameters
+    ----------
+    ledger : Reading
+        Of one moment.
+
+    versions : Versions
+        The folders.
+
+    latest : int
+        The newest version that the ledger knows, zero without any.
+
+    Raises
+    ------
+    StoreError
+        If a file is not what its event says, or names an event that is not there.
+    """
+    files = dict(ledger.files())
+    seals = {seal for *_, seal in ledger.sealed()}
+    published = versions.latest() or 0
+    if published > latest:
+        raise StoreError(f"Version {published} is published, but the ledger ends before it.")
+    there = [number for number in versions.present() if versions.of(number).is_dir()]
+    if latest and latest not in there:
+        raise StoreError(f"Version {latest}, the newest, is missing.")
+    for number in there:
+        if number not in files:
+            # A writer is at work, or was stopped: the next one removes it.
+            continue
+        versions.check(number, files[number])
+        if versions.manifest(number)["ledger_head"]["seal"] not in seals:
+            raise StoreError(f"{MANIFEST} of version {number} names an event that was cut off.")

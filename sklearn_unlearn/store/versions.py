@@ -1,0 +1,204 @@
+"""Versions of a model in a store: folders that are there whole or not at all."""
+
+import hashlib
+import json
+import os
+import shutil
+
+import joblib
+import numpy as np
+import sklearn
+
+from sklearn_unlearn._version import __version__
+from sklearn_unlearn.store.errors import StoreError
+
+ESTIMATOR, UNLEARNER, MANIFEST, LATEST = (
+    "estimator.joblib",
+    "unlearner.joblib",
+    "manifest.json",
+    "latest",
+)
+# Names of folders that are being written, or removed.
+WRITING, LEAVING = ".writing-", ".leaving-"
+
+VERSIONS = {
+    "sklearn_unlearn": __version__,
+    "scikit-learn": sklearn.__version__,
+    "numpy": np.__version__,
+    "joblib": joblib.__version__,
+}
+
+
+def file_digest(path):
+    """Return the SHA-256 of a file in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Versions:
+    """The folders of a store's versions.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The store's folder.
+    """
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def of(self, version):
+        """Return the folder of a version."""
+        return self.folder / f"v{version:06d}"
+
+    def write(self, version, unlearner, **manifest):
+        """Write a version under another name, and rename it once it is on the disk.
+
+        Parameters
+        ----------
+        version : int
+            Its number; what stands there under it is no version that an event names.
+
+        unlearner : BaseUnlearner
+            Fitted.
+
+        **manifest : dict
+            What the manifest says beside files and versions of libraries.
+
+        Returns
+        -------
+        dict of str to str
+            SHA-256 of the files by name.
+        """
+        target, draft = self.of(version), self.folder / f"{WRITING}{version:06d}"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir()
+        try:
+            joblib.dump(unlearner.estimator_, draft / ESTIMATOR)
+            joblib.dump(unlearner, draft / UNLEARNER)
+            files = {name: file_digest(draft / name) for name in (ESTIMATOR, UNLEARNER)}
+            text = {"version": version, "files": files, "libraries": VERSIONS, **manifest}
+            (draft / MANIFEST).write_text(json.dumps(text, indent=1, sort_keys=True))
+            for path in (*draft.iterdir(), draft):
+                _sync(path)
+            shutil.rmtree(target, ignore_errors=True)
+            os.replace(draft, target)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        _sync(self.folder)
+        return {**files, MANIFEST: file_digest(target / MANIFEST)}
+
+    def publish(self, version):
+        """Make a version the one that servers load."""
+        if not self.of(version).is_dir():
+            raise StoreError(f"Version {version}, the newest, is missing.")
+        draft = self.folder / f"{WRITING}{LATEST}"
+        draft.write_text(f"{version}\n")
+        _sync(draft)
+        os.replace(draft, self.folder / LATEST)
+        _sync(self.folder)
+
+    def latest(self):
+        """Return the number of the version that servers load, None before the first."""
+        try:
+            return int((self.folder / LATEST).read_text())
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise StoreError(
+                f"The file {LATEST} names no version. Remove it and call apply(): the ledger knows "
+                "which one it should be."
+            ) from error
+
+    def load(self, version, name):
+        """Return the object of a file of a version.
+
+        Raises
+        ------
+        StoreError
+            If the file is not the one that the manifest names, or can't be read here.
+        """
+        manifest = self.manifest(version)
+        path = self.of(version) / name
+        if file_digest(path) != manifest["files"][name]:
+            raise _changed(name, version)
+        try:
+            return joblib.load(path)
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:
+            raise StoreError(
+                f"{name} of version {version} can't be read by this installation: {error}\n"
+                f"It was written with {_listed(manifest['libraries'])}; here are "
+                f"{_listed(VERSIONS)}."
+            ) from error
+
+    def check(self, version, files):
+        """Raise a StoreError if files of a version are not those that they should be."""
+        for name, digest in files.items():
+            try:
+                found = file_digest(self.of(version) / name)
+            except FileNotFoundError as error:
+                raise StoreError(f"{name} of version {version} is missing.") from error
+            if found != digest:
+                raise _changed(name, version)
+
+    def manifest(self, version):
+        """Return the manifest of a version."""
+        text = (self.of(version) / MANIFEST).read_bytes()
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise StoreError(f"{MANIFEST} of version {version} is not whole.") from error
+
+    def present(self):
+        """Return the numbers of the versions that are there, those that are being removed too."""
+        names = (
+            path.name.removeprefix(start)
+            for start in ("v", LEAVING)
+            for path in self.folder.glob(f"{start}[0-9]*")
+        )
+        return sorted({int(name) for name in names if name.isdigit()})
+
+    def remove(self, version):
+        """Remove a version; raise an OSError if that can't be done."""
+        leaving = self.folder / f"{LEAVING}{version:06d}"
+        if leaving.exists():
+            shutil.rmtree(leaving)
+        if self.of(version).exists():
+            # First out of sight, so that nobody loads half a version.
+            os.replace(self.of(version), leaving)
+            shutil.rmtree(leaving)
+        _sync(self.folder)
+
+    def sweep(self):
+        """Remove what a writer that was stopped has left half written."""
+        for path in self.folder.glob(f"{WRITING}*"):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def _changed(name, version):
+    return StoreError(
+        f"{name} of version {version} is not what was written: it was changed, or is not whole."
+    )
+
+
+def _listed(libraries):
+    return ", ".join(f"{name} {version}" for name, version in libraries.items())
+
+
+def _sync(path):
+    """Wait until a file or folder is on the disk, where the system knows how."""
+    try:
+        number = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    except PermissionError:
+        # Windows opens no folders.
+        return
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

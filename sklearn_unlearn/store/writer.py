@@ -1,0 +1,309 @@
+"""The one who writes to a store: trainings and requests, one at a time, again after a crash."""
+
+import json
+import logging
+from contextlib import contextmanager
+
+import numpy as np
+
+from sklearn_unlearn._records.digest import model_digest
+from sklearn_unlearn._records.keys import as_keys, check_keys
+from sklearn_unlearn._records.rows import count_rows, take_rows
+from sklearn_unlearn.store.errors import StoreError
+from sklearn_unlearn.store.subjects import kind_of
+from sklearn_unlearn.store.versions import MANIFEST, UNLEARNER
+
+logger = logging.getLogger(__name__)
+
+
+class Writer:
+    """Changes a store; what the ledger does not say happened is done again.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        What happened.
+
+    versions : Versions
+        The folders of the model.
+
+    names : SubjectNames
+        Names subjects.
+    """
+
+    def __init__(self, ledger, versions, names):
+        self._ledger, self._versions, self._names = ledger, versions, names
+        # The unlearner of a version, so that it is not read again for each batch.
+        self._held = None
+
+    def train(self, unlearner, X, y, X_ids, fit_params):
+        """Fit an unlearner without those who asked to be forgotten; see :class:`ModelStore`."""
+        keys = checked_rows(X_ids, count_rows(X))
+        kinds = kind_of(set(keys))
+        with self._exclusive():
+            self._recover()
+            with self._ledger.reading() as ledger:
+                asked, (seq, _) = ledger.asked(), ledger.head()
+                waits = kind_of(self._ids(ledger.requests("id IS NOT NULL")).values())
+                version = ledger.last_version() + 1
+            if not set(waits) <= set(kinds):
+                raise TypeError(
+                    f"Requests wait for ids of the kind {' and '.join(waits)}; X_ids are of the "
+                    f"kind {' and '.join(kinds)}. Convert X_ids."
+                )
+            left_out = self._names.among(keys, asked)
+            rows = np.flatnonzero([key not in left_out for key in keys])
+            n_left_out = len(keys) - len(rows)
+            if not len(rows):
+                raise StoreError("All rows belong to subjects that asked to be forgotten.")
+            if n_left_out:
+                fit_params = {
+                    name: take_rows(value, rows) if _is_per_row(name, value, len(keys)) else value
+                    for name, value in fit_params.items()
+                }
+                X, y = take_rows(X, rows), take_rows(np.asarray(y), rows)
+                keys = [keys[row] for row in rows]
+            unlearner.fit(X, y, X_ids=keys, **fit_params)
+            files = self._write(version, unlearner)
+            with self._ledger.writing() as ledger:
+                # Not those who have asked since: the model was trained on their rows.
+                todo = sorted(ledger.asked("state IN ('received', 'refused')") & asked)
+                ledger.append(
+                    "trained",
+                    version=version,
+                    files=files,
+                    id_kinds=kinds,
+                    n_rows=len(rows),
+                    n_left_out=n_left_out,
+                    # Whoever asked up to this event was left out.
+                    asked_until=seq,
+                    subjects=todo,
+                )
+                ledger.settle(todo, "forgotten", version=version)
+            # The object is the user's, who may go on with it.
+            self._held = None
+            self._finish(version)
+        logger.info("version %d: trained on %d rows, %d left out", version, len(rows), n_left_out)
+        return version
+
+    def apply(self, max_batch):
+        """Make the model forget whoever waits; see :class:`ModelStore`."""
+        n_settled = 0
+        with self._exclusive():
+            self._recover()
+            while True:
+                with self._ledger.reading() as ledger:
+                    todo = ledger.requests("state = 'received'", limit=max_batch)
+                    version = ledger.last_version()
+                if not todo:
+                    break
+                if not version:
+                    raise StoreError("No model was trained in this store yet; use train().")
+                self._apply_batch(version, self._ids(todo))
+                n_settled += len(todo)
+            if version:
+                self._finish(version)
+        return n_settled
+
+    def _ids(self, requests):
+        """Return the ids of requests that wait, by subject."""
+        return {r["subject"]: self._names.shown(r["subject"], r["id"]) for r in requests}
+
+    def _apply_batch(self, version, keys):
+        """Settle requests, given as ids by subject."""
+        unlearner = self._unlearner(version)
+        # What is not committed must not be gone on with.
+        self._held = None
+        known = dict(zip(keys, unlearner.knows(list(keys.values())), strict=True))
+        n_before = len(unlearner.receipts_)
+        refused = _forget(unlearner, {subject: keys[subject] for subject in keys if known[subject]})
+        done = [subject for subject in keys if known[subject] and subject not in refused]
+        absent = [subject for subject in keys if not known[subject]]
+        new = version + 1 if done else version
+        files = self._write(new, unlearner) if done else None
+        with self._ledger.writing() as ledger:
+            if done:
+                # One, or several if some could not be forgotten together with the others.
+                receipts = [_shown(receipt) for receipt in unlearner.receipts_[n_before:]]
+                ledger.append(
+                    "forgotten", version=new, files=files, subjects=done, receipts=receipts
+                )
+                ledger.settle(done, "forgotten", version=new)
+            if absent:
+                ledger.append("absent", version=new, subjects=absent)
+                ledger.settle(absent, "absent")
+            for reason in sorted(set(refused.values())):
+                some = [subject for subject in refused if refused[subject] == reason]
+                ledger.append("refused", version=new, subjects=some, reason=reason)
+                ledger.settle(some, "refused", reason=reason)
+        self._held = new, unlearner
+        counts = len(done), len(absent), len(refused)
+        logger.info("version %d: %d forgotten, %d absent, %d refused", new, *counts)
+
+    def _unlearner(self, version):
+        """Return the unlearner of a version, checked if it is read."""
+        if self._held is not None and self._held[0] == version:
+            return self._held[1]
+        with self._ledger.reading() as ledger:
+            _, files = next(ledger.files())
+        # The ledger knows the manifest, and the manifest the other files.
+        self._versions.check(version, {MANIFEST: files[MANIFEST]})
+        try:
+            return self._versions.load(version, UNLEARNER)
+        except FileNotFoundError as error:
+            raise StoreError(f"{UNLEARNER} of version {version} is missing.") from error
+
+    def _write(self, version, unlearner):
+        """Write a version, and return the digests of its files."""
+        with self._ledger.reading() as ledger:
+            seq, seal = ledger.head()
+        return self._versions.write(
+            version,
+            unlearner,
+            method=type(unlearner).__name__,
+            model_digest=model_digest(unlearner.estimator_),
+            n_rows=unlearner.n_rows_,
+            receipt=_shown(unlearner.receipts_[-1]) if unlearner.receipts_ else None,
+            ledger_head={"seq": seq, "seal": seal},
+        )
+
+    def _finish(self, version):
+        """Publish a version, and remove those before it; what fails is done the next time."""
+        self._publish(version)
+        removed, left = self._purge(version)
+        with self._ledger.reading() as ledger:
+            counts = ledger.counts()
+            before = (ledger.last_event("purged") or {"left": {}})["left"]
+        waits = counts.get("forgotten", 0) + counts.get("published", 0)
+        if not (removed or left != before or (waits and not left)):
+            return
+        with self._ledger.writing() as ledger:
+            ledger.append("purged", versions=removed, left=left)
+            ledger.advance("forgotten", "published")
+            if not left:
+                ledger.advance("published", "purged")
+
+    def _publish(self, version):
+        if self._versions.latest() != version:
+            self._versions.publish(version)
+        with self._ledger.reading() as ledger:
+            is_new = "forgotten" in ledger.counts()
+        if is_new:
+            with self._ledger.writing() as ledger:
+                ledger.advance("forgotten", "published")
+
+    def _purge(self, version):
+        """Remove other versions; return those that are gone, and why something is left."""
+        removed, left = [], {}
+        for number in self._versions.present():
+            if number == version:
+                continue
+            try:
+                self._versions.remove(number)
+                removed.append(number)
+            except OSError as error:
+                left[str(number)] = error.strerror or str(error)
+        if not self._ledger.truncate_log():
+            left["log of the ledger"] = "it is being read"
+        return removed, left
+
+    def _recover(self):
+        """Bring the folder to what the ledger says, after a writer that was stopped."""
+        with self._ledger.reading() as ledger:
+            version = ledger.last_version()
+        if (self._versions.latest() or 0) > version:
+            raise StoreError(
+                f"Version {self._versions.latest()} is published, but the ledger ends before it: "
+                "its end was cut off, or an old copy of it was put back."
+            )
+        self._versions.sweep()
+        for number in self._versions.present():
+            # Versions are numbered in the order of their events.
+            if number > version:
+                self._versions.remove(number)
+        if version and self._versions.latest() != version:
+            self._versions.publish(version)
+        if self._held is not None and self._held[0] != version:
+            # It knows subjects that another process has forgotten since.
+            self._held = None
+
+    @contextmanager
+    def _exclusive(self):
+        """Hold the store for one writer; others wait."""
+        try:
+            from filelock import FileLock
+        except ImportError as error:
+            raise ImportError(
+                'A store needs filelock: pip install "sklearn-unlearn[store]".'
+            ) from error
+        # The folder is there once the ledger is.
+        with self._ledger.reading():
+            lock = FileLock(self._versions.folder / "lock")
+        try:
+            lock.acquire()
+        except (NotImplementedError, OSError) as error:
+            raise StoreError(
+                f"The store can't be locked ({error}): its folder can't be written, or its file "
+                "system has no locks. Put it on a disk of this machine."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def checked_rows(X_ids, n_rows):
+    """Return the ids of rows as keys, one per row."""
+    keys = as_keys(X_ids)
+    if len(keys) != n_rows:
+        raise ValueError(f"X_ids has {len(keys)} entries, X has {n_rows} rows.")
+    check_keys(keys, "given as X_ids")
+    return keys
+
+
+def _is_per_row(name, value, n_rows):
+    """Tell whether a parameter of ``fit`` has an entry for each row."""
+    if name in ("X_val", "y_val"):
+        # Rows of their own, of which there may be as many.
+        return False
+    is_table = hasattr(value, "shape") and len(value.shape) > 0
+    return (is_table and value.shape[0] == n_rows) or (
+        isinstance(value, (list, tuple)) and len(value) == n_rows
+    )
+
+
+def _forget(unlearner, keys):
+    """Forget subjects, and return why each of some was refused.
+
+    If the model can't forget all of them together, halves are tried, so that one who can't be
+    forgotten does not keep the others in the model.
+    """
+    if not keys:
+        return {}
+    try:
+        unlearner.partial_forget(list(keys.values()))
+        return {}
+    except (OSError, MemoryError):
+        # Not the subjects' fault: the requests wait.
+        raise
+    except Exception as error:
+        if len(keys) == 1:
+            return {subject: _reason(error, key) for subject, key in keys.items()}
+    pairs = list(keys.items())
+    half = len(pairs) // 2
+    return _forget(unlearner, dict(pairs[:half])) | _forget(unlearner, dict(pairs[half:]))
+
+
+def _reason(error, key):
+    """Return what an error says, unless it names the id."""
+    text = str(error)
+    return (
+        type(error).__name__
+        if not text or str(key) in text.split() or (isinstance(key, str) and key in text)
+        else text
+    )
+
+
+def _shown(receipt):
+    """Return a receipt as JSON can hold it, without what could be tried out."""
+    return json.loads(receipt.without_salt().to_json())

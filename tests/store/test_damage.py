@@ -1,0 +1,153 @@
+"""What was changed in a store by other means than the store's is found."""
+
+import json
+import pickle
+import sqlite3
+
+import pytest
+
+from sklearn_unlearn.store import ModelStore, StoreError, ledger
+from sklearn_unlearn.store.versions import file_digest
+from tests.store.people import KEY, trained
+
+_CUT = "DELETE FROM event WHERE seq > 2; DELETE FROM concerns WHERE seq > 2;"
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = trained(tmp_path)
+    store.submit(["person-000003", "person-000005"], reference="letter 1", due="2030-01-31")
+    store.apply(max_batch=1)
+    store.submit(["person-000007"])
+    return store
+
+
+def change(store, script):
+    """Change the ledger behind the store's back."""
+    db = sqlite3.connect(store.folder / "ledger.sqlite")
+    db.executescript(f"DROP TRIGGER event_is_kept; DROP TRIGGER event_is_unchanged; {script}")
+    db.close()
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        pytest.param(
+            "DELETE FROM event WHERE seq = 3", "before number 4 was removed", id="removed"
+        ),
+        pytest.param(
+            "UPDATE event SET body = replace(body, 'letter 1', 'letter 2')",
+            "was changed",
+            id="edited",
+        ),
+        pytest.param("UPDATE event SET kind = 'adopted' WHERE seq = 3", "another kind", id="kind"),
+        pytest.param("UPDATE request SET due = '2040-01-31'", "table of requests", id="due"),
+        pytest.param(
+            "DELETE FROM request WHERE state = 'received'", "table of requests", id="request"
+        ),
+        pytest.param("DELETE FROM concerns WHERE seq = 3", "whom events concern", id="concerns"),
+        pytest.param("UPDATE request SET id = NULL", "have their ids", id="id"),
+        pytest.param(f"{_CUT} DELETE FROM request", "the ledger ends before it", id="cut"),
+    ],
+)
+def test_changes_of_the_ledger_are_found(store, script, message):
+    change(store, script)
+    with pytest.raises(StoreError, match=message):
+        store.verify()
+
+
+def test_events_can_t_be_changed_while_the_triggers_are_there(store):
+    db = sqlite3.connect(store.folder / "ledger.sqlite")
+    for script in ("DELETE FROM event", "UPDATE event SET kind = 'x'"):
+        with pytest.raises(sqlite3.IntegrityError, match="only grows"):
+            db.execute(script)
+    db.close()
+
+
+def test_an_end_that_was_cut_off_is_found_by_a_seal_that_was_noted(store):
+    seal = store.certificate("person-000003")["ledger"]["seal"]
+    assert store.verify(seal)
+    last = store.verify()
+    change(
+        store,
+        f"DELETE FROM event WHERE seq = {last}; DELETE FROM request WHERE seq = {last};"
+        f"DELETE FROM concerns WHERE seq = {last}",
+    )
+    store.verify()
+    with pytest.raises(StoreError, match="its end was cut off"):
+        store.verify(seal)
+
+
+def test_a_writer_does_not_go_on_with_an_old_ledger(store):
+    change(store, _CUT)
+    with pytest.raises(StoreError, match="its end was cut off"):
+        store.apply()
+    assert store.load()
+
+
+def test_the_id_of_another_is_not_forgotten_instead(store):
+    change(store, "UPDATE request SET id = zeroblob(length(id)) WHERE id IS NOT NULL")
+    with pytest.raises(StoreError, match="id of a request that waits was changed"):
+        store.apply()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "is_loaded"),
+    [
+        pytest.param("manifest.json", b'{"files": {"esti', False, id="torn manifest"),
+        pytest.param("estimator.joblib", pickle.dumps(None), False, id="another model"),
+        pytest.param("unlearner.joblib", b"torn", True, id="torn unlearner"),
+        pytest.param("unlearner.joblib", None, True, id="no unlearner"),
+    ],
+)
+def test_files_that_were_changed_are_not_gone_on_with(store, name, text, is_loaded):
+    path = store.folder / f"v{store.latest_version:06d}" / name
+    if text is None:
+        path.unlink()
+    else:
+        path.write_bytes(text)
+    with pytest.raises(StoreError, match=name):
+        store.verify()
+    fresh = ModelStore(store.folder, key=KEY)
+    if is_loaded:
+        store.load()
+    else:
+        with pytest.raises(StoreError, match=name):
+            store.load()
+    if name != "estimator.joblib":
+        with pytest.raises(StoreError, match=name):
+            fresh.apply()
+
+
+def test_another_release_and_other_libraries_are_named(store):
+    folder = store.folder / f"v{store.latest_version:06d}"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "estimator.joblib").write_bytes(b"\x80\x05cno_such_module\nModel\n.")
+    manifest["files"]["estimator.joblib"] = file_digest(folder / "estimator.joblib")
+    manifest["libraries"]["scikit-learn"] = "0.1"
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(StoreError, match=r"no_such_module(.|\n)*scikit-learn 0.1, (.|\n)*here are"):
+        store.load()
+    change(store, "PRAGMA user_version = 99")
+    with pytest.raises(StoreError, match=r"has format 99; sklearn_unlearn .* reads format 1"):
+        ModelStore(store.folder, key=KEY).requests()
+
+
+def test_another_program_s_database_is_left_alone(tmp_path):
+    db = sqlite3.connect(tmp_path / "ledger.sqlite")
+    db.execute("CREATE TABLE theirs (value)")
+    db.commit()
+    db.close()
+    before = (tmp_path / "ledger.sqlite").read_bytes()
+    with pytest.raises(StoreError, match="another program"):
+        ModelStore(tmp_path, key=KEY).submit(["a"])
+    assert (tmp_path / "ledger.sqlite").read_bytes() == before
+
+
+def test_a_clock_that_goes_back_changes_no_order(store, monkeypatch):
+    monkeypatch.setattr(ledger, "now", lambda: "2001-01-01T00:00:00.000+00:00")
+    store.submit(["person-000009"])
+    store.apply()
+    assert store.verify()
+    assert [each.received_at[:4] == "2001" for each in store.requests()] == [False] * 3 + [True]
+    assert store.counts()["purged"] == 4
