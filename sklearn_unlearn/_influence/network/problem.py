@@ -61,7 +61,13 @@ class NetworkProblem:
         Rows per step of that optimiser.
 
     leftovers : tuple of str
-        Parts that depend on the rows and that no step changes.
+        Parts that depend on the rows and that no training changes.
+
+    statistics : tuple of str
+        Buffers that depend on the rows and that no step changes, as running means.
+
+    n_epochs : int
+        Passes over the rows that trained the network.
 
     movable : tuple of str, default=()
         Names of the parameters that may move.
@@ -79,6 +85,8 @@ class NetworkProblem:
     optimizer: Callable
     batch_size: int
     leftovers: tuple
+    n_epochs: int
+    statistics: tuple = ()
     movable: tuple = ()
 
 
@@ -185,16 +193,16 @@ def _of_net(model):
         optimizer=lambda tensors: type(net.optimizer_)(tensors, **settings),
         batch_size=net.batch_size,
         leftovers=_leftovers_of_net(net),
+        n_epochs=len(net.history) or net.max_epochs,
+        statistics=tuple(name for name, b in module.named_buffers() if b.is_floating_point()),
     )
 
 
 def _leftovers_of_net(net):
-    """Name the parts of a net that still depend on rows after its parameters have moved."""
-    statistics = [name for name, b in net.module_.named_buffers() if b.is_floating_point()]
-    parts = [f"buffers of the module: {', '.join(statistics)}"] if statistics else []
+    """Name what a net's training left outside of it."""
     if any("Checkpoint" in type(callback).__name__ for _, callback in net.callbacks_):
-        parts.append("the files of the net's Checkpoint callback")
-    return tuple(parts)
+        return ("the files of the net's Checkpoint callback",)
+    return ()
 
 
 def _raw_of_net(net, logarithm, parameters, x):
@@ -263,6 +271,7 @@ def _of_mlp(model):
         optimizer=_mlp_optimizer(model),
         batch_size=int(batch_size) if model.solver != "lbfgs" else 200,
         leftovers=leftovers,
+        n_epochs=model.n_iter_,
     )
 
 

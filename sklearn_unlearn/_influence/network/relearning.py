@@ -1,0 +1,275 @@
+"""Guided relearning: a network trains on, held to what a guide says of the forgotten rows.
+
+The guide is a model that has hardly seen them: weights that are shrunken towards fresh ones and
+trained on what remains. The network itself then trains on by its own recipe, while its outputs on
+the forgotten rows are drawn to the guide's.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from sklearn_unlearn._influence.network.steps import output_layer, switched_off
+from sklearn_unlearn._influence.network.training import initial, trained, training_of
+from sklearn_unlearn._influence.network.unseen import attack, known_by_heart, unseen_like
+
+# Share of a request's passes that train the guide, and how much faster than the recipe.
+GUIDE_SHARE = 0.75
+GUIDE_SPEED = 2.0
+# What a count of rows is raised by, so that none is zero.
+PRIOR_ROWS = 0.5
+
+
+class Guide:
+    """A model that was trained on the remaining rows alone, for a part of a training.
+
+    Parameters
+    ----------
+    training : NetTraining or PerceptronTraining
+        The model.
+
+    start : NetworkObjective
+        The network as it stands, on the rows that remain.
+
+    forgotten : ndarray of int
+        Rows that leave.
+    """
+
+    def __init__(self, training, start, forgotten):
+        self.start, self.forgotten = start, forgotten
+        self.objective = start.bound(training.trained_model(), start.settings)
+
+    def by_heart(self, unseen):
+        """Tell whether the network knows the forgotten rows by heart; see `known_by_heart`."""
+
+        def lost(losses):
+            return losses(self.objective) - losses(self.start)
+
+        of_unseen = None if unseen is None else lost(unseen.losses)
+        return known_by_heart(lost(lambda o: o.losses(self.forgotten)), of_unseen)
+
+
+def shrunk(objective, fresh, share):
+    """Return parameters between fresh ones and those that an objective has."""
+    return {
+        name: share * value + (1 - share) * fresh[name].to(value)
+        for name, value in objective.parameters.items()
+    }
+
+
+def class_shift(objective, forgotten):
+    """Return how the logarithms of class shares change when rows leave, None without classes."""
+    if objective.y.ndim > 1:
+        return None
+    n_codes = len(objective.counts)
+    gone = np.bincount(objective.y[forgotten], minlength=n_codes)
+    after = objective.counts + PRIOR_ROWS
+    before = after + gone
+    return np.log(after / after.sum()) - np.log(before / before.sum())
+
+
+def shifted(objective, parameters, forgotten):
+    """Return parameters whose last bias follows the shares of the classes."""
+    shift, layer = class_shift(objective, forgotten), output_layer(objective, 0)
+    if shift is None or layer is None:
+        return parameters
+    bias = parameters[layer[1]]
+    if len(bias) == 1 and len(shift) == 2:
+        shift = shift[1:] - shift[:1]
+    if len(bias) != len(shift):
+        return parameters
+    return {**parameters, layer[1]: bias + torch.as_tensor(shift).to(bias)}
+
+
+def guide_of(objective, model, fresh, shrink, forgotten, passes, rng):
+    """Return a guide.
+
+    Parameters
+    ----------
+    objective : NetworkObjective
+        The network, on the rows that remain.
+
+    model : NetAdapter, MLPClassifier or MLPRegressor
+        The fitted network; not changed.
+
+    fresh : dict of str to torch.Tensor
+        Initial weights by name.
+
+    shrink : float
+        Share of the network's own weights where the guide starts; the rest are fresh ones.
+
+    forgotten : ndarray of int
+        Rows that leave.
+
+    passes : float
+        Passes over the remaining rows.
+
+    rng : RandomState
+        Draws the batches.
+
+    Returns
+    -------
+    Guide
+        Trained.
+    """
+    start = shifted(objective, shrunk(objective, fresh, shrink), forgotten)
+    training = training_of(model, start)
+    trained(training, objective, passes, rng, speed=GUIDE_SPEED, cools=True)
+    return Guide(training, objective, forgotten)
+
+
+def held_to(guide, training, rng):
+    """Return a function that tells how far outputs are from a guide's on some forgotten rows.
+
+    The distance is the one that the loss makes of itself, ``l(s) - l'(t) s`` up to a constant, for
+    outputs s and the guide's t: for log losses the Kullback-Leibler divergence from the
+    guide's distribution, for squared errors half the squared distance. The labels of the rows
+    fall out.
+    """
+    problem, forgotten = training.problem, guide.forgotten
+    objective, slopes = guide.objective, []
+    for x, y, _ in objective.batches(forgotten):
+        raw = objective.problem.raw(objective.parameters, x).detach().requires_grad_()
+        loss = objective.problem.losses(raw, y).sum()
+        slopes.append(torch.autograd.grad(loss, raw)[0])
+    slopes = torch.cat(slopes)
+    size = min(problem.batch_size, len(forgotten))
+
+    def distance():
+        some = rng.choice(len(forgotten), size, replace=False)
+        _, x, y = objective.tensors(forgotten[some])
+        # Normalisation by the remaining rows, not by a batch of those that leave.
+        problem.module.eval()
+        raw = problem.raw(dict(problem.module.named_parameters()), x)
+        # The slopes at the guide's outputs, of which the labels fall out.
+        linear = (slopes[torch.as_tensor(some)] * raw).flatten(1).sum(dim=1)
+        far = (problem.losses(raw, y) - linear).mean()
+        problem.module.train()
+        return far
+
+    return distance
+
+
+def relearned(objective, model, guide, passes, rng):
+    """Return a network that was trained on by its own recipe while it was held to a guide.
+
+    Parameters
+    ----------
+    objective : NetworkObjective
+        The network, on the rows that remain.
+
+    model : NetAdapter, MLPClassifier or MLPRegressor
+        The fitted network; not changed.
+
+    guide : Guide
+        Trained.
+
+    passes : float
+        Row passes to be spent, in numbers of remaining rows.
+
+    rng : RandomState
+        Draws the batches.
+
+    Returns
+    -------
+    NetTraining or PerceptronTraining
+        The network, trained.
+    """
+    training = training_of(model, shifted(objective, objective.parameters, guide.forgotten))
+    size = training.problem.batch_size
+    # A step passes a batch of both.
+    both = 1 + min(size, len(guide.forgotten)) / size
+    trained(training, objective, passes / both, rng, extra=held_to(guide, training, rng))
+    return training
+
+
+def arrived(objective, training):
+    """Return an objective at the end of a training, its curvature yet to be made."""
+    new = objective.bound(training.trained_model(), objective.settings)
+    return new.without_curvature()
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where a guided relearning ended.
+
+    Parameters
+    ----------
+    objective : NetworkObjective or None
+        At the new parameters; None if the rows were not known by heart.
+
+    reason : str
+        What was done, for the receipt.
+    """
+
+    objective: object
+    reason: str
+
+
+def guided(objective, model, forgotten, held_out, shrink, passes, rng, pass_begins):
+    """Forget by guided relearning.
+
+    Parameters
+    ----------
+    objective : NetworkObjective
+        The network, on the rows that remain.
+
+    model : NetAdapter, MLPClassifier or MLPRegressor
+        The fitted network; not changed.
+
+    forgotten : ndarray of int
+        Rows that leave.
+
+    held_out : CriterionRows or None
+        Rows that the network was never trained on.
+
+    shrink : float
+        Share of the network's own weights where the guide starts.
+
+    passes : float
+        Passes over the remaining rows that may be spent.
+
+    rng : RandomState
+        Draws batches; torch's generator draws all else.
+
+    pass_begins : callable
+        Called before each part, for progress.
+
+    Returns
+    -------
+    Found
+        The end.
+    """
+    pass_begins()
+    fresh = initial(model)
+    guide = guide_of(objective, model, fresh, shrink, forgotten, GUIDE_SHARE * passes, rng)
+    unseen = unseen_like(held_out, objective, forgotten, rng)
+    by_heart = guide.by_heart(unseen)
+    if not by_heart:
+        return Found(None, f"the rows are not known by heart ({by_heart})")
+    pass_begins()
+    training = relearned(objective, model, guide, (1 - GUIDE_SHARE) * passes, rng)
+    end = arrived(objective, training)
+    reason = f"{passes:.3g} passes over the rows"
+    for code in objective.vanished():
+        end = switched_off(end, code)
+        reason += "; the output of a class without rows was switched off"
+    return Found(end, f"{reason}; {told(objective, end, guide, unseen)}")
+
+
+def told(before, after, guide, unseen):
+    """Return what the losses of the forgotten rows were and are, in words."""
+    start, end = (one.losses(guide.forgotten) for one in (before, after))
+    if unseen is None:
+        aim, whose = guide.objective.losses(guide.forgotten), "by a model that has not seen them"
+    else:
+        aim, whose = unseen.losses(after), "of unseen rows"
+    text = (
+        f"mean loss of the forgotten rows {start.mean():.3g} before, {end.mean():.3g} after, "
+        f"{aim.mean():.3g} {whose}"
+    )
+    if unseen is not None:
+        was, now = attack(start, unseen.losses(before)), attack(end, aim)
+        text += f"; AUC of an attack by loss {was:.2f} before, {now:.2f} after"
+    return text

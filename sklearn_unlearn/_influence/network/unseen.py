@@ -1,0 +1,170 @@
+"""What do models say of rows that they were never trained on?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import mannwhitneyu, norm, wilcoxon
+from sklearn.metrics import roc_auc_score
+
+# Level and power of the test whether rows are known by heart.
+LEVEL, POWER = 0.05, 0.8
+# A test of few rows, which tells no AUC below this from 0.5, decides by the better guess.
+WEAK = 0.7
+
+
+def matched(pool, wanted, rng):
+    """Return positions of a pool whose classes have the shares of some others.
+
+    Parameters
+    ----------
+    pool : ndarray of int of shape (n,)
+        Class numbers to choose from.
+
+    wanted : ndarray of int of shape (k,)
+        Class numbers whose shares are wanted; classes that the pool lacks don't count.
+
+    rng : RandomState
+        Chooses.
+
+    Returns
+    -------
+    ndarray of int
+        As many positions as there can be, in order. Empty if the pool has none of the classes.
+    """
+    n_codes = 1 + max(pool.max(initial=0), wanted.max(initial=0))
+    asked, there = np.bincount(wanted, minlength=n_codes), np.bincount(pool, minlength=n_codes)
+    both = (asked > 0) & (there > 0)
+    if not both.any():
+        return np.empty(0, dtype=np.intp)
+    per_row = (there[both] / asked[both]).min()
+    chosen = [
+        rng.permutation(np.flatnonzero(pool == code))[: max(1, int(per_row * asked[code]))]
+        for code in np.flatnonzero(both)
+    ]
+    return np.sort(np.concatenate(chosen))
+
+
+class UnseenRows:
+    """Rows that a network was never trained on, of the classes of some that it was.
+
+    Parameters
+    ----------
+    rows : CriterionRows
+        Rows that were held out.
+
+    at : ndarray of int
+        Which of them.
+    """
+
+    def __init__(self, rows, at):
+        self.rows, self.at = rows, at
+
+    def __len__(self):
+        return len(self.at)
+
+    def losses(self, objective):
+        """Return the losses of the rows at an objective's parameters."""
+        rows, start, found = self.rows, 0, []
+        for Z in rows.blocks(objective):
+            targets = rows.targets[start : start + Z.shape[0]]
+            found.append(objective.losses_of(Z, targets))
+            start += Z.shape[0]
+        return np.concatenate(found)[self.at]
+
+
+def unseen_like(rows, objective, forgotten, rng):
+    """Return unseen rows of the classes of forgotten ones, None if there are none.
+
+    Parameters
+    ----------
+    rows : CriterionRows or None
+        Rows that were held out.
+
+    objective : NetworkObjective
+        Has the forgotten rows.
+
+    forgotten : ndarray of int
+        Their numbers.
+
+    rng : RandomState
+        Chooses.
+
+    Returns
+    -------
+    UnseenRows or None
+        The rows.
+    """
+    if rows is None:
+        return None
+    codes = rows.targets if rows.targets.ndim == 1 else np.zeros(len(rows.targets), dtype=np.intp)
+    at = matched(codes, objective.data.codes(forgotten), rng)
+    return UnseenRows(rows, at) if len(at) else None
+
+
+def attack(forgotten, unseen):
+    """Return the AUC of an attack that calls rows of low loss members."""
+    is_member = np.r_[np.ones(len(forgotten)), np.zeros(len(unseen))]
+    return float(roc_auc_score(is_member, -np.r_[forgotten, unseen]))
+
+
+@dataclass(frozen=True)
+class ByHeart:
+    """Does a network know rows better than models that have not seen them?
+
+    Parameters
+    ----------
+    p_value : float
+        Probability of what was seen, if it does not.
+
+    against : str
+        What the rows were compared with.
+
+    detectable : float
+        AUC that would have been told apart from 0.5 in four of five cases.
+    """
+
+    p_value: float
+    against: str
+    detectable: float
+
+    def __bool__(self):
+        return self.p_value < (LEVEL if self.detectable <= WEAK else 0.5)
+
+    def __str__(self):
+        return (
+            f"compared with {self.against}, p = {self.p_value:.2g}; an AUC of "
+            f"{self.detectable:.2f} would have been told from 0.5"
+        )
+
+
+def known_by_heart(lost, lost_unseen):
+    """Tell whether a network knows rows by heart.
+
+    A model that has not seen the rows has a higher loss on them than the network, and not so
+    on rows that neither has seen. The difference of the same row's losses is looked at, not
+    the loss: a row with a wrong label has a high loss by any model.
+
+    Parameters
+    ----------
+    lost : ndarray of shape (k,)
+        How much higher the loss of each row is by the model that has not seen it.
+
+    lost_unseen : ndarray of shape (m,) or None
+        The same for rows that neither model has seen. Without them the first are compared with
+        zero, and a poor model makes rows look known by heart.
+
+    Returns
+    -------
+    ByHeart
+        The answer.
+    """
+    k = len(lost)
+    if lost_unseen is None:
+        m, against = k, "themselves by a model that has not seen them"
+        p_value = 1.0 if not lost.any() else float(wilcoxon(lost, alternative="greater").pvalue)
+    else:
+        m, against = len(lost_unseen), f"{len(lost_unseen)} unseen rows"
+        p_value = float(mannwhitneyu(lost, lost_unseen, alternative="greater").pvalue)
+    spread = np.sqrt((k + m + 1) / (12 * k * m))
+    detectable = 0.5 + (norm.ppf(1 - LEVEL) + norm.ppf(POWER)) * spread
+    return ByHeart(p_value, against, min(float(detectable), 1.0))
