@@ -214,6 +214,10 @@ class NetworkObjective(Objective):
                 found.append(losses.double().cpu().numpy())
         return np.concatenate(found)
 
+    def raw_of(self, numbers):
+        """Return the raw predictions for numbered rows, shape (n, n_outputs)."""
+        return self.raw(self.features(self.rows.take(numbers)))
+
     def losses_of(self, Z, targets):
         """Return the loss of rows of which the features are given, of shape (n,)."""
         y = self.problem.as_targets(targets)

@@ -15,6 +15,8 @@ from inspect import signature
 import numpy as np
 import torch
 from scipy import sparse
+from scipy.special import expit
+from scipy.special import softmax as softmax_of
 from sklearn.base import is_classifier
 from torch import nn
 from torch.func import functional_call
@@ -69,6 +71,10 @@ class NetworkProblem:
     n_epochs : int
         Passes over the rows that trained the network.
 
+    sureness : callable or None, default=None
+        Maps raw predictions to the mean probability of what is predicted; None where there
+        are no probabilities.
+
     movable : tuple of str, default=()
         Names of the parameters that may move.
     """
@@ -86,6 +92,7 @@ class NetworkProblem:
     batch_size: int
     leftovers: tuple
     n_epochs: int
+    sureness: Callable | None = None
     statistics: tuple = ()
     movable: tuple = ()
 
@@ -194,8 +201,23 @@ def _of_net(model):
         batch_size=net.batch_size,
         leftovers=_leftovers_of_net(net),
         n_epochs=len(net.history) or net.max_epochs,
+        sureness=_sureness(model, not model._is_binary()),
         statistics=tuple(name for name, b in module.named_buffers() if b.is_floating_point()),
     )
+
+
+def _sureness(model, among_classes):
+    """Return how sure a classifier's raw predictions are, None for other models."""
+    if not is_classifier(model):
+        return None
+
+    def among(raw):
+        return float(softmax_of(raw, axis=1).max(axis=1).mean())
+
+    def of_each(raw):
+        return float(expit(np.abs(raw)).mean())
+
+    return among if among_classes else of_each
 
 
 def _leftovers_of_net(net):
@@ -272,6 +294,7 @@ def _of_mlp(model):
         batch_size=int(batch_size) if model.solver != "lbfgs" else 200,
         leftovers=leftovers,
         n_epochs=model.n_iter_,
+        sureness=_sureness(model, softmax),
     )
 
 

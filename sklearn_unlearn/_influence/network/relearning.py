@@ -12,11 +12,13 @@ import torch
 
 from sklearn_unlearn._influence.network.steps import output_layer, switched_off
 from sklearn_unlearn._influence.network.training import initial, trained, training_of
-from sklearn_unlearn._influence.network.unseen import attack, known_by_heart, unseen_like
+from sklearn_unlearn._influence.network.unseen import attack, difference, unseen_like
 
 # Share of a request's passes that train the guide, and how much faster than the recipe.
 GUIDE_SHARE = 0.75
 GUIDE_SPEED = 2.0
+# Remaining rows on which a guide's sureness is measured, and how far it may be scaled.
+PROBE_ROWS, MAX_SCALE = 1000, 16.0
 # What a count of rows is raised by, so that none is zero.
 PRIOR_ROWS = 0.5
 
@@ -24,30 +26,84 @@ PRIOR_ROWS = 0.5
 class Guide:
     """A model that was trained on the remaining rows alone, for a part of a training.
 
+    It is less sure of everything than a model that was trained longer. Its raw predictions are
+    therefore scaled until it is, on remaining rows, half as far from the network's sureness.
+
     Parameters
     ----------
-    training : NetTraining or PerceptronTraining
-        The model.
+    model : NetAdapter, MLPClassifier or MLPRegressor
+        The guide, fitted.
 
     start : NetworkObjective
         The network as it stands, on the rows that remain.
 
     forgotten : ndarray of int
         Rows that leave.
+
+    rng : RandomState
+        Draws the remaining rows.
     """
 
-    def __init__(self, training, start, forgotten):
+    def __init__(self, model, start, forgotten, rng):
         self.start, self.forgotten = start, forgotten
-        self.objective = start.bound(training.trained_model(), start.settings)
+        self.objective = start.bound(model, start.settings)
+        rows = start.remaining_rows()
+        if len(rows) > PROBE_ROWS:
+            rows = rng.choice(rows, PROBE_ROWS, replace=False)
+        self.scale = scale_between(self.objective.raw_of(rows), start.raw_of(rows), start)
 
-    def by_heart(self, unseen):
-        """Tell whether the network knows the forgotten rows by heart; see `known_by_heart`."""
+    def raw(self, x):
+        """Return scaled raw predictions for rows, as a tensor."""
+        objective = self.objective
+        return self.scale * objective.problem.raw(objective.parameters, x).detach()
 
-        def lost(losses):
-            return losses(self.objective) - losses(self.start)
+    def losses_of(self, Z, targets):
+        """Return losses of rows of which the features are given."""
+        problem = self.objective.problem
+        losses = problem.losses(self.raw(problem.as_rows(Z)), problem.as_targets(targets))
+        return losses.double().cpu().numpy()
 
-        of_unseen = None if unseen is None else lost(unseen.losses)
-        return known_by_heart(lost(lambda o: o.losses(self.forgotten)), of_unseen)
+    def losses_of_forgotten(self):
+        """Return losses of the forgotten rows."""
+        rows = self.objective.rows.take(self.forgotten)
+        return self.losses_of(self.objective.features(rows), self.objective.y[self.forgotten])
+
+    def difference(self, unseen):
+        """Tell whether the forgotten rows are known otherwise than unseen ones."""
+        losses = self.start.losses(self.forgotten)
+        lost = self.losses_of_forgotten() - losses
+        if unseen is None:
+            return difference(losses, lost)
+        of_unseen = unseen.losses(self.start)
+        return difference(losses, lost, of_unseen, unseen.losses(self) - of_unseen)
+
+
+def scale_between(raw, of_network, objective):
+    """Return what a guide's raw predictions are multiplied by.
+
+    Parameters
+    ----------
+    raw, of_network : ndarray of shape (n, n_outputs)
+        Raw predictions for the same rows by the guide and by the network.
+
+    objective : NetworkObjective
+        Tells what they mean.
+
+    Returns
+    -------
+    float
+        The factor at which the mean probability of what is predicted is in the middle between
+        that of the guide and that of the network; one where there are no probabilities.
+    """
+    sure = objective.problem.sureness
+    if sure is None:
+        return 1.0
+    middle = (sure(raw) + sure(of_network)) / 2
+    low, high = 1 / MAX_SCALE, MAX_SCALE
+    for _ in range(20):
+        scale = (low * high) ** 0.5
+        low, high = (scale, high) if sure(scale * raw) < middle else (low, scale)
+    return (low * high) ** 0.5
 
 
 def shrunk(objective, fresh, share):
@@ -116,7 +172,7 @@ def guide_of(objective, model, fresh, shrink, forgotten, passes, rng):
     start = shifted(objective, shrunk(objective, fresh, shrink), forgotten)
     training = training_of(model, start)
     trained(training, objective, passes, rng, speed=GUIDE_SPEED, cools=True)
-    return Guide(training, objective, forgotten)
+    return Guide(training.trained_model(), objective, forgotten, rng)
 
 
 def held_to(guide, training, rng):
@@ -130,7 +186,7 @@ def held_to(guide, training, rng):
     problem, forgotten = training.problem, guide.forgotten
     objective, slopes = guide.objective, []
     for x, y, _ in objective.batches(forgotten):
-        raw = objective.problem.raw(objective.parameters, x).detach().requires_grad_()
+        raw = guide.raw(x).requires_grad_()
         loss = objective.problem.losses(raw, y).sum()
         slopes.append(torch.autograd.grad(loss, raw)[0])
     slopes = torch.cat(slopes)
@@ -197,7 +253,7 @@ class Found:
     Parameters
     ----------
     objective : NetworkObjective or None
-        At the new parameters; None if the rows were not known by heart.
+        At the new parameters; None if the rows were known no better than unseen ones.
 
     reason : str
         What was done, for the receipt.
@@ -245,9 +301,9 @@ def guided(objective, model, forgotten, held_out, shrink, passes, rng, pass_begi
     fresh = initial(model)
     guide = guide_of(objective, model, fresh, shrink, forgotten, GUIDE_SHARE * passes, rng)
     unseen = unseen_like(held_out, objective, forgotten, rng)
-    by_heart = guide.by_heart(unseen)
-    if not by_heart:
-        return Found(None, f"the rows are not known by heart ({by_heart})")
+    told_apart = guide.difference(unseen)
+    if not told_apart:
+        return Found(None, f"the rows are known no better than unseen ones ({told_apart})")
     pass_begins()
     training = relearned(objective, model, guide, (1 - GUIDE_SHARE) * passes, rng)
     end = arrived(objective, training)
@@ -262,7 +318,7 @@ def told(before, after, guide, unseen):
     """Return what the losses of the forgotten rows were and are, in words."""
     start, end = (one.losses(guide.forgotten) for one in (before, after))
     if unseen is None:
-        aim, whose = guide.objective.losses(guide.forgotten), "by a model that has not seen them"
+        aim, whose = guide.losses_of_forgotten(), "by a model that has not seen them"
     else:
         aim, whose = unseen.losses(after), "of unseen rows"
     text = (

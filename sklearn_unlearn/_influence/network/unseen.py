@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import mannwhitneyu, norm, wilcoxon
 from sklearn.metrics import roc_auc_score
 
-# Level and power of the test whether rows are known by heart.
+# Level and power of the test whether rows are known otherwise than unseen ones.
 LEVEL, POWER = 0.05, 0.8
 # A test of few rows, which tells no AUC below this from 0.5, decides by the better guess.
 WEAK = 0.7
@@ -44,6 +44,32 @@ def matched(pool, wanted, rng):
     return np.sort(np.concatenate(chosen))
 
 
+def expected_losses(losses, of_trained, of_unseen):
+    """Return the losses that rows would have if they had not been trained on.
+
+    A row among the trained ones has a rank by its loss; its expected loss is that of the unseen
+    row of the same rank. A row that the network finds easy is expected to stay so, and one with a
+    wrong label, whose loss is high before any request, to have the highest loss there is.
+
+    Parameters
+    ----------
+    losses : ndarray of shape (k,)
+        Of the rows.
+
+    of_trained, of_unseen : ndarray
+        Losses of rows that the network was, and was not, trained on.
+
+    Returns
+    -------
+    ndarray of shape (k,)
+        Expected losses.
+    """
+    order = np.sort(of_trained)
+    below, upto = (np.searchsorted(order, losses, side) for side in ("left", "right"))
+    rank = (below + upto) / (2 * len(order))
+    return np.quantile(of_unseen, np.clip(rank, 0, 1))
+
+
 class UnseenRows:
     """Rows that a network was never trained on, of the classes of some that it was.
 
@@ -62,12 +88,12 @@ class UnseenRows:
     def __len__(self):
         return len(self.at)
 
-    def losses(self, objective):
-        """Return the losses of the rows at an objective's parameters."""
+    def losses(self, model):
+        """Return the losses of the rows by an objective or a guide."""
         rows, start, found = self.rows, 0, []
-        for Z in rows.blocks(objective):
+        for Z in rows.blocks(getattr(model, "objective", model)):
             targets = rows.targets[start : start + Z.shape[0]]
-            found.append(objective.losses_of(Z, targets))
+            found.append(model.losses_of(Z, targets))
             start += Z.shape[0]
         return np.concatenate(found)[self.at]
 
@@ -108,8 +134,8 @@ def attack(forgotten, unseen):
 
 
 @dataclass(frozen=True)
-class ByHeart:
-    """Does a network know rows better than models that have not seen them?
+class Difference:
+    """Does a network tell rows apart from rows that it has not seen?
 
     Parameters
     ----------
@@ -137,34 +163,39 @@ class ByHeart:
         )
 
 
-def known_by_heart(lost, lost_unseen):
-    """Tell whether a network knows rows by heart.
+def difference(losses, lost, unseen=None, lost_unseen=None):
+    """Tell whether a network knows rows otherwise than rows that it has not seen.
 
-    A model that has not seen the rows has a higher loss on them than the network, and not so
-    on rows that neither has seen. The difference of the same row's losses is looked at, not
-    the loss: a row with a wrong label has a high loss by any model.
+    Two things are compared: the losses, and how much higher the loss of the same row is by a model
+    that has not been trained on it. The first alone would overlook rows with wrong labels, whose
+    loss is high by any model and may by chance be that of unseen rows.
 
     Parameters
     ----------
-    lost : ndarray of shape (k,)
-        How much higher the loss of each row is by the model that has not seen it.
+    losses : ndarray of shape (k,)
+        Of the rows, by the network.
 
-    lost_unseen : ndarray of shape (m,) or None
-        The same for rows that neither model has seen. Without them the first are compared with
-        zero, and a poor model makes rows look known by heart.
+    lost : ndarray of shape (k,)
+        How much higher they are by the other model.
+
+    unseen, lost_unseen : ndarray of shape (m,) or None
+        The same for rows that neither model has seen. Without them the two models' losses are
+        compared, and a poor model makes a difference.
 
     Returns
     -------
-    ByHeart
+    Difference
         The answer.
     """
-    k = len(lost)
-    if lost_unseen is None:
+    k = len(losses)
+    if unseen is None:
         m, against = k, "themselves by a model that has not seen them"
-        p_value = 1.0 if not lost.any() else float(wilcoxon(lost, alternative="greater").pvalue)
+        p_value = float(wilcoxon(lost).pvalue) if lost.any() else 1.0
     else:
-        m, against = len(lost_unseen), f"{len(lost_unseen)} unseen rows"
-        p_value = float(mannwhitneyu(lost, lost_unseen, alternative="greater").pvalue)
+        m, against = len(unseen), f"{len(unseen)} unseen rows"
+        # Twice the smaller one: two tests are made.
+        p_values = [mannwhitneyu(losses, unseen).pvalue, mannwhitneyu(lost, lost_unseen).pvalue]
+        p_value = min(1.0, 2 * float(min(p_values)))
     spread = np.sqrt((k + m + 1) / (12 * k * m))
-    detectable = 0.5 + (norm.ppf(1 - LEVEL) + norm.ppf(POWER)) * spread
-    return ByHeart(p_value, against, min(float(detectable), 1.0))
+    detectable = 0.5 + (norm.ppf(1 - LEVEL / 2) + norm.ppf(POWER)) * spread
+    return Difference(p_value, against, min(float(detectable), 1.0))
