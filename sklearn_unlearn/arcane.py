@@ -137,7 +137,8 @@ class ArcaneEnsemble(ChainedUnlearner):
         the model is discarded.
 
     n_jobs : int, default=None
-        Number of classes to train at the same time. The result does not depend on it.
+        Number of classes to train at the same time, in processes or on a cluster, see
+        :class:`joblib.Parallel`. The result does not depend on it.
 
     random_state : int, RandomState instance or None, default=None
         Key of the hashes that order rows, and source of the seed of every block.
@@ -339,17 +340,16 @@ class ArcaneEnsemble(ChainedUnlearner):
     def _classes(self, records):
         return np.array([0, 1]) if is_classifier(self._inner_model) else None
 
-    def _reader(self, records, members):
+    def _targets_of(self, records, members):
         against_others = is_classifier(self._inner_model)
 
-        def read(tag, rows):
-            X = records.X.take(rows)
+        def targets(tag, rows):
             if not against_others:
-                return X, None
+                return None
             code = records.y[members[tag]["own"][0]]
-            return X, (records.y[rows] == code).astype(int)
+            return (records.y[rows] == code).astype(int)
 
-        return read
+        return targets
 
     def _ensemble(self, records, members, chains):
         ensemble = copy(self.estimator_)

@@ -333,13 +333,17 @@ class BaseUnlearner(
             Fitted; this object is not changed.
         """
         X, y, fit_params = self.training_data(rows)
-        fresh = self.fresh()
+        fresh = self._for_refit(more)
         if varied:
             fresh = vary_seeds(fresh, random_state)
         elif "random_state" in fresh.get_params(deep=False):
             fresh.set_params(random_state=random_state)
         with self._routing_of_fit():
             return fresh.fit(X, y, X_ids=self.ids_of(rows), **more, **fit_params)
+
+    def _for_refit(self, more):
+        """Return an unfitted unlearner to be fitted with further parameters of ``fit``."""
+        return self.fresh()
 
     def _inner(self):
         """Return the inner model, unfitted."""

@@ -1,5 +1,6 @@
 """PUMAUnlearner: forgetting by influence, with the remaining rows reweighted."""
 
+import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, Literal, Self
@@ -120,9 +121,10 @@ class PUMAUnlearner(ObjectiveUnlearner):
         factorisation. "dense" costs n d^2 and d^3, more than the training as a rule.
 
     n_jobs : int or None, default=None
-        Linear models: number of threads that pass over the rows, see :class:`joblib.Parallel`. The
-        result does not depend on it. It pays where passes are large: many rows, and the Hessian of
-        many features.
+        Linear models: number of threads that pass over the rows, counted as in
+        :class:`joblib.Parallel`. They are threads of this process, whichever backend of joblib is
+        set. The result does not depend on it. It pays where passes are large: many rows, and the
+        Hessian of many features.
 
     random_state : int, RandomState instance or None, default=None
         All models: draws the folds or the hold-out, the compensators, and seeds for those parts
@@ -152,7 +154,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
     Notes
     -----
     A parameter that is set and can't act on the inner model, such as ``damping`` on a linear
-    one, gives a warning in ``fit``.
+    one, gives a warning in ``fit``, and so does ``validation_fraction`` where no rows are held out.
 
     Without refinement, 10 or 1,000 successive requests end within a twentieth of the
     parameters' way from where one joint request ends (tested for a third of the rows); with
@@ -331,6 +333,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
             raise ValueError(f"Criterion rows need both X_val and y_val; {missing} is missing.")
 
         def source_of(inner, n_rows, split_off, seed):
+            self._warn_idle_fraction(X_val is not None, split_off)
             possible = self.reweight is not None or X_val is not None
             held_out = np.zeros(n_rows, dtype=bool)
             linear = not is_network(last_step(inner))
@@ -352,6 +355,27 @@ class PUMAUnlearner(ObjectiveUnlearner):
 
         fit_params = with_weights(self.estimator, fit_params, sample_weight)
         return self._fit(X, y, X_ids, fit_params, source_of)
+
+    def _warn_idle_fraction(self, is_given, split_off):
+        """Warn of a share of rows to hold out where none will be held out."""
+        if self.reweight is None:
+            reason = "reweight=None, which measures no criterion"
+        elif is_given:
+            reason = "X_val, whose rows are the criterion rows"
+        else:
+            reason = "a net whose train_split holds rows out by itself" if split_off else None
+        if self.validation_fraction is not None and reason is not None:
+            warnings.warn(
+                f"validation_fraction={self.validation_fraction!r} can't act with {reason}; leave "
+                "it at the default.",
+                UserWarning,
+                stacklevel=7,
+            )
+
+    def _for_refit(self, more):
+        fresh = self.fresh()
+        # The rows that were held out are given.
+        return fresh.set_params(validation_fraction=None) if "X_val" in more else fresh
 
     def _settings(self):
         return Settings(self.params, self.curvature, self.damping, self.solver, self.n_jobs)

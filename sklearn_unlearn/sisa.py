@@ -148,7 +148,8 @@ class SISAEnsemble(ChainedUnlearner):
         the model is discarded.
 
     n_jobs : int, default=None
-        Number of shards to train at the same time. The result does not depend on it.
+        Number of shards to train at the same time, in processes or on a cluster, see
+        :class:`joblib.Parallel`. The result does not depend on it.
 
     random_state : int, RandomState instance or None, default=None
         Key of the hashes that deal and order rows, and source of the seed of every block.
@@ -283,16 +284,14 @@ class SISAEnsemble(ChainedUnlearner):
     def _classes(self, records):
         return records.classes
 
-    def _reader(self, records, members):
+    def _targets_of(self, records, members):
         classes = records.classes
 
-        def read(tag, rows):
+        def targets(tag, rows):
             y = records.y[rows]
-            if classes is not None:
-                y = records.labels[y].astype(classes.dtype)
-            return records.X.take(rows), y
+            return y if classes is None else records.labels[y].astype(classes.dtype)
 
-        return read
+        return targets
 
     def _ensemble(self, records, members, chains):
         ensemble = copy(self.estimator_)

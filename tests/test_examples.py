@@ -142,10 +142,13 @@ def test_linear_forgetting(tmp_path):
 
 
 def test_scale(tmp_path):
-    small = ("--rows", "3000", "--features", "5", "--folder", str(tmp_path))
+    small = ("--rows", "3000", "--features", "5", "--chain-rows", "5000", "--folder", str(tmp_path))
     figures = json.loads(run(tmp_path, "benchmarks/scale.py", "--json", *small))
-    assert [line["n_jobs"] for line in figures] == [1, 2]
-    assert all(line["rows"] == 3000 for line in figures)
+    assert [line["n_jobs"] for line in figures["linear"]] == [1, 2]
+    assert all(line["rows"] == 3000 for line in figures["linear"])
+    in_memory, mapped = figures["sent"][0], figures["sent"][3]
+    assert in_memory["data_mb"] < in_memory["fit_mb"] < 2 * in_memory["data_mb"]
+    assert mapped["fit_mb"] < in_memory["fit_mb"] - 0.5 * in_memory["data_mb"]
 
 
 @pytest.mark.slow

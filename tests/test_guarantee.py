@@ -306,6 +306,7 @@ def test_a_model_that_was_changed_by_hand_is_not_overwritten(change):
     assert len(model.partial_forget([0]).receipts_) == 1
 
 
+@pytest.mark.filterwarnings("ignore:validation_fraction=0.1 can't act:UserWarning")
 @pytest.mark.parametrize(
     ("unlearner", "params"),
     [

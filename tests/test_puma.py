@@ -665,11 +665,23 @@ def test_bad_criterion_rows():
 
 def test_no_criterion_rows():
     X, y = rows_for("values", 0)
+    model = PUMAUnlearner(Ridge(), reweight=None, validation_fraction=0.1)
+    with pytest.warns(UserWarning, match="validation_fraction=0.1 can't act with reweight=None"):
+        model.fit(X, y)
     with pytest.raises(ValueError, match="X_val"):
-        PUMAUnlearner(Ridge(), reweight=None, validation_fraction=0.1).fit(X, y).influence()
+        model.influence()
     # A fold that is judged by a model without itself needs another.
     with pytest.raises(ValueError, match="more subjects"):
         PUMAUnlearner(Ridge()).fit(X, y, X_ids=["only one"] * len(X)).influence()
+
+
+def test_a_share_to_hold_out_is_idle_beside_criterion_rows_but_not_in_a_refit_with_them():
+    X, y = rows_for("values", 0)
+    model = PUMAUnlearner(Ridge(), validation_fraction=0.1, random_state=0)
+    again = model.fit(X, y).refitted(model.rows_of(), 0)
+    np.testing.assert_array_equal(again.criterion_rows().y, model.criterion_rows().y)
+    with pytest.warns(UserWarning, match="validation_fraction=0.1 can't act with X_val"):
+        model.fit(X, y, X_val=X, y_val=y)
 
 
 def test_stopped_early_models_start_from_their_own_gradient():

@@ -3,7 +3,8 @@ How fast is forgetting with a linear model, and how close to the optimum does it
 
 Logistic regression and ridge on n rows x 100 features, and logistic regression on text-like
 sparse rows, forgetting k rows. The table shows seconds, and the distance of every parameter
-vector to the optimum of the remaining rows, relative to that optimum's norm.
+vector to the optimum of the remaining rows, in units of the effect: how far the optimum moves when
+the rows leave. A model that has not forgotten is at 1.
 
 ``python examples/benchmarks/linear_forgetting.py`` runs all sizes in some minutes and 5 GB;
 ``--max-rows 100000`` runs in one minute. ``--json`` prints the raw figures.
@@ -100,6 +101,7 @@ def one_case(kind, X, y, k, repeats):
     puma = removal(PUMAUnlearner(base, random_state=0), X, y, [other, *sets])
     slower = float(np.median(sorted(puma[2:])[len(sets) // 2 :]))
     warm_model = None if warm is None else clone(warm).fit(X, y)
+    before = parameters(clone(tight).fit(X, y))
     left = np.sort(shuffled[k + 1 :])
     X, y = X[left], y[left]
     optimum = parameters(clone(tight).fit(X, y))
@@ -119,6 +121,7 @@ def one_case(kind, X, y, k, repeats):
         "puma_speedup": refit / slower,
         "fit_ratio": float(fit / bare),
         "puma_fit_ratio": float(puma[0] / bare),
+        "effect": float(np.linalg.norm(before - optimum) / np.linalg.norm(optimum)),
         "refit_distance": distance(refitted, optimum),
         "warm_distance": None if warm is None else distance(warm_model, optimum),
         "naive_distance": distance(naive_model, optimum),
@@ -152,10 +155,21 @@ COLUMNS = [
     ("puma_speedup", "refit/PUMA", "{:.1f}"),
     ("fit_ratio", "fit/bare", "{:.2f}"),
     ("puma_fit_ratio", "PUMA fit/bare", "{:.2f}"),
-    ("refit_distance", "d refit", "{:.1e}"),
-    ("warm_distance", "d warm", "{:.1e}"),
-    ("naive_distance", "d naive", "{:.1e}"),
+    ("effect", "effect", "{:.1e}"),
+    ("refit_effects", "d refit", "{:.2g}"),
+    ("warm_effects", "d warm", "{:.2g}"),
+    ("naive_effects", "d naive", "{:.2g}"),
 ]
+
+
+def in_effects(case):
+    """Return a case with distances in units of the effect as well."""
+    found = {"refit": "refit_distance", "warm": "warm_distance", "naive": "naive_distance"}
+    units = {
+        f"{name}_effects": None if case[key] is None else case[key] / case["effect"]
+        for name, key in found.items()
+    }
+    return {**case, **units}
 
 
 def print_table(cases):
@@ -194,10 +208,11 @@ def main():
     if args.json:
         print(json.dumps({"cases": cases, "memory": memory}, indent=1))
         return
-    print_table(cases)
+    print_table([in_effects(case) for case in cases])
     print("\nnaive: PUMAUnlearner(reweight=None); PUMA: with reweighting, the slower half of up to")
     print("eight requests. 1st s: the first request, which copies X and makes the Hessian.")
-    print("1,000 rows have 20 features. d: distance to the optimum of the remaining rows.")
+    print("1,000 rows have 20 features. effect: how far the optimum moves, relative to its norm.")
+    print("d: distance to the optimum of the remaining rows, in units of the effect.")
     for case in memory:
         print(
             f"Peak memory of fit, {case['model']}, {case['n_rows']:,} rows: bare "

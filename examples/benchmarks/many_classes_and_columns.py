@@ -4,7 +4,9 @@ What do many classes, many columns, text and networks cost, in units of a refit?
 Out-of-sample predictions of every row by ``loo_predict_proba``, next to five fits as
 cross-validation makes them; the first request to a PUMAUnlearner and later ones, next to the
 inner model's own fit. The rows are seeded; text-like rows have word counts by Zipf's law, scaled
-as tf-idf does. CPU time of one process, medians, all figures of a line from one run.
+as tf-idf does. CPU time of one process, medians, all figures of a line from one run. Distances of
+text models are to the optimum of the rows that remain, in units of how far the rows of the
+request moved it.
 
 ``python examples/benchmarks/many_classes_and_columns.py`` runs in a few minutes on one core
 (set ``OMP_NUM_THREADS=1``), ``--only classes`` and so on one part; ``--json`` prints the raw
@@ -19,6 +21,7 @@ from time import process_time
 
 import numpy as np
 from scipy import sparse
+from scipy.linalg import cholesky
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_classification
 from sklearn.exceptions import ConvergenceWarning
@@ -28,6 +31,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_unlearn import PUMAUnlearner, loo_predict_proba
 
 CLASSES = ((5_000, 50, 10), (50_000, 20, 10), (20_000, 16, 26), (10_000, 20, 50), (20_000, 50, 3))
+COLUMNS = ((8_000, 1_000), (500, 2_000))
 TEXTS = ((20_000, 30_000, 90), (20_000, 50_000, 60), (100_000, 50_000, 40))
 
 
@@ -59,6 +63,8 @@ def make_text(n_rows, n_columns, n_words, seed=0):
     rows = np.repeat(np.arange(n_rows), n_words)
     X = sparse.csr_array((np.ones(words.size), (rows, words.ravel())), shape=(n_rows, n_columns))
     X.sum_duplicates()
+    # As vectorizers make them.
+    X.indices, X.indptr = X.indices.astype(np.int32), X.indptr.astype(np.int32)
     rare = np.log(n_rows / (1 + np.bincount(X.indices, minlength=n_columns))) + 1
     X.data = (1 + np.log(X.data)) * rare[X.indices]
     lengths = np.sqrt((X * X).sum(axis=1))
@@ -89,6 +95,19 @@ def requests(model, X, y, sizes, refit, **params):
     return figures
 
 
+def distances(model, X, y):
+    """Return how far a later request for 3 rows, and a refit, end from the optimum."""
+    tight = clone(model).set_params(solver="newton-cg", tol=1e-11, max_iter=1000)
+    before, optimum = (tight.fit(X[k:], y[k:]).coef_.copy() for k in (3, 6))
+    naive = PUMAUnlearner(model, reweight=None).fit(X, y).partial_forget(range(3))
+    ends = {
+        "naive": naive.partial_forget(range(3, 6)).estimator_.coef_,
+        "refit": model.fit(X[6:], y[6:]).coef_,
+    }
+    effect = np.linalg.norm(before - optimum)
+    return {f"{k}, distance": np.linalg.norm(end - optimum) / effect for k, end in ends.items()}
+
+
 def classes():
     """Yield the figures of multinomial models."""
     tables = [(f"{n:,} x {d}, {k} classes", make_classes(n, d, k)) for n, d, k in CLASSES]
@@ -98,17 +117,28 @@ def classes():
         model = LogisticRegression(max_iter=1000)
         fit = seconds(lambda: model.fit(X, y), 3)  # noqa: B023
         alone = seconds(lambda: loo_predict_proba(model, X, y), 3)  # noqa: B023
-        shares = {"fit + leave-one-out, of five fits": (fit + alone) / (5 * fit)}
-        yield name, {"fit, s": fit, **shares, **requests(model, X, y, (1,), fit, reweight=None)}
+        figures = {"fit, s": fit, "fit + leave-one-out, of five fits": (fit + alone) / (5 * fit)}
+        for form, params in (("default", {}), ("naive", {"reweight": None})):
+            runs = [requests(model, X, y, (1,), fit, **params) for _ in range(3)]
+            for key in runs[0]:
+                figures[f"{form}, {key}"] = float(np.median([run[key] for run in runs]))
+        yield name, figures
 
 
 def columns():
-    """Yield the figures of models of a thousand columns."""
-    X, z = make_columns(8_000, 1_000)
-    for model, y in ((LogisticRegression(max_iter=1000), z > 0), (Ridge(), z)):
-        fit = seconds(lambda: clone(model).fit(X, y), 3)  # noqa: B023
-        figures = requests(model, X, y, (1, 10), fit, reweight=None)
-        yield f"8,000 x 1,000, {type(model).__name__}", {"fit, s": fit, **figures}
+    """Yield the figures of models of many columns, next to a bare factor of their Hessian."""
+    for n_rows, n_columns in COLUMNS:
+        X, z = make_columns(n_rows, n_columns)
+        whole = X.T @ X
+        whole.flat[:: n_columns + 1] += 1
+        for model, y in ((LogisticRegression(max_iter=1000), z > 0), (Ridge(), z)):
+            fit = seconds(lambda: clone(model).fit(X, y), 3)  # noqa: B023
+            bare = seconds(lambda: cholesky(whole, lower=True, check_finite=False), 5)  # noqa: B023
+            figures = {"fit, s": fit, "bare factor, ms": 1000 * bare}
+            for name, params in (("naive", {"reweight": None}), ("default", {})):
+                found = requests(model, X, y, (1, 10), fit, **params)
+                figures |= {f"{name}, {key}": value for key, value in found.items()}
+            yield f"{n_rows:,} x {n_columns:,}, {type(model).__name__}", figures
 
 
 def text():
@@ -122,7 +152,7 @@ def text():
             for name, params in (("default", {}), ("naive", {"reweight": None})):
                 found = requests(model, X, y, (3,), fit, **params)
                 figures |= {f"{name}, {key}": value for key, value in found.items()}
-            yield f"{n_rows:,} x {n_columns:,}, C={C:g}", figures
+            yield f"{n_rows:,} x {n_columns:,}, C={C:g}", figures | distances(model, X, y)
 
 
 def networks():
@@ -167,7 +197,7 @@ def main():
     if options.json:
         json.dump(figures, sys.stdout, indent=1)
     else:
-        print("\nAll but seconds and milliseconds are multiples of the time of a refit.")
+        print("\nAll but seconds, milliseconds and distances are multiples of the time of a refit.")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+from sklearn.utils import check_array
 
 from sklearn_unlearn._chains.plan import in_order
 from sklearn_unlearn._records.rows import RowParts, writable
@@ -105,3 +106,20 @@ class Records:
         for values in (self.y, self.hashes, self.proba):
             if values is not None:
                 values[rows] = 0
+
+
+def checked_proba(forget_proba, n_rows):
+    """Return forgetting probabilities as an array of our own."""
+    if forget_proba is None:
+        return None
+    proba = check_array(
+        forget_proba, ensure_2d=False, dtype=float, copy=True, input_name="forget_proba"
+    )
+    if proba.shape != (n_rows,):
+        raise ValueError(
+            f"forget_proba has shape {proba.shape} for {n_rows} rows. Pass one probability per row."
+        )
+    if len(proba) and (proba.min() < 0 or proba.max() > 1):
+        worst = proba[np.argmax(np.abs(proba - 0.5))]
+        raise ValueError(f"forget_proba contains {worst}; probabilities lie in [0, 1].")
+    return proba

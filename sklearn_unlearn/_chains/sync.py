@@ -10,9 +10,9 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_unlearn._chains.placement import place
 from sklearn_unlearn._chains.plan import borders, common_length
+from sklearn_unlearn._chains.sending import arguments, train_sent, trained_here
 from sklearn_unlearn._chains.training import Task, n_blocks, train
 from sklearn_unlearn._inner.threads import one_thread
-from sklearn_unlearn._records.rows import copy_rows
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def sync(
     context : object
         What else the training depends on.
 
-    read : callable
+    read : Reader
         ``read(tag, rows)`` returns rows and targets as the model takes them.
 
     store : MemoryStates or DirectoryStates
@@ -203,24 +203,25 @@ def _kept(recipe, ends, start, old, rows, weights, n_checkpoints):
 
 
 def _run(recipe, tasks, read, n_jobs, progress):
-    """Train all tasks; in one process row by block, else each with its rows at hand."""
-    if joblib.effective_n_jobs(n_jobs) == 1 or len(tasks) < 2:
+    """Train all tasks, here or in other processes."""
+    n_jobs = joblib.effective_n_jobs(n_jobs)
+    if n_jobs == 1 or len(tasks) < 2:
         for task, rows, _ in tasks:
             with progress.task("chain", n_blocks(recipe, task)) as chain:
                 trained = train(recipe, task, partial(_part, read, task.tag, rows), chain)
             yield trained
         return
-    calls = (
-        delayed(_train_given)(recipe, task, *_gathered(recipe, task, rows, read))
-        for task, rows, _ in tasks
-    )
+    sent = arguments(recipe, [(task, rows) for task, rows, _ in tasks], read, n_jobs)
+    calls = (delayed(train_sent)(*given) for given in sent)
     # Not the context to the workers, as in a grid search: hooks are given the estimator, and
     # with it all rows would go there.
-    trained = iter(Parallel(n_jobs=n_jobs, pre_dispatch="n_jobs", **_one_by_one())(calls))
-    for _ in tasks:
+    results = iter(Parallel(n_jobs=n_jobs, pre_dispatch="n_jobs", **_one_by_one())(calls))
+    for task, rows, _ in tasks:
         with progress.task("chain"):
-            model = next(trained)
-        yield model
+            trained = next(results)
+            if trained is None:
+                trained = trained_here(recipe, task, rows, read)
+        yield trained
 
 
 def _part(read, tag, rows, start, stop):
@@ -233,22 +234,3 @@ def _one_by_one():
     backend, _ = get_active_backend()
     can = getattr(backend, "supports_return_generator", False)
     return {"return_as": "generator"} if can else {}
-
-
-def _train_given(recipe, task, X, y, first):
-    """Train a chain whose rows are at hand, ``first`` being the position of the first."""
-
-    def read(a, b):
-        part = slice(a - first, b - first)
-        # A copy, since a worker's rows may be a read-only map of another layout.
-        return copy_rows(X, part), None if y is None else np.array(y[part])
-
-    with one_thread():
-        return train(recipe, task, read)
-
-
-def _gathered(recipe, task, rows, read):
-    """Return the rows and targets that a chain needs, and the position of the first."""
-    first = 0 if recipe.cumulative else task.start
-    X, y = read(task.tag, rows[first:])
-    return X, y, first

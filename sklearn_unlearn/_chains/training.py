@@ -42,6 +42,9 @@ class Recipe:
     joins_last : bool, default=False
         True if a last block of one row is joined to the one before, for models that can't be
         trained on one row.
+
+    names : ndarray or None, default=None
+        Names of the features, for models whose blocks are arrays without names.
     """
 
     blank: bytes
@@ -52,6 +55,7 @@ class Recipe:
     key: int
     classes: object = None
     joins_last: bool = False
+    names: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,14 @@ def train(recipe, task, read, progress=None):
     Between two blocks the model goes through its saved form, saved or not: the state after
     a block is then bitwise the same whichever states were kept.
     """
-    progress = progress or Progress()
+    model, saved = _trained(recipe, task, read, progress or Progress())
+    if recipe.names is not None:
+        model.feature_names_in_ = recipe.names.copy()
+    return model, saved
+
+
+def _trained(recipe, task, read, progress):
+    """Return the model, which has not been told names, and its states."""
     model = restore(recipe.blank if task.payload is None else task.payload)
     names = list(random_states(model))
     saved = {}

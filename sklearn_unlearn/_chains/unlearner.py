@@ -12,17 +12,19 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length, check_random_state
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import validate_data
 
 from sklearn_unlearn._chains.ensembles import check_columns
 from sklearn_unlearn._chains.pickling import dump
-from sklearn_unlearn._chains.records import Records
+from sklearn_unlearn._chains.records import Records, checked_proba
+from sklearn_unlearn._chains.sending import Reader
 from sklearn_unlearn._chains.states import MemoryStates, files_of
 from sklearn_unlearn._chains.storing import StoredStatesMixin
 from sklearn_unlearn._chains.sync import rows_to_train, sync
 from sklearn_unlearn._chains.training import Recipe
 from sklearn_unlearn._inner.callbacks import Progress, with_callbacks
 from sklearn_unlearn._inner.declared import check_number, check_unchanged, warn_idle
+from sklearn_unlearn._inner.inputs import learns_from_numbers
 from sklearn_unlearn._inner.pipelines import last_step, out_of_reach
 from sklearn_unlearn._inner.skorch import adapted, needs_two_rows
 from sklearn_unlearn._records.fingerprint import check_same_rows, guarded
@@ -58,8 +60,8 @@ class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
     """Base class of the ensembles that forget exactly.
 
     A subclass says which groups a row belongs to (``_groups``), how the groups of a chain
-    become its sequence (``_sequence``), what its model is given (``_reader``), and how the
-    models become one (``_ensemble``). Whatever changes the rows, ``fit``, ``partial_fit``
+    become its sequence (``_sequence``), what its model learns of them (``_targets_of``), and how
+    the models become one (``_ensemble``). Whatever changes the rows, ``fit``, ``partial_fit``
     or ``partial_forget``, plans for the rows as they will be and syncs the chains.
     """
 
@@ -106,8 +108,8 @@ class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
         """Return the labels that a chain's model must know from the beginning, or None."""
 
     @abstractmethod
-    def _reader(self, records, members):
-        """Return a function of a tag and rows: rows and targets as the chain's model takes them."""
+    def _targets_of(self, records, members):
+        """Return a function of a tag and rows: their targets as the chain's model takes them."""
 
     @abstractmethod
     def _ensemble(self, records, members, chains):
@@ -209,7 +211,7 @@ class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
         subjects = SubjectIndex(n_rows, X, y, X_ids)
         y, labels = self._targets(y, None)
         counts = None if labels is None else np.bincount(y, minlength=len(labels))
-        hashes, proba = keyed_hash(subjects.keys, key), _check_proba(forget_proba, n_rows)
+        hashes, proba = keyed_hash(subjects.keys, key), checked_proba(forget_proba, n_rows)
         X, fingerprint = guarded(X)
         records = Records(RowParts(X), y, labels, counts, hashes, proba)
         self._check_enough(records, request=False)
@@ -301,7 +303,7 @@ class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
         self._check_same_rows()
         X, fingerprint = guarded(X)
         y, labels = self._targets(y, self._records.labels)
-        hashes, proba = keyed_hash(keys, self._key), _check_proba(forget_proba, n_new)
+        hashes, proba = keyed_hash(keys, self._key), checked_proba(forget_proba, n_new)
         records = self._records.extended(X, y, labels, hashes, proba)
         new = np.arange(start, start + n_new)
         members = self._members
@@ -363,7 +365,17 @@ class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
     def _context(self, records):
         """Return what the chains depend on besides their rows, as plain objects."""
         classes = self._classes(records)
-        return None if classes is None else (classes.dtype.str, *classes.tolist())
+        context = None if classes is None else (classes.dtype.str, *classes.tolist())
+        return ("unnamed", context) if self._without_names(records) else context
+
+    def _without_names(self, records):
+        """Tell whether the rows of a frame are given as arrays, and the names once per chain."""
+        return records.X.are_numbers and learns_from_numbers(self._inner_model)
+
+    def _reader(self, records, members):
+        """Return what reads rows and targets as the models take them."""
+        take = records.X.take_numbers if self._without_names(records) else records.X.take
+        return Reader(take, self._targets_of(records, members), records.X.file)
 
     def _recipe(self, records):
         """Return how the chains train; parameters are those at the time of ``fit``."""
@@ -376,7 +388,13 @@ class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
             joins_last=self._joins_last,
             key=self._key,
             classes=self._classes(records),
+            names=self._names(records),
         )
+
+    def _names(self, records):
+        """Return the names that chains are told once, as scikit-learn knows them; or None."""
+        told = self._without_names(records)
+        return getattr(self.estimator_, "feature_names_in_", None) if told else None
 
     def _synced(self, records, members, tags, progress, gone=None):
         """Return the attributes after a sync, and what the receipt says of it."""
@@ -523,20 +541,3 @@ def _check_inner(inner):
             "Pass the estimator itself."
         )
     return adapted(clone(inner))
-
-
-def _check_proba(forget_proba, n_rows):
-    """Return forgetting probabilities as an array of our own."""
-    if forget_proba is None:
-        return None
-    proba = check_array(
-        forget_proba, ensure_2d=False, dtype=float, copy=True, input_name="forget_proba"
-    )
-    if proba.shape != (n_rows,):
-        raise ValueError(
-            f"forget_proba has shape {proba.shape} for {n_rows} rows. Pass one probability per row."
-        )
-    if len(proba) and (proba.min() < 0 or proba.max() > 1):
-        worst = proba[np.argmax(np.abs(proba - 0.5))]
-        raise ValueError(f"forget_proba contains {worst}; probabilities lie in [0, 1].")
-    return proba

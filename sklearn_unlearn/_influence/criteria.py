@@ -127,8 +127,7 @@ class CriterionSource:
     def judged_by(self, rows, subjects):
         """Tell whether some of numbered rows are, or may have been, criterion rows."""
         if self.cross_fits:
-            # In this order few rows are looked for at the cost of one comparison each.
-            return bool(np.isin(self.drawn.first(self.MAX_ROWS, subjects).rows, rows).any())
+            return self.drawn.among_first(self.MAX_ROWS, subjects, rows)
         return self._rows is None and bool(self.held_out[rows].any())
 
     def check(self, objective, model):

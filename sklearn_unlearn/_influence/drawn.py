@@ -1,7 +1,6 @@
 """Rows drawn by a keyed hash of their subjects' ids, and dealt to folds by it."""
 
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 
@@ -10,6 +9,8 @@ from sklearn_unlearn._records.hashing import derive_seed, keyed_hash
 N_FOLDS = 10
 # Rows whose place in the order is kept; beyond them all ids are hashed again.
 WINDOW_ROWS = 20_000
+# Rows that are looked at beyond those that are asked for: those of the last subject.
+MARGIN_ROWS = 100
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,19 @@ class Drawn:
 
     def without(self, rows):
         """Return the same without numbered rows."""
-        return self.take(np.isin(self.rows, rows, invert=True)) if len(rows) else self
+        left = ~_are_among(self.rows, rows)
+        return self if left.all() else self.take(left)
 
     def by_fold(self):
         """Return the same, one fold after the other."""
         return self.take(np.argsort(self.folds, kind="stable"))
+
+
+def _are_among(rows, others):
+    """Tell which rows are among others, ndarray of bool; these are mostly one."""
+    if len(others) == 1:
+        return rows == others[0]
+    return np.isin(rows, others)
 
 
 def _whole_subjects(drawn, n_rows):
@@ -95,7 +104,8 @@ class DrawnRows:
         if self._window is None:
             self._draw(n_rows, subjects)
         # A look at the beginning is mostly enough; its last subject may be cut.
-        found = _whole_subjects(self._window.take(slice(2 * n_rows)).without(removed), n_rows)
+        ahead = self._window.take(slice(n_rows + len(removed) + MARGIN_ROWS)).without(removed)
+        found = _whole_subjects(ahead, n_rows)
         if found is not None:
             return found
         found = self._window.without(removed)
@@ -107,21 +117,25 @@ class DrawnRows:
 
     def _draw(self, n_rows, subjects):
         """Hash all ids, and keep the beginning of their order."""
-        keys, owned = subjects.owners()
+        keys, rows, ends = subjects.owners()
         hashes = keyed_hash(keys, self._key)
         n_first = min(len(keys), max(WINDOW_ROWS, 4 * n_rows))
         first = np.argpartition(hashes, n_first - 1)[:n_first]
         first = first[np.argsort(hashes[first], kind="stable")]
-        parts = [owned[subject] for subject in first.tolist()]
-        parts = [(part,) if isinstance(part, int) else part for part in parts]
-        sizes = [len(part) for part in parts]
+        sizes, ends = np.diff(ends, prepend=0)[first], ends[first]
+        # Where the rows of each subject stand among those of all, side by side.
+        ahead = np.repeat(ends - np.cumsum(sizes), sizes)
         window = Drawn(
-            np.fromiter(chain.from_iterable(parts), np.intp),
+            rows[ahead + np.arange(len(ahead))],
             np.repeat((hashes[first] % N_FOLDS).astype(np.int8), sizes),
             np.repeat(np.arange(n_first), sizes),
         )
         # One call, so that an interrupt can't come in between.
         vars(self).update(_window=window, _is_whole=n_first == len(keys))
+
+    def among_first(self, n_rows, subjects, rows):
+        """Tell whether some of numbered rows are among the first."""
+        return bool(_are_among(self.first(n_rows, subjects).rows, rows).any())
 
     def erase(self, rows):
         """Remove rows from what is kept; a repeated call changes nothing."""

@@ -202,32 +202,83 @@ def solve_cg(product, diagonal, rhs, rtol=1e-9):
     ValueError
         If a residual stays above 1e-3 of the right-hand side.
     """
-    inverse = np.where(diagonal > 0, 1 / np.where(diagonal > 0, diagonal, 1.0), 1.0)
-    solution, sizes = np.zeros(rhs.shape), (inverse * rhs**2).sum(axis=1)
-    left = np.flatnonzero(sizes)
-    residual = rhs[left]
-    direction = inverse * residual
-    slope = sizes[left]
+    goals = rtol * scaled_norms(diagonal, rhs)
+    return cg_steps(product, diagonal, rhs, goals)[0]
+
+
+def scaled_norms(diagonal, rhs):
+    """Return the norm of each row of rhs in the scale of conjugate gradients' preconditioner."""
+    return np.sqrt(_dots(_inverted(diagonal) * rhs, rhs))
+
+
+def _inverted(diagonal):
+    """Return the inverse of a diagonal, of one where that is zero."""
+    if (diagonal > 0).all():
+        return 1 / diagonal
+    return np.where(diagonal > 0, 1 / np.where(diagonal > 0, diagonal, 1.0), 1.0)
+
+
+def cg_steps(product, diagonal, rhs, goals):
+    """Make steps of conjugate gradients until residuals are below their goals.
+
+    Parameters
+    ----------
+    product, diagonal, rhs
+        See :func:`solve_cg`.
+
+    goals : ndarray of shape (m,)
+        Norm of each residual to stop at, as of :func:`scaled_norms`.
+
+    Returns
+    -------
+    solution : ndarray of shape (m, d)
+        The solutions.
+
+    residual : ndarray of shape (m, d)
+        What is left of the right-hand sides.
+
+    Raises
+    ------
+    ValueError
+        If a residual stays above 1e-3 of the right-hand side.
+    """
+    inverse = _inverted(diagonal)
+    solution, left_over = np.zeros(rhs.shape), rhs.copy()
+    way = inverse * rhs
+    slope = _dots(rhs, way)
+    left = np.flatnonzero(slope > goals**2)
+    x, residual, direction, slope = solution[left], rhs[left], way[left], slope[left]
+    way, buffer = np.empty_like(residual), np.empty_like(residual)
     # A breakdown shows in the residual.
     with np.errstate(all="ignore"):
         for _ in range(MAX_CG):
             if not len(left):
                 break
             bent = product(direction)
-            step = (slope / (direction * bent).sum(axis=1))[:, None]
-            solution[left] += step * direction
-            residual -= step * bent
-            way = inverse * residual
-            new = (residual * way).sum(axis=1)
-            direction = way + (new / slope)[:, None] * direction
-            on = ~(new <= rtol**2 * sizes[left])
-            left, residual, direction, slope = left[on], residual[on], direction[on], new[on]
+            step = (slope / _dots(direction, bent))[:, None]
+            x += np.multiply(step, direction, out=buffer)
+            residual -= np.multiply(step, bent, out=buffer)
+            np.multiply(inverse, residual, out=way)
+            new = _dots(residual, way)
+            direction *= (new / slope)[:, None]
+            direction += way
+            slope, on = new, ~(new <= goals[left] ** 2)
+            if not on.all():
+                solution[left], left_over[left] = x, residual
+                left, slope, buffer = left[on], slope[on], buffer[: on.sum()]
+                x, residual, way, direction = x[on], residual[on], way[on], direction[on]
     if len(left):
-        # Rounding may keep it above rtol, and a breakdown far above.
-        gap = np.linalg.norm(rhs[left] - product(solution[left]), axis=1)
+        # Rounding may keep it above its goal, and a breakdown far above.
+        solution[left], left_over[left] = x, rhs[left] - product(x)
+        gap = np.linalg.norm(left_over[left], axis=1)
         if not (gap <= 1e-3 * np.linalg.norm(rhs[left], axis=1)).all():
             raise ValueError(
                 f"Conjugate gradients stopped at a residual of {gap.max():.3g}. Scale the "
                 "features or use a stronger L2 penalty."
             )
-    return solution
+    return solution, left_over
+
+
+def _dots(a, b):
+    """Return the scalar product of each row of a and of b."""
+    return np.einsum("ij,ij->i", a, b)

@@ -15,7 +15,8 @@ _PLAIN = {type(None), str, bool, int, float}
 def check_number(estimator, name, kind, low, high=np.inf, closed=True):
     """Raise unless a parameter is a number in its range."""
     value = getattr(estimator, name)
-    is_number = isinstance(value, kind) and not isinstance(value, bool)
+    plain = type(value) is int or (type(value) is float and kind is not Integral)
+    is_number = plain or (isinstance(value, kind) and not isinstance(value, bool))
     if not is_number or not (low <= value <= high if closed else low < value < high):
         left, right = "[" if closed else "(", "]" if closed and high < np.inf else ")"
         raise ValueError(
@@ -103,6 +104,12 @@ def _params(estimator, names=None):
     return found
 
 
+@lru_cache(maxsize=1000)
+def _own_names(names):
+    """Return the names of an estimator's own parameters among those of parameters."""
+    return {name.partition("__")[0] for name in names}
+
+
 def check_unchanged(estimator, settings):
     """Raise if parameters are not what they were.
 
@@ -119,8 +126,9 @@ def check_unchanged(estimator, settings):
     ValueError
         If there is another value, or a parameter more or less.
     """
-    names = {name.partition("__")[0] for name in settings}
-    now = kept_settings(estimator, names)
+    now = kept_settings(estimator, _own_names(tuple(settings)))
+    if now.keys() == settings.keys() and all(map(_same, now.values(), map(settings.get, now))):
+        return
     changed = [
         name
         for name in {**settings, **now}

@@ -52,3 +52,14 @@ def _takes_numbers(step):
     if hasattr(step, "transformers") or hasattr(step, "transformer_list"):
         return False
     return kinds.two_d_array and not (kinds.string or kinds.categorical or kinds.dict)
+
+
+def learns_from_numbers(estimator):
+    """Tell whether a model that learns block by block makes the same of a frame and its numbers.
+
+    That is known of scikit-learn's models and our own, which turn a frame into an array
+    before anything else. A model that others wrote, or one that holds others, may look at columns.
+    """
+    known = type(estimator).__module__.partition(".")[0] in ("sklearn", "sklearn_unlearn")
+    holds = any(hasattr(value, "get_params") for value in estimator.get_params().values())
+    return known and not holds and hasattr(estimator, "partial_fit")

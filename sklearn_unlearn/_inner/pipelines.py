@@ -57,6 +57,10 @@ def out_of_reach(rows, model):
     return parts + [f"{name}, which is frozen" for name in frozen_parts(model)]
 
 
+# What most parameters are.
+_PLAIN = {type(None), bool, int, float, str}
+
+
 def frozen_parts(model, name="the model"):
     """Return the names of the parts of a model, parts of parts included, that are frozen."""
     if isinstance(model, FrozenEstimator):
@@ -65,7 +69,11 @@ def frozen_parts(model, name="the model"):
         # Steps of a pipeline, or transformers of columns: what comes first is the name.
         named = [(f"the step {part[0]!r}", part[1]) for part in model if _is_named(part)]
     elif isinstance(model, BaseEstimator):
-        named = [(key, part) for key, part in vars(model).items() if not key.endswith("_")]
+        named = [
+            (key, part)
+            for key, part in vars(model).items()
+            if type(part) not in _PLAIN and not key.endswith("_")
+        ]
     else:
         return []
     return [found for key, part in named for found in frozen_parts(part, key)]

@@ -7,6 +7,7 @@ from numbers import Number
 from types import BuiltinFunctionType, CodeType, FunctionType
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 # How an estimator is called and watched, not what it computes.
 _NOT_THE_MODEL = {"_metadata_request", "_skl_callbacks", "_sklearn_output_config"}
@@ -55,6 +56,9 @@ def model_digest(model, known=None):
 def _state(value):
     """Return the attributes of an estimator, without those that it leaves out of its copies."""
     attributes = vars(value)
+    if type(value).__getstate__ is BaseEstimator.__getstate__:
+        # Which leaves out none.
+        return attributes
     if hasattr(value, "cuda_dependent_attributes_"):
         # A skorch net hands its modules on as bytes that depend on their place in memory.
         return attributes
@@ -66,13 +70,14 @@ def _state(value):
 
 def _feed(sha, value, parents, known):
     """Feed a value into a hash, by content and without regard to object identity."""
-    if type(value) in _PLAIN:
+    if type(value) in _PLAIN or isinstance(value, (str, bytes, np.generic)):
         sha.update(_as_text(value))
         return
     if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         _feed_array(sha, value)
         return
-    if type(value) not in _CONTAINERS and isinstance(value, (str, bytes, Number, np.generic)):
+    is_other = type(value) not in _CONTAINERS and not hasattr(value, "get_params")
+    if is_other and isinstance(value, Number):
         sha.update(_as_text(value))
         return
     if id(value) in parents:
@@ -126,7 +131,7 @@ def _feed_array(sha, value):
         value = value.astype(_packed(value.dtype))
         sha.update(_fields(value.dtype))
     sha.update(f"{value.dtype.str}{value.shape}".encode())
-    sha.update(np.ascontiguousarray(value).data)
+    sha.update(value if value.flags.c_contiguous else np.ascontiguousarray(value))
 
 
 @lru_cache(maxsize=100)

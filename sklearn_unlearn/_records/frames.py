@@ -33,6 +33,19 @@ def stacked_frames(parts):
     return pd.concat(parts)
 
 
+def number_type(X):
+    """Return the type of a pandas frame's values as one array of numbers; None of all other rows.
+
+    The type is the one that pandas gives, whatever columns of several types become.
+    """
+    if not hasattr(X, "iloc") or X.ndim != 2:
+        return None
+    if not all(isinstance(dtype, np.dtype) and dtype.kind in "iuf" for dtype in X.dtypes):
+        return None
+    dtype = X.iloc[:0].to_numpy().dtype
+    return dtype if dtype.kind in "iuf" else None
+
+
 def without_unused(X):
     """Return rows without categories that none of them has; other containers as they are."""
     if is_polars(X):
@@ -97,6 +110,13 @@ class Table:
         frame = pd.DataFrame(taken, index=pd.RangeIndex(len(rows)))
         frame.columns = self._names
         return frame.iloc[:, 0] if self._series else frame
+
+    def numbers(self, rows, dtype):
+        """Return rows by their number, as an array."""
+        taken = np.empty((len(rows), len(self._columns)), dtype)
+        for place, column in enumerate(self._columns):
+            taken[:, place] = column.to_numpy()[rows]
+        return taken
 
     def copy(self):
         """Return a table that shares nothing that is written to."""

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 from sklearn.utils import murmurhash3_32
 
-from sklearn_unlearn._records.encoding import encoded
+from sklearn_unlearn._records.encoding import all_encoded, encoded
 
 
 def keyed_hash(keys, key):
@@ -43,8 +43,8 @@ def keyed_hash(keys, key):
     if integers is not None:
         high, low = (_hash_integers(integers, seed) for seed in seeds)
     else:
-        codes = [encoded(value) for value in keys]
-        short = _short_integers(codes)
+        codes = all_encoded(keys)
+        short = {} if set(map(type, keys)) == {str} else _short_integers(codes)
         high, low = (_hash_codes(codes, short, seed) for seed in seeds)
     return (high.astype(np.uint64) << np.uint64(32)) | low
 

@@ -53,6 +53,8 @@ def as_keys(X_ids):
     TypeError, ValueError
         If these are no ids side by side, or one can't be converted without a loss.
     """
+    if type(X_ids) is list and set(map(type, X_ids)) <= _SIMPLE:
+        return list(X_ids)
     _check_container(X_ids)
     keys = _listed(X_ids)
     kinds = _leaves(keys)[1]
@@ -65,7 +67,10 @@ def as_keys(X_ids):
 
 def check_keys(keys, source):
     """Refuse ids that might stand for another, or could never be asked for again."""
-    if bool in set(map(type, keys)):
+    kinds = set(map(type, keys))
+    if kinds <= _SIMPLE:
+        return
+    if bool in kinds:
         raise ValueError(
             f"Ids ({source}) are booleans. A mask is no list of ids: pass ids[mask], or "
             "np.flatnonzero(mask) where the ids are row positions."

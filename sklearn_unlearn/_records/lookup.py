@@ -12,6 +12,9 @@ GONE = None
 _SPREAD = 0x9E3779B97F4A7C15
 _LARGEST = 2**64 - 1
 
+# One row in so many: from there on, looking through the whole table costs less than hashing.
+SCAN = 100
+
 
 def _hashes(keys):
     """Return a number of 64 bits for each key, equal for equal keys."""
@@ -68,7 +71,9 @@ class Lookup:
             rows = self._find_one(keys, asked[0])
             return np.array(rows, dtype=np.intp), np.array([len(rows)])
         wanted = _hashes(asked)
-        first = np.searchsorted(self._hashes, wanted)
+        order, first = np.argsort(wanted), np.empty(len(wanted), dtype=np.intp)
+        # In order, lest each search begins far from the one before.
+        first[order] = np.searchsorted(self._hashes, wanted[order])
         rows = self._alone(wanted, first)
         if rows is not None and [keys[row] for row in rows.tolist()] == asked:
             return rows, np.ones(len(asked), dtype=np.intp)
@@ -126,12 +131,19 @@ class Lookup:
         gone : ndarray of int
             Numbers of rows.
         """
-        numbers = [row for row in gone.tolist() if keys[row] is not GONE]
-        if len(numbers) == 1:
-            self._erase_one(numbers[0], _hash(keys[numbers[0]]))
+        if len(gone) == 1:
+            row = int(gone[0])
+            if keys[row] is not GONE:
+                self._erase_one(row, _hash(keys[row]))
             return
-        hashes = _hashes([keys[row] for row in numbers])
-        places = self._places(hashes, np.array(numbers, dtype=np.intp))
+        if SCAN * len(gone) > len(keys):
+            is_gone = np.zeros(len(keys), dtype=bool)
+            is_gone[gone] = True
+            places = np.flatnonzero(is_gone[self._rows] & (self._rows >= 0))
+        else:
+            numbers = [row for row in gone.tolist() if keys[row] is not GONE]
+            hashes = _hashes([keys[row] for row in numbers])
+            places = self._places(hashes, np.array(numbers, dtype=np.intp))
         if not len(places):
             return
         apart = np.diff(places) > 1

@@ -12,9 +12,11 @@ from sklearn_unlearn._records.frames import (
     alone,
     is_frame,
     is_polars,
+    number_type,
     stacked_frames,
     without_unused,
 )
+from sklearn_unlearn._records.in_file import RowsInFile
 
 # Values per chunk: large enough for BLAS, and 4 MiB that stay in the cache from one product
 # with a chunk to the next (measured: three products at half the cost of chunks of 32 MiB).
@@ -140,12 +142,15 @@ class RowStore:
 
     # Numbers of rows that were erased in place and are no numbers.
     _gone = None
+    # Type of a frame's values as one array of numbers.
+    number_type = None
 
     def __init__(self, X, numeric, convert=True):
         self._X = X
         self._numeric = numeric
         self._convert = convert
         self._n_rows = count_rows(X)
+        self.number_type = number_type(X)
         self._positions = None
         self._erased = []
         self._owned = False
@@ -165,9 +170,19 @@ class RowStore:
         return values_per_row(self._X)
 
     @property
+    def is_sparse(self):
+        """True if the rows are a sparse matrix."""
+        return sparse.issparse(self._X)
+
+    @property
     def on_disk(self):
         """True if the rows are read from the user's file."""
         return is_memory_mapped(self._X)
+
+    @property
+    def file(self):
+        """Where the rows lie, if they are the map of a file; else None."""
+        return RowsInFile.of(self._X)
 
     def own(self):
         """Make the private copy, once, and again where it was loaded as one that is read-only."""
@@ -209,6 +224,12 @@ class RowStore:
     def take_to_fit(self, rows):
         """Return rows by their number, without categories that only other rows have."""
         return without_unused(self.take(rows))
+
+    def take_numbers(self, rows):
+        """Return rows of a frame by their number, as an array that holds what the frame does."""
+        if isinstance(self._X, Table):
+            return self._X.numbers(rows, self.number_type)
+        return np.ascontiguousarray(self.take(rows).to_numpy())
 
     def chunks(self, min_rows=1):
         """Yield (row numbers or slice, rows); erased rows come as zeros or not at all."""
@@ -308,6 +329,16 @@ class RowParts:
         return self._parts
 
     @property
+    def are_numbers(self):
+        """True if the rows are frames that can be taken as arrays of numbers."""
+        return all(part.number_type is not None for part in self._parts)
+
+    @property
+    def file(self):
+        """Where the rows lie, if they are a map of one file."""
+        return self._parts[0].file if len(self._parts) == 1 else None
+
+    @property
     def from_file(self):
         """True if some rows came from the user's file, which is not written to."""
         return any(part.from_file for part in self._parts)
@@ -332,17 +363,29 @@ class RowParts:
 
     def take(self, rows):
         """Return rows by their number, arrays row by row in memory, frames as they are to fit."""
+        taken = self._gathered(self._take_from, rows)
+        return taken if len(self._parts) == 1 else without_unused(taken)
+
+    def take_numbers(self, rows):
+        """Return rows of frames by their number, as an array, row by row in memory."""
+        return self._gathered(self._numbers_from, rows)
+
+    def _gathered(self, take, rows):
+        """Return what a function takes from each part, in the order that was asked for."""
         if len(self._parts) == 1:
-            return self._take_from(0, rows)
+            return take(0, rows)
         owners = np.searchsorted(self._starts, rows, side="right") - 1
         touched = np.unique(owners)
         if len(touched) == 1:
-            return self._take_from(touched[0], rows)
+            return take(touched[0], rows)
         order = np.argsort(owners, kind="stable")
-        taken = [self._take_from(part, rows[owners == part]) for part in touched]
+        taken = [take(part, rows[owners == part]) for part in touched]
         back = np.empty(len(rows), dtype=np.intp)
         back[order] = np.arange(len(rows))
-        return without_unused(take_rows(stacked(taken), back))
+        return take_rows(stacked(taken), back)
+
+    def _numbers_from(self, part, rows):
+        return self._parts[part].take_numbers(rows - self._starts[part])
 
     def _take_from(self, part, rows):
         taken = self._parts[part].take_to_fit(rows - self._starts[part])

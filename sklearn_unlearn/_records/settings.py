@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sized
+from functools import lru_cache
 
 import numpy as np
 
@@ -9,6 +10,7 @@ import numpy as np
 MAX_TEXT, MAX_ITEMS = 200, 10
 
 _AS_THEY_ARE = {type(None), bool, int}
+_PLAIN = {*_AS_THEY_ARE, float, str}
 
 
 def settings(estimator, known=None):
@@ -30,12 +32,21 @@ def settings(estimator, known=None):
     """
     if known is None:
         return {name: described(value) for name, value in estimator.get_params().items()}
-    own = {
-        name: value if type(value) in _AS_THEY_ARE else described(value)
-        for name, value in ((name, getattr(estimator, name)) for name in known if "__" not in name)
-    }
-    same = all(known[name] == value for name, value in own.items())
-    return known if same else {**known, **own}
+    changed = {}
+    for name in _own_names(tuple(known)):
+        value, before = getattr(estimator, name), known[name]
+        if type(value) in _PLAIN and type(value) is type(before) and value == before:
+            continue
+        value = described(value)
+        if value != before or type(value) is not type(before):
+            changed[name] = value
+    return {**known, **changed} if changed else known
+
+
+@lru_cache(maxsize=1000)
+def _own_names(names):
+    """Return those names of parameters that are not of an estimator inside."""
+    return [name for name in names if "__" not in name]
 
 
 def described(value):

@@ -1,5 +1,8 @@
 """Which rows belong to which data subject."""
 
+from itertools import chain, compress, repeat
+from operator import is_not
+
 import numpy as np
 
 from sklearn_unlearn._records.altered import altered
@@ -152,8 +155,10 @@ class SubjectIndex:
     def remaining(self):
         """Return the numbers of the rows that are not forgotten, and the id of each."""
         keys = self._keys
-        rows = [row for row, key in enumerate(keys) if key is not GONE]
-        return np.array(rows, dtype=np.intp), [keys[row] for row in rows]
+        there = np.fromiter(map(is_not, keys, repeat(GONE)), dtype=bool, count=len(keys))
+        if there.all():
+            return np.arange(len(keys)), list(keys)
+        return np.flatnonzero(there), list(compress(keys, there.tolist()))
 
     @property
     def _lookup(self):
@@ -165,18 +170,28 @@ class SubjectIndex:
         return self._made
 
     def owners(self):
-        """Return the ids that are not forgotten, and the row or list of rows that each owns."""
+        """Return the ids that are not forgotten, and the rows that they own.
+
+        Returns
+        -------
+        keys : list
+            Ids, each once.
+
+        rows : ndarray of int of shape (n_rows,)
+            Rows of the first id, then of the second, and so on.
+
+        ends : ndarray of int of shape (n_ids,)
+            Where the rows of each id end.
+        """
         rows, keys = self.remaining()
-        owned = dict.fromkeys(keys)
-        if len(owned) == len(keys):
-            return keys, rows.tolist()
+        if self.n_subjects == len(keys):
+            return keys, rows, np.arange(1, len(keys) + 1)
+        owned = {}
         for row, key in zip(rows.tolist(), keys):
-            own = owned[key]
-            if own is None:
-                owned[key] = [row]
-            else:
-                own.append(row)
-        return list(owned), list(owned.values())
+            owned.setdefault(key, []).append(row)
+        ends = np.cumsum(np.fromiter(map(len, owned.values()), np.intp, len(owned)))
+        rows = np.fromiter(chain.from_iterable(owned.values()), np.intp, len(rows))
+        return list(owned), rows, ends
 
     @property
     def n_subjects(self):

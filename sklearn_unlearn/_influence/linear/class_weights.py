@@ -42,7 +42,7 @@ class ClassWeights:
         """Return rows and weights per class, of shape (n_classes, 2)."""
         n_classes = self.n_classes
         if n_classes == 1:
-            return np.array([[len(codes), np.sum(weights)]], dtype=float)
+            return np.array([[len(codes), weights.sum()]], dtype=float)
         return np.column_stack(
             [np.bincount(codes, minlength=n_classes), np.bincount(codes, weights, n_classes)]
         )
@@ -57,7 +57,8 @@ class ClassWeights:
 
         Looks at all rows only if a class has hardly any weight.
         """
-        if self._tally[:, 1].min() > 1e-9 * self.sample_weight:
+        lightest = self._tally[0, 1] if self.n_classes == 1 else self._tally[:, 1].min()
+        if lightest > 1e-9 * self.sample_weight:
             return self.counts
         rows = np.flatnonzero(data.live_weights())
         return np.bincount(data.codes(rows), minlength=self.n_classes)
@@ -65,12 +66,16 @@ class ClassWeights:
     @property
     def n_rows(self):
         """Number of trained rows."""
-        return int(self.counts.sum())
+        return int(self._total(0))
 
     @property
     def sample_weight(self):
         """Sum of the sample weights."""
-        return float(self._tally[:, 1].sum())
+        return float(self._total(1))
+
+    def _total(self, column):
+        """Return the sum over classes of a column of the tally."""
+        return self._tally[0, column] if self.n_classes == 1 else self._tally[:, column].sum()
 
     @property
     def mean_weights(self):

@@ -9,9 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from sklearn_unlearn._influence.linear.expansion import gram, pull_back
 from sklearn_unlearn._influence.linear.packed import grams
+
+# Rows up to which one product of them all costs less than to lay out their pairs of columns.
+FEW_ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,26 @@ def _softmax_diagonal(p, u):
 
 
 def _softmax_gram(Z, P, u):
-    """Return the Hessian; its block for classes k and l is ``Z^T diag(u p_k (d_kl - p_l)) Z``.
+    """Return the Hessian; its block for classes k and l is ``Z^T diag(u p_k (d_kl - p_l)) Z``."""
+    few = Z.shape[0] <= FEW_ROWS
+    out = _softmax_few(Z, P, u) if few else _softmax_many(Z, P, u)
+    size = P.shape[1] * (Z.shape[1] + 1)
+    return out.reshape(size, size)
+
+
+def _softmax_few(Z, P, u):
+    """Return the Hessian of a few rows, of shape (K, q, K, q), by one product of them all."""
+    (n, d), K = Z.shape, P.shape[1]
+    X = np.ones((n, d + 1))
+    X[:, :-1] = Z.toarray() if sparse.issparse(Z) else Z
+    wide, of_class = (P[:, :, None] * X[:, None, :]).reshape(n, -1), np.arange(K)
+    out = ((-u[:, None] * wide).T @ wide).reshape(K, d + 1, K, d + 1)
+    out[of_class, :, of_class] += np.matmul((u * P.T)[:, None, :] * X.T, X)
+    return out
+
+
+def _softmax_many(Z, P, u):
+    """Return the Hessian of many rows, of shape (K, q, K, q), by one product per pair of classes.
 
     Blocks sum to zero over classes, so those of the last class follow from the others.
     """
@@ -82,7 +105,7 @@ def _softmax_gram(Z, P, u):
     out[pairs[0], :, pairs[1]] = out[pairs[1], :, pairs[0]] = blocks
     out[:-1, :, -1] = -out[:-1, :, :-1].sum(axis=2)
     out[-1] = -out[:-1].sum(axis=0)
-    return out.reshape(K * q, K * q)
+    return out
 
 
 def _scale_matrices(h):

@@ -18,7 +18,7 @@ MAX_SHARE = 0.5
 MIN_RISE = 1e-5
 # Outputs of all folds up to which they are computed together.
 MAX_COLUMNS = 40
-# Folds that judge where no Hessian is kept, and each costs some tens of passes.
+# Folds that judge where no Hessian is kept, and each costs some passes over the rows.
 N_FOLDS_WITHOUT_HESSIAN = 1
 
 
@@ -68,7 +68,8 @@ class CrossFitted:
             pull = objective.penalty() * objective.theta / whole
             vectors += [weights[of].sum() * pull for of in self._places]
         vectors[:, ~objective.free()] = 0
-        steps = solve(vectors if gone is None else np.concatenate([vectors, gone[None]]))
+        both = vectors if gone is None else np.concatenate([vectors, gone[None]])
+        steps = solve(both, len(vectors))
         self._step = None if gone is None else steps[-1]
         raw += self._own_products(steps[: len(vectors)])
         # Steps that are too long for some links end in no number, and judge nothing.
@@ -184,9 +185,12 @@ def _judging(objective, drawn):
     judges = np.flatnonzero(
         (sums > 0) & (sums <= MAX_SHARE * objective.class_weights.sample_weight)
     )
-    if not objective.keeps_hessian:
+    if not objective.is_closed:
         judges = judges[:N_FOLDS_WITHOUT_HESSIAN]
-    return drawn.take(np.isin(drawn.folds, judges))
+    is_judge = np.zeros(len(sums), dtype=bool)
+    is_judge[judges] = True
+    left = is_judge[drawn.folds]
+    return drawn if left.all() else drawn.take(left)
 
 
 def cross_fitted_influence(objective, judges, rows):

@@ -6,12 +6,17 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.extmath import safe_sparse_dot
 
+from sklearn_unlearn._influence.linear.symmetric import Symmetric
 from sklearn_unlearn._records.altered import altered
+from sklearn_unlearn._records.every import every
 
 # Where a feature's sum of squares falls below this share of what it was, all is measured anew.
 MIN_SHARE = 1e-6
 
 SQRT_HALF = 0.5**0.5
+# Vectors up to which a product for each costs less than one for all: of a matrix in memory, and
+# of a sparse one (measured: two to three times for three, as much for ten).
+FEW, FEW_SPARSE = 3, 6
 
 
 @dataclass(frozen=True)
@@ -29,9 +34,9 @@ class Expansion:
     gradient : ndarray of shape (n_groups, n_outputs, n_features + 1)
         Its gradient.
 
-    hessian : ndarray of shape (n_groups, n_blocks, d, d) or None
+    blocks : ndarray of shape (n_groups, n_blocks, d, d) or None
         Its Hessian: one block for all outputs, one per output, or one for the coupled
-        outputs of softmax. None where it is too large to keep.
+        outputs of softmax. None where it is too large to keep, or followed.
 
     reference : ndarray of shape (n_groups, n_blocks, d) or None, default=None
         Diagonal of the Hessian when it was last made from the rows; powers of two from the
@@ -49,16 +54,30 @@ class Expansion:
 
     is_settled : bool, default=False
         True if the reference, and what it is for the mass, are powers of two.
+
+    followed : Symmetric or None, default=None
+        The Hessian's one block, where an inverse is kept that follows as rows leave.
     """
 
     value: np.ndarray
     gradient: np.ndarray
-    hessian: np.ndarray | None
+    blocks: np.ndarray | None
     reference: np.ndarray | None = None
     mass: np.ndarray | None = None
     drift: float = 0.0
     measured: bool = True
     is_settled: bool = False
+    followed: Symmetric | None = None
+
+    @property
+    def hessian(self):
+        """The Hessian, ndarray of shape (n_groups, n_blocks, d, d), or None."""
+        return self.blocks if self.followed is None else self.followed.whole()[None, None]
+
+    @property
+    def has_hessian(self):
+        """True if the Hessian is kept."""
+        return self.blocks is not None or self.followed is not None
 
     @classmethod
     def zeros(cls, n_groups, theta_shape, hessian_shape=None):
@@ -97,17 +116,17 @@ class Expansion:
         weight : ndarray of shape (n,), default=None
             Row weights of coupled outputs.
         """
-        self.value[group] += value.sum(axis=0)
+        self.value[group] += sum_of_rows(value)
         self.gradient[group] += pull_back(Z, slope)
-        if self.hessian is None:
+        if self.blocks is None:
             return
         if coupling is not None:
-            self.hessian[group, 0] += coupling.gram(Z, curvature, weight)
+            self.blocks[group, 0] += coupling.gram(Z, curvature, weight)
             return
-        for block, matrix in enumerate(self.hessian[group]):
+        for block, matrix in enumerate(self.blocks[group]):
             matrix += gram(Z, curvature[:, block])
 
-    def less(self, left, share, hessian=None, mass=None):
+    def less(self, left, share, followed=None, mass=None):
         """Return the expansion without some rows.
 
         Parameters
@@ -118,8 +137,8 @@ class Expansion:
         share : float
             Their share of the weight.
 
-        hessian : ndarray of the shape of the own one, default=None
-            That of the others, where it is known already.
+        followed : Symmetric, default=None
+            The Hessian of the others, where it has followed already.
 
         mass : ndarray of shape (n_features,), default=None
             That of the rows; theirs by default.
@@ -129,12 +148,15 @@ class Expansion:
         Expansion
             Of the others, from the same reference.
         """
-        mass = left.mass[0] if mass is None else mass
+        mass, blocks = left.mass[0] if mass is None else mass, None
+        if followed is None and self.has_hessian:
+            blocks = self.hessian - left.blocks
         return altered(
             self,
             value=self.value - left.value,
             gradient=self.gradient - left.gradient,
-            hessian=self.hessian - left.hessian if hessian is None else hessian,
+            blocks=blocks,
+            followed=followed,
             mass=np.array([self.mass[0] - mass, self.mass[1]]),
             drift=self.drift + share,
         )
@@ -143,17 +165,19 @@ class Expansion:
         """Add the sums of other rows, in place."""
         self.value[:] += other.value
         self.gradient[:] += other.gradient
-        if self.hessian is not None:
-            self.hessian[:] += other.hessian
+        if self.blocks is not None:
+            self.blocks[:] += other.blocks
             self.mass[:] += other.mass
 
     def diagonal(self):
         """Return the diagonal of the Hessian, of shape (n_groups, n_blocks, d)."""
-        return np.diagonal(self.hessian, axis1=-2, axis2=-1)
+        if self.followed is not None:
+            return self.followed.diagonal()[None, None]
+        return np.diagonal(self.blocks, axis1=-2, axis2=-1)
 
     def has_lost_digits(self):
         """True if a feature has all but vanished: what is left of it is rounding errors."""
-        return (self.mass[0] < MIN_SHARE * self.mass[1]).any()
+        return np.count_nonzero(self.mass[0] < MIN_SHARE * self.mass[1]) > 0
 
     def settled(self):
         """Return the expansion as it may be stored: nothing in it is the share of rows that left.
@@ -168,12 +192,14 @@ class Expansion:
 
     def bend(self, step):
         """Return the change of the gradient along a step, of the gradient's shape."""
-        n_blocks, d = self.hessian.shape[1:3]
+        if self.followed is not None:
+            return self.followed.times(step.reshape(-1, step.shape[-1]))[None]
+        n_blocks, d = self.blocks.shape[1:3]
         flat = step.reshape(-1, d)
         if n_blocks == len(flat):
-            bent = np.matmul(self.hessian, flat[:, :, None])
+            bent = np.matmul(self.blocks, flat[:, :, None])
         else:
-            bent = flat @ self.hessian[:, 0].swapaxes(1, 2)
+            bent = flat @ self.blocks[:, 0].swapaxes(1, 2)
         return bent.reshape(self.gradient.shape)
 
     def rescaled(self, change):
@@ -202,13 +228,14 @@ class Expansion:
         lines = whole[..., -1:, :, :] * shift[:, None, None]
         whole = whole + lines
         whole = whole + whole[..., -1:] * shift
-        blocks = n_copies * len(columns)
+        size = n_copies * len(columns)
         reference = reference.reshape(*reference.shape[:2], n_copies, q)[..., columns] * scale**2
         return replace(
             self,
             gradient=gradient * scale + gradient[..., -1:] * shift,
-            hessian=whole.reshape(*hessian.shape[:2], blocks, blocks),
-            reference=reference.reshape(*reference.shape[:2], blocks),
+            blocks=whole.reshape(*hessian.shape[:2], size, size),
+            followed=None,
+            reference=reference.reshape(*reference.shape[:2], size),
             mass=self.mass[:, kept] * scale[:-1] ** 2,
             is_settled=False,
         )
@@ -221,6 +248,11 @@ def power_of_two(values):
     return np.where(values > 0, np.ldexp(1.0, exponent - (mantissa < SQRT_HALF)), 0.0)
 
 
+def sum_of_rows(values):
+    """Return ``values.sum(axis=0)``; of one row, which most requests are for, without a sum."""
+    return values[0] if len(values) == 1 else values.sum(axis=0)
+
+
 def sum_of_squares(Z, weights):
     """Return the weighted sum of squares of each feature."""
     if sparse.issparse(Z):
@@ -231,12 +263,14 @@ def sum_of_squares(Z, weights):
 def gram(Z, d):
     """Return the Hessian of features Z with a one appended, for curvatures d per row."""
     p = Z.shape[1]
-    if not sparse.issparse(Z) and (d >= 0).all():
+    sign = 1.0 if every(d >= 0) else -1.0
+    if not sparse.issparse(Z) and every(sign * d >= 0):
         root = np.empty((len(d), p + 1))
-        root[:, -1] = np.sqrt(d)
+        root[:, -1] = np.sqrt(sign * d)
         np.multiply(Z, root[:, -1:], out=root[:, :-1])
         # NumPy makes one half of such a product only.
-        return root.T @ root
+        product = root.T @ root
+        return product if sign > 0 else np.negative(product, out=product)
     out = np.empty((p + 1, p + 1))
     if sparse.issparse(Z):
         out[:p, :p] = (Z.T @ Z.multiply(d[:, None])).toarray()
@@ -264,8 +298,17 @@ def pull_back(Z, slopes):
         Sum over rows, the intercept last.
     """
     gradient = np.empty((slopes.shape[1], Z.shape[1] + 1))
-    gradient[:, :-1] = safe_sparse_dot(Z.T, slopes, dense_output=True).T
-    gradient[:, -1] = slopes.sum(axis=0)
+    is_sparse = sparse.issparse(Z)
+    if is_sparse and slopes.shape[1] <= FEW_SPARSE:
+        back = Z.T
+        for of, slope in zip(gradient, slopes.T, strict=True):
+            of[:-1] = back @ slope
+    else:
+        product = (
+            safe_sparse_dot(Z.T, slopes, dense_output=True) if sparse.issparse(Z) else Z.T @ slopes
+        )
+        gradient[:, :-1] = product.T
+    gradient[:, -1] = sum_of_rows(slopes)
     return gradient
 
 
@@ -285,7 +328,7 @@ def push_forward(Z, V):
     ndarray of shape (n, m)
         Products.
     """
-    if len(V) <= 3 and not sparse.issparse(Z):
+    if len(V) <= (FEW_SPARSE if sparse.issparse(Z) else FEW):
         # A matrix product with so few columns costs more than one product for each.
         columns = [Z @ v[:-1] + v[-1] for v in V]
         return columns[0][:, None] if len(V) == 1 else np.column_stack(columns)

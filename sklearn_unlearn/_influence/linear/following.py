@@ -1,11 +1,16 @@
-"""The inverse of a Hessian that follows as a few rows leave, at d^2 for each instead of d^3."""
+"""The inverse of a Hessian that follows as a few rows leave, at d^2 for each instead of d^3.
+
+A request touches neither of the two matrices: what is to be added to them stands beside them until
+the model is changed, and is added in place, at half a pass over each, when its rows are erased.
+"""
+
+from dataclasses import replace
 
 import numpy as np
 from scipy import sparse
-from scipy.linalg import cholesky, solve_triangular
-from scipy.linalg.blas import dgemm
 
 from sklearn_unlearn._influence.linear.expansion import power_of_two, sum_of_squares
+from sklearn_unlearn._influence.linear.symmetric import Symmetric
 from sklearn_unlearn._influence.solvers import EPS
 
 # Parameters from which on an inverse is kept: below, a new factor costs no more.
@@ -21,7 +26,7 @@ class KeptInverse:
 
     Parameters
     ----------
-    inverse : ndarray of shape (d, d)
+    inverse : Symmetric
         The inverse.
 
     rcond : float
@@ -46,7 +51,7 @@ class KeptInverse:
 
     def solve(self, rhs):
         """Return the solution for the columns of rhs, shape (d, m)."""
-        return self._inverse @ rhs
+        return self._inverse.times(rhs.T).T
 
     def null_part(self, theta):
         """Return the part of parameters that the matrix is blind to: none."""
@@ -54,7 +59,16 @@ class KeptInverse:
 
     def inverse(self):
         """Return the inverse, of shape (d, d)."""
-        return self._inverse
+        return self._inverse.whole()
+
+    @property
+    def size(self):
+        """Number of parameters, d."""
+        return len(self._inverse)
+
+    def settle(self):
+        """Write what the inverse has followed by into its matrix."""
+        self._inverse.settle()
 
     def without(self, roots):
         """Return the inverse of the matrix less ``roots^T roots``, None if too little is left.
@@ -64,22 +78,14 @@ class KeptInverse:
         roots : ndarray of shape (k, d)
             What leaves.
         """
-        solved = roots @ self._inverse
-        left = np.eye(len(roots)) - solved @ roots.T
-        share = np.linalg.eigvalsh(left)[0]
-        enough = self._rcond * share > len(self._inverse) * EPS * 10 and share > 1e-6
+        solved = self._inverse.times(roots)
+        left, turn = np.linalg.eigh(np.eye(len(roots)) - solved @ roots.T)
+        share = left[0]
+        enough = self._rcond * share > self.size * EPS * 10 and share > 1e-6
         if self._n_updates == MAX_UPDATES or not enough:
             return None
-        change = solve_triangular(cholesky(left, lower=True), solved, lower=True)
-        return KeptInverse(
-            added(self._inverse, change, 1.0), self._rcond * share, self._n_updates + 1
-        )
-
-
-def added(matrix, roots, sign):
-    """Return a symmetric matrix plus or minus ``roots^T roots``, as a new array."""
-    # BLAS reads columns, which a symmetric matrix has where it has rows.
-    return dgemm(sign, roots.T, roots.T, beta=1.0, c=matrix.T, trans_b=True).T
+        change = (turn / np.sqrt(left)).T @ solved
+        return KeptInverse(self._inverse.plus(change), self._rcond * share, self._n_updates + 1)
 
 
 def can_follow(objective):
@@ -92,11 +98,15 @@ def can_follow(objective):
     return d >= MIN_PARAMETERS and alone and fixed and not coupled
 
 
-def kept_inverse(objective, solvers):
-    """Return the solvers of an objective's blocks as they are to be kept for later requests."""
+def as_followed(objective, solvers):
+    """Return an objective's expansion and solvers as they are to be kept for later requests."""
+    e = objective.expansion
     if not can_follow(objective) or not solvers[0].is_regular:
-        return solvers
-    return [KeptInverse(solvers[0].inverse(), solvers[0].rcond)]
+        return e, solvers
+    inverse = KeptInverse(Symmetric.of(solvers[0].inverse()), solvers[0].rcond)
+    if e.followed is None:
+        e = replace(e, blocks=None, followed=Symmetric.of(e.blocks[0, 0]))
+    return e, [inverse]
 
 
 def follow(objective, rows, weights):
@@ -115,7 +125,7 @@ def follow(objective, rows, weights):
 
     Returns
     -------
-    hessian : ndarray of the shape of the expansion's
+    hessian : Symmetric
         Without the rows.
 
     mass : ndarray of shape (n_features,)
@@ -135,8 +145,27 @@ def follow(objective, rows, weights):
         return None
     dense = Z.toarray() if sparse.issparse(Z) else Z
     roots = np.sqrt(h) * np.hstack([dense, np.ones((len(rows), 1))])
-    solver = solvers[0].without(roots[:, : len(solvers[0].inverse())])
+    solver = solvers[0].without(roots[:, : solvers[0].size])
     if solver is None:
         return None
-    hessian = added(e.hessian[0, 0], roots, -1.0)[None, None]
-    return hessian, sum_of_squares(Z, weights), [solver]
+    return e.followed.plus(roots, -1.0), sum_of_squares(Z, weights), [solver]
+
+
+def settle(objective):
+    """Write what the matrices of an objective have followed by into them; again changes nothing.
+
+    An interrupt leaves neither matrix: they are made anew from the rows. So are other solvers, as
+    a factor keeps how large sums were with the rows that have left.
+    """
+    e, solvers = objective.expansion, objective._solvers
+    # Each of these is one step, which comes about as a whole or not at all.
+    if e is None or e.followed is None:
+        vars(objective).update(_solvers=None)
+        return
+    vars(objective).update(expansion=None, _solvers=None)
+    e.followed.settle()
+    if solvers is not None and isinstance(solvers[0], KeptInverse):
+        solvers[0].settle()
+    else:
+        solvers = None
+    vars(objective).update(expansion=e, _solvers=solvers)

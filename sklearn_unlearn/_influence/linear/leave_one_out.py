@@ -9,16 +9,14 @@ are matrices of them. The step is exact for squared losses.
 
 import numpy as np
 
-from sklearn_unlearn._influence.linear.coupling import softmax_coupling
 from sklearn_unlearn._influence.linear.expansion import push_forward
 from sklearn_unlearn._influence.linear.inverse import free_parameters, is_open_to_shifts
-from sklearn_unlearn._influence.linear.packed import form, forms
+from sklearn_unlearn._influence.linear.packed import form
+from sklearn_unlearn._influence.linear.pairs import ClassPairs
 from sklearn_unlearn._influence.linear.shifts import from_differences
 
 # A row cannot carry more than all of its prediction; rounding may say so.
 MAX_LEVERAGE = 1 - 1e-10
-# Rounds after which a row's fixed point is found directly, and how near it has to be by then.
-MAX_ROUNDS, NEAR = 16, 1e-12
 
 
 def leave_one_out(objective):
@@ -46,8 +44,8 @@ def leave_one_out(objective):
     """
     objective = _with_hessian(objective)
     theta, coupling = objective.theta, objective.loss.coupling
-    shift_free = _in_differences(objective)
-    inverses = _inverse_blocks(objective)
+    pairs = _class_pairs(objective)
+    inverses = None if pairs else _inverse_blocks(objective)
     rest = _solve(objective, -objective.gradient())
     shrunk = _unscaled(objective)
     balance = _rebalanced(objective) if objective.class_weights.balanced else []
@@ -56,18 +54,23 @@ def leave_one_out(objective):
     for rows, block in objective.rows.chunks():
         Z, y = objective.features(block), objective.targets(rows)
         z, w = push_forward(Z, theta), weights[rows]
-        counted = np.sign(w) if objective.problem.scale == "rows" else w
-        others = push_forward(Z, rest) + counted[:, None] * push_forward(Z, shrunk)
+        others = push_forward(Z, rest)
+        if shrunk is not None:
+            counted = np.sign(w) if objective.problem.scale == "rows" else w
+            others += counted[:, None] * push_forward(Z, shrunk)
         for code, (per_weight, change) in enumerate(balance):
             share = w * per_weight if objective.problem.balance_counts_weights else 1.0
             share = share * (objective.y[rows] == code)
             others += share[:, None] * push_forward(Z, change)
         others[w == 0] = 0
         u = _row_weights(objective, rows, w)
-        slope = u * objective.loss.gradient(z, y)
         bend = objective.loss.curvature(z, y)
-        if shift_free:
-            change = _softmax(Z, inverses[0], u[:, 0], slope, bend, others)
+        # What the curvature of softmax is made of are probabilities, and so is its slope.
+        slope = u * (bend - y if pairs else objective.loss.gradient(z, y))
+        if pairs:
+            parts = slope[:, :-1], bend[:, :-1], others[:, :-1] - others[:, -1:]
+            change = from_differences(pairs.changes(Z, u[:, 0], *parts))
+            change += others.mean(axis=1, keepdims=True)
         elif coupling:
             change = _coupled(Z, inverses, u, slope, coupling.matrices(bend), others)
         else:
@@ -90,15 +93,16 @@ def self_influence(objective):
         ``g_i^T H^-1 g_i``; zero for rows that the model was not trained on.
     """
     objective = _with_hessian(objective)
-    inverses, weights = _inverse_blocks(objective), objective.live_weights()
+    pairs, weights = _class_pairs(objective), objective.live_weights()
+    inverses = None if pairs else _inverse_blocks(objective)
     found = np.empty(len(objective.rows))
     for rows, block in objective.rows.chunks():
         Z = objective.features(block)
         z = push_forward(Z, objective.theta)
         u = _row_weights(objective, rows, weights[rows])
         slope = u * objective.loss.gradient(z, objective.targets(rows))
-        if _in_differences(objective):
-            found[rows] = _softmax_influence(Z, inverses[0], slope)
+        if pairs:
+            found[rows] = pairs.squares(Z, slope[:, :-1])
             continue
         coupled = objective.loss.coupling is not None
         leverage = _leverages(Z, inverses, z.shape[1], coupled)
@@ -109,9 +113,14 @@ def self_influence(objective):
     return found
 
 
-def _in_differences(objective):
-    """Tell whether softmax is solved for its outputs' differences: where none is switched off."""
-    return is_open_to_shifts(objective) and not len(objective.off)
+def _class_pairs(objective):
+    """Return softmax's pairs of classes, for all outputs; None where one is switched off."""
+    if not is_open_to_shifts(objective) or len(objective.off):
+        return None
+    inverse = objective.solvers()[0].inverse()
+    if not objective.fit_intercept:
+        inverse = np.pad(inverse, [(0, 0), (0, 1)] * 2)
+    return ClassPairs(inverse, len(objective.rows))
 
 
 def _with_hessian(objective):
@@ -121,14 +130,17 @@ def _with_hessian(objective):
             f"The model has {objective.theta.size} parameters, too many for a Hessian; use "
             "sklearn.model_selection.cross_val_predict."
         )
-    return objective.measured() if objective.expanded().hessian is None else objective
+    return objective if objective.expanded().has_hessian else objective.measured()
 
 
 def _unscaled(objective):
-    """Return the change of the parameters as a unit of weight leaves the penalty's scale."""
+    """Return the change of the parameters as a unit of weight leaves the penalty's scale.
+
+    None if the penalty has none.
+    """
     tally, scale = objective.class_weights, objective.problem.scale
     if scale == "one":
-        return np.zeros_like(objective.theta)
+        return None
     total = tally.n_rows if scale == "rows" else tally.sample_weight
     return _solve(objective, objective.penalty() * objective.theta / total)
 
@@ -155,16 +167,8 @@ def _row_weights(objective, rows, weights):
 
 
 def _inverse_blocks(objective):
-    """Return the inverse of each block of the Hessian, zero for parameters that stay.
-
-    For softmax, the one for the classes' differences from the last.
-    """
+    """Return the inverse of each block of the Hessian, zero for parameters that stay."""
     free, d = free_parameters(objective), objective.hessian_shape[1]
-    if _in_differences(objective):
-        K, q = objective.theta.shape
-        inverse, part = np.zeros((K - 1, q, K - 1, q)), slice(q if objective.fit_intercept else -1)
-        inverse[:, part, :, part] = objective.solvers()[0].inverse()
-        return [inverse]
     if is_open_to_shifts(objective):
         return [objective.solve(np.eye(d).reshape(d, *objective.shape)).reshape(d, d)]
     inverses = []
@@ -207,62 +211,3 @@ def _coupled(Z, inverses, u, slope, bend, others):
     system = np.eye(n_outputs) - leverage @ (u[:, :, None] * bend)
     right = np.einsum("nab,nb->na", leverage, slope) + others
     return np.linalg.solve(system, right[:, :, None])[:, :, 0]
-
-
-def _softmax(Z, inverse, u, slope, p, others):
-    """Return the changes of raw predictions whose outputs share the loss of softmax.
-
-    Row by row ``(1 - h c) v = h s + a`` in the first classes' differences from the last, where c
-    is ``diag(p) - p p^T``: a fixed point at a cost of K^2 each time, unless the row has so much
-    weight in the fit that it is far.
-    """
-    m, n = slope.shape[1] - 1, len(slope)
-    others_apart = others[:, :m] - others[:, m:]
-    change = np.empty((n, m))
-    for batch, h in _pair_leverages(Z, inverse):
-        s, a, p_of = (values[batch, :m].T for values in (slope, others_apart, p))
-        change[batch] = _fixed_point(h, u[batch], p_of, _times(h, s) + a).T
-    return from_differences(change) + others.mean(axis=1, keepdims=True)
-
-
-def _softmax_influence(Z, inverse, slope):
-    """Return ``s^T h s`` for each row."""
-    found = np.empty(len(slope))
-    for batch, h in _pair_leverages(Z, inverse):
-        s = slope[batch, :-1].T
-        found[batch] = (s * _times(h, s)).sum(axis=0)
-    return found
-
-
-def _pair_leverages(Z, inverse):
-    """Yield places of rows and ``x^T H^-1 x`` for each pair of classes, of shape (m, m, n)."""
-    m = len(inverse)
-    pairs = np.triu_indices(m)
-    blocks = inverse[pairs[0], :, pairs[1]]
-    for batch, of_pairs in forms(Z, blocks, m * m):
-        h = np.empty((m, m, of_pairs.shape[1]))
-        h[pairs] = h[pairs[::-1]] = of_pairs
-        yield batch, h
-
-
-def _times(h, v):
-    """Return the product of each row's matrix, of shape (m, m, n), and vector, (m, n)."""
-    return np.einsum("abn,bn->an", h, v)
-
-
-def _fixed_point(h, u, p, right):
-    """Solve ``(1 - h c) v = right`` for each row; rows that are not there soon, directly."""
-    v = right
-    for _ in range(MAX_ROUNDS):
-        bent = u * p * v
-        bent -= p * bent.sum(axis=0)
-        new = right + _times(h, bent)
-        far = np.abs(new - v).max(axis=0) > NEAR * np.abs(new).max(axis=0)
-        v = new
-        if not far.any():
-            return v
-    rows = np.flatnonzero(far)
-    h, p = np.moveaxis(h[:, :, rows], 2, 0), p[:, rows].T
-    system = np.eye(len(v)) - h @ (u[rows, None, None] * softmax_coupling.matrices(p))
-    v[:, rows] = np.linalg.solve(system, right[:, rows].T[:, :, None])[:, :, 0].T
-    return v

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from sklearn_unlearn._influence.linear.steps import parameters_of
+from sklearn_unlearn._records.every import every
 
 # How far below all others the output of such a class is, beside twice their largest size.
 DEPTH = 20.0
@@ -23,8 +24,10 @@ def counts_of_classes(objective):
 
 def lost_classes(objective):
     """Return the numbers of the classes without rows whose output is not switched off yet."""
+    if objective.class_weights.n_classes == 1:
+        return np.empty(0, dtype=np.intp)
     counts = counts_of_classes(objective)
-    if len(counts) == 1:
+    if every(counts):
         return np.empty(0, dtype=np.intp)
     return np.setdiff1d(np.flatnonzero(counts == 0), objective.off)
 
@@ -32,7 +35,7 @@ def lost_classes(objective):
 def check_classes(objective, model):
     """Raise a ValueError if no row is left, one class only, or one that can't be switched off."""
     counts = counts_of_classes(objective)
-    if counts.sum() == 0:
+    if not np.count_nonzero(counts):
         raise ValueError("The request would leave no row to train on; discard the model instead.")
     lost = lost_classes(objective)
     if not len(lost):

@@ -12,13 +12,15 @@ from dataclasses import replace
 
 import numpy as np
 
+from sklearn_unlearn._influence.linear.carrying import moved, reweighted, without
 from sklearn_unlearn._influence.linear.class_weights import ClassWeights
+from sklearn_unlearn._influence.linear.dual import pays_by_rows, row_solvers
 from sklearn_unlearn._influence.linear.expansion import (
     Expansion,
     pull_back,
     push_forward,
 )
-from sklearn_unlearn._influence.linear.following import can_follow, follow, kept_inverse
+from sklearn_unlearn._influence.linear.following import as_followed, settle
 from sklearn_unlearn._influence.linear.inverse import block_solvers, by_block, solve_by_products
 from sklearn_unlearn._influence.linear.layout import make_layout
 from sklearn_unlearn._influence.linear.leave_one_out import self_influence
@@ -35,9 +37,10 @@ from sklearn_unlearn._influence.linear.problem import (
     read_parameters,
     write_parameters,
 )
+from sklearn_unlearn._influence.linear.products import Products
 from sklearn_unlearn._influence.linear.projection import carried_over, projected
 from sklearn_unlearn._influence.linear.reading import are_few, blocks, pays_by_products, row_values
-from sklearn_unlearn._influence.linear.steps import arrive
+from sklearn_unlearn._influence.linear.steps import arrive, newton_step
 from sklearn_unlearn._influence.linear.sums import (
     directional,
     expansion_of_rows,
@@ -48,14 +51,10 @@ from sklearn_unlearn._influence.linear.sums import (
 from sklearn_unlearn._influence.objective import Objective
 from sklearn_unlearn._records.altered import altered
 from sklearn_unlearn._records.receipt import Outcome
-from sklearn_unlearn._records.rows import RowStore, batches
+from sklearn_unlearn._records.rows import RowStore
 
 # A dense Hessian of up to 4,000 parameters is kept; beyond, only its products are used.
 MAX_HESSIAN_VALUES = 4000**2
-# Share of the weight that may change before curvature at older parameters is made anew.
-MAX_DRIFT = 0.01
-# A constant curvature is only made anew for the sake of rounding errors.
-MAX_DRIFT_QUADRATIC = 0.5
 
 
 class LinearObjective(Objective):
@@ -84,6 +83,8 @@ class LinearObjective(Objective):
     has_closed_form = True
     # What was made of the rows, within a request.
     _made = None
+    # Products of each pair of rows, where these are fewer than columns; False if of no use.
+    row_products, bends_by_rows = None, True
     _row_values = None
     idle_params = ("params", "curvature", "damping", "solver")
     # Outputs of classes without rows.
@@ -105,7 +106,7 @@ class LinearObjective(Objective):
         self.expansion = None
         self.is_reweighted = False
         self.n_jobs = None if settings is None else settings.n_jobs
-        self._solvers = self._layout_of = None
+        self._solvers = self.hessian_products = self._layout_of = None
 
     @staticmethod
     def make_rows(X, features):
@@ -167,6 +168,21 @@ class LinearObjective(Objective):
         groups = self.class_weights.n_classes if self.class_weights.balanced else 1
         small = groups * math.prod(self.hessian_shape) <= MAX_HESSIAN_VALUES
         return small and not pays_by_products(self)
+
+    @property
+    def is_by_rows(self):
+        """True if there are fewer rows than columns, and systems are solved by the rows."""
+        return self.bends_by_rows and pays_by_rows(self)
+
+    @property
+    def is_closed(self):
+        """True if systems are solved in closed form."""
+        return self.keeps_hessian or self.is_by_rows
+
+    def keeps_products(self):
+        """True if curvatures of rows hold for later requests, where no Hessian is kept."""
+        plain = self.features.numeric and not self.class_weights.balanced
+        return plain and not self.is_closed
 
     @property
     def layout(self):
@@ -268,12 +284,15 @@ class LinearObjective(Objective):
 
         Without ``hessian``, the one at hand is kept, if there is one.
         """
-        hessian = self.keeps_hessian and hessian
-        total, new = expansion_of_rows(self, hessian), copy(self)
+        new, anew = copy(self), hessian or self.expansion is None
         if hessian:
-            new.expansion, new._solvers = self.as_reference(total), None
-        elif self.expansion is None:
-            new.expansion = total
+            new._solvers = None
+        hessian = self.keeps_hessian and hessian and not self.is_by_rows
+        total = expansion_of_rows(self, hessian)
+        if hessian:
+            new.expansion = self.as_reference(total)
+        elif anew:
+            new.expansion, new.hessian_products = total, None
         else:
             new.expansion = replace(
                 self.expansion, value=total.value, gradient=total.gradient, measured=True
@@ -368,107 +387,26 @@ class LinearObjective(Objective):
         """Return how much each row's own loss falls by training on it, to first order."""
         return self_influence(self)
 
-    def _terms_of(self, rows, leaving, hessian=True):
-        """Return the expansion of some rows, whose features may be made already."""
-        total = self.empty(hessian)
-        # Numbers need no transformers; they are taken in batches.
-        made = None if leaving is None or self.features.numeric else self.features.of(leaving)
-        for batch in batches(len(rows), self.theta.shape[1]):
-            some = rows[batch]
-            Z = self.features(self.rows.take(some)) if made is None else made[batch]
-            self.add(total, some, self.weights[some], Z, self.push_forward(Z))
-        return total
-
     def without(self, rows, leaving=None):
         """Return the objective on the rows that remain. Costs k d^2 for k rows."""
-        if not self.trained[rows].all():
-            rows, leaving = rows[self.trained[rows]], None
-        if not len(rows):
-            return self
-        weights = self.weights[rows]
-        new = altered(
-            self,
-            _solvers=None,
-            _made=MadeFeatures(),
-            data=self.data.without(rows),
-            class_weights=self.class_weights.without(self.data.codes(rows), weights),
-        )
-        if self.expansion is None or self._is_stale():
-            new.expansion = None
-            return new
-        followed, share = follow(self, rows, weights), self._share(weights.sum())
-        left = self._terms_of(rows, leaving, followed is None)
-        if followed is None:
-            new.expansion = self.expansion.less(left, share)
-        else:
-            hessian, mass, new._solvers = followed
-            new.expansion = self.expansion.less(left, share, hessian, mass)
-        if new.expansion.has_lost_digits():
-            new.expansion = new._solvers = None
-        return new
+        return without(self, rows, leaving)
 
     def check_remaining(self, model):
         """Raise a ValueError if no row is left, one class only, or one that can't be left out."""
         check_classes(self, model)
 
-    def _share(self, weight):
-        """Return a weight as a share of all weight, as a power of two."""
-        share = weight / max(self.class_weights.sample_weight, np.finfo(float).tiny)
-        return 2.0 ** round(math.log2(share)) if share > 0 else 0.0
-
-    def _is_stale(self):
-        """True if the expansion should be made anew before the next step."""
-        e = self.expansion
-        if e.hessian is None:
-            return True
-        return e.drift > (MAX_DRIFT_QUADRATIC if self.loss.quadratic else MAX_DRIFT)
-
     def reweighted(self, rows, changes, gradient):
         """Return the objective with other weights; the change counts as drift of the Hessian."""
-        new = copy(self)
-        new.data, change = self.data.reweighted(rows, changes)
-        new.is_reweighted = True
-        new.class_weights = self.class_weights.reweighted(self.data.codes(rows), change)
-        e, new.expansion = self.expansion, None
-        if e is not None and e.hessian is not None:
-            new.expansion = replace(
-                e,
-                gradient=e.gradient + gradient,
-                drift=e.drift + self._share(np.abs(change).sum()),
-                measured=False,
-            )
-        return new
+        return reweighted(self, rows, changes, gradient)
 
     def moved(self, step):
-        """Return the objective at theta + step, its expansion carried along.
-
-        Parameters
-        ----------
-        step : ndarray of the shape of theta
-            Change of the parameters.
-
-        Returns
-        -------
-        LinearObjective
-            The objective there, at no cost in rows.
-        """
-        new, e = altered(self, _theta=self.theta + step), self.expanded()
-        if e.hessian is None:
-            new.expansion = None
-            return new
-        bent = e.bend(step)
-        new.expansion = altered(
-            e,
-            value=e.value + ((e.gradient + 0.5 * bent) * step).sum(axis=2),
-            gradient=e.gradient + bent,
-            measured=False,
-        )
-        return new
+        """Return the objective at theta + step, its expansion carried along, at no cost in rows."""
+        return moved(self, step)
 
     def at(self, theta):
         """Return the objective at other parameters, without an expansion."""
         new = copy(self)
-        new._theta, new.expansion, new._solvers = theta, None, None
+        new._theta, new.expansion, new._solvers, new.hessian_products = theta, None, None, None
         return new
 
     def with_features(self, features, change=None):
@@ -481,28 +419,39 @@ class LinearObjective(Objective):
         new.features, new._made = features, MadeFeatures()
         if change is not None and change.is_same:
             return new
+        new.row_products = new.hessian_products = None
         new._solvers, new.expansion = None, None
         if change is None:
             return projected(new, self)
         return carried_over(new, self, change)
 
-    def solve(self, V):
+    def solve(self, V, n_rough=0):
         """Return the product of the inverse Hessian and V.
 
         Costs d^3 / 3 for the first after a change, then d^2; where no Hessian is kept, some
-        tens of passes over the rows.
+        passes over the rows: fewer for the ``n_rough`` first, of which less is asked.
         """
-        if not self.keeps_hessian:
-            return solve_by_products(self, V, tight=False)
-        return by_block(self, self.solvers(), V, "solve")
+        solvers = self.solvers()
+        if solvers is None:
+            return solve_by_products(self, V, False, n_rough)
+        return by_block(self, solvers, V, "solve")
 
     def solvers(self):
-        """Return the solvers of the Hessian's blocks, made at the first call."""
-        if self._solvers is None:
-            if self.expanded().hessian is None:
+        """Return the solvers of the Hessian's blocks, made at the first call; None without one."""
+        if self._solvers is None and self.is_by_rows:
+            self._solvers = row_solvers(self)
+            self.bends_by_rows = self._solvers is not None
+        if self._solvers is None and self.keeps_hessian:
+            if not self.expanded().has_hessian:
                 self.expansion = self.measured().expansion
-            self._solvers = kept_inverse(self, block_solvers(self))
+            self.expansion, self._solvers = as_followed(self, block_solvers(self))
         return self._solvers
+
+    def products(self):
+        """Return the Hessian by its products, made at the first call; where none is kept."""
+        if self.hessian_products is None:
+            self.hessian_products = Products.of(self)
+        return self.hessian_products
 
     def newton_step(self, gradient=None, tight=False):
         """Return the step to the minimum of the expansion.
@@ -522,23 +471,14 @@ class LinearObjective(Objective):
             Step. Where the remaining rows leave parameters open (collinear features
             without penalty), it leads to those of minimum norm.
         """
-        gradient = self.gradient() if gradient is None else gradient
-        if not self.keeps_hessian:
-            step = -solve_by_products(self, gradient[None], tight)[0]
-        else:
-            step = -self.solve(gradient[None])[0]
-        if self.keeps_hessian and any(solver.is_blind for solver in self.solvers()):
-            step -= by_block(self, self.solvers(), self.theta[None], "null_part")[0]
-        if not np.isfinite(step).all():
-            raise ValueError(
-                "The step is not finite: predictions overflow. Scale the features, or fit "
-                "the model to a tighter tolerance."
-            )
-        return step
+        return newton_step(self, self.gradient() if gradient is None else gradient, tight)
 
     def kept(self):
         """Return the objective with so much of its expansion as may be stored."""
-        return altered(self, _made=None, expansion=self.expansion and self.expansion.settled())
+        products = self.hessian_products
+        products = products.kept() if products and self.keeps_products else None
+        settled = self.expansion and self.expansion.settled()
+        return altered(self, _made=None, expansion=settled, hessian_products=products)
 
     def arrive(self, carried, hessian_of, steps, pass_begins):
         """Return the objective after the request's Newton steps, and the outcome."""
@@ -553,10 +493,12 @@ class LinearObjective(Objective):
     def ensure_curvature(self):
         """Make the expansion at the parameters as they are, unless it is there."""
         self.expanded()
+        if self.keeps_products:
+            self.products()
 
     def erase(self, rows):
         """Remove the values of rows from the shared arrays; repeated calls change nothing."""
         super().erase(rows)
-        # A factor keeps how large sums were with the rows; an inverse that has followed doesn't.
-        if not can_follow(self):
-            self._solvers = None
+        settle(self)
+        if self.hessian_products is not None:
+            self.hessian_products = self.hessian_products.kept()

@@ -1,19 +1,25 @@
 """Many weighted sums of x x^T at once, and many quadratic forms x^T A x: one product for all.
 
 The upper triangle of every x x^T, a one appended to x, is laid out as a vector: half of the
-values, and matrix products in place of one pass per pair of classes.
+values, and matrix products in place of one pass per pair of classes. Where there are few pairs
+and many columns, it is laying out that costs, and one product for each is faster.
 """
 
 import numpy as np
 from scipy import sparse
+from scipy.linalg import eigh
+from scipy.linalg.blas import dgemm
 
 from sklearn_unlearn._influence.linear.expansion import gram
 from sklearn_unlearn._records.rows import batches
 
 # Rows that are laid out at once, at least: with fewer, products with them are slow.
 MIN_ROWS = 64
-# Up to so many sums or forms one product for each costs less than to lay the rows out.
-FEW = 3
+# What is laid out, or weighted, shall stay in the cache until its product: parts of a chunk.
+LAID_OUT, WEIGHTED = 2, 4
+# Sums per column, and forms per column, up to which one product for each costs less than to lay
+# the rows out; a sum makes half of its product only.
+SUMS_PER_COLUMN, FORMS_PER_COLUMN = 0.5, 0.2
 
 
 def grams(Z, weights):
@@ -32,46 +38,76 @@ def grams(Z, weights):
     ndarray of shape (m, n_features + 1, n_features + 1)
         Sums.
     """
-    few = len(weights(slice(0, 1))) <= FEW
-    if few or sparse.issparse(Z):
+    if sparse.issparse(Z):
         return np.array([gram(Z, w) for w in weights(slice(None))])
-    position, total = _positions(Z.shape[1] + 1), 0.0
-    for batch, products in _products(Z):
-        total += weights(batch) @ products.T
-    return np.take(total, position, axis=1)
+    q, m = Z.shape[1] + 1, len(weights(slice(0, 1)))
+    if m <= SUMS_PER_COLUMN * q:
+        total = np.zeros((m, q, q))
+        for batch in batches(len(Z), WEIGHTED * q, MIN_ROWS):
+            for place, w in zip(total, weights(batch), strict=True):
+                place += gram(Z[batch], w)
+        return total
+    total = np.zeros((m, q * (q + 1) // 2))
+    for batch, products in _products(_columns, Z):
+        # Added in place: BLAS reads columns, which a transposed array has where it had rows.
+        parts = products.T, weights(batch).T
+        total = dgemm(1.0, *parts, beta=1.0, c=total.T, trans_a=True, overwrite_c=True).T
+    return np.take(total, _positions(q), axis=1)
 
 
-def forms(Z, A, row_values):
-    """Yield ``x^T A x`` for rows x, the one appended, and symmetric matrices A, batch by batch.
+class Forms:
+    """Values of ``x^T A x`` for rows x, the one appended, and many symmetric matrices A.
 
     Parameters
     ----------
-    Z : {ndarray, CSR matrix} of shape (n, n_features)
-        Features.
-
     A : ndarray of shape (m, n_features + 1, n_features + 1)
         Matrices, of which the symmetric part counts.
 
-    row_values : int
-        Values that each row takes afterwards, which bounds the batches.
-
-    Yields
-    ------
-    batch : slice
-        Places of rows.
-
-    values : ndarray of shape (m, n_batch)
-        Values.
+    bound : ndarray of shape (n_features + 1, n_features + 1), default=None
+        A matrix B for which no ``|x^T A x|`` is above ``x^T B x``. With it, products of arrays
+        are in single precision: they are made in coordinates in which B is the identity, where
+        no terms cancel, so errors are of a millionth of ``x^T B x`` whatever the scale, shift or
+        correlation of the features.
     """
-    if len(A) <= FEW or sparse.issparse(Z):
-        for batch in batches(Z.shape[0], row_values):
-            yield batch, np.array([form(Z[batch], a) for a in A])
-        return
-    upper = np.triu_indices(A.shape[1])
-    packed = A[:, upper[0], upper[1]] + A[:, upper[1], upper[0]]
-    packed[:, upper[0] == upper[1]] /= 2
-    for batch, products in _products(Z, row_values):
-        yield batch, packed @ products
+
+    def __init__(self, A, bound=None):
+        self._A, self._columns, self._dtype = A, _columns, np.float64
+        if bound is not None:
+            turn, back = _coordinates(bound)
+            A, self._dtype = back.T @ A @ back, np.float32
+            self._columns = lambda rows: turn @ _columns(rows)
+        q = A.shape[1]
+        upper, flat = np.triu_indices(q), A.reshape(len(A), -1)
+        packed = np.take(flat, upper[0] * q + upper[1], axis=1)
+        packed += np.take(flat, upper[1] * q + upper[0], axis=1)
+        packed[:, upper[0] == upper[1]] /= 2
+        self._packed = packed.astype(self._dtype, copy=False)
+
+    def of(self, Z, row_values):
+        """Yield values batch by batch.
+
+        Parameters
+        ----------
+        Z : {ndarray, CSR matrix} of shape (n, n_features)
+            Features.
+
+        row_values : int
+            Values that each row takes afterwards, which bounds the batches.
+
+        Yields
+        ------
+        batch : slice
+            Places of rows.
+
+        values : ndarray of shape (m, n_batch)
+            Values.
+        """
+        if sparse.issparse(Z) or len(self._A) <= FORMS_PER_COLUMN * self._A.shape[1]:
+            for batch in batches(Z.shape[0], row_values):
+                yield batch, np.array([form(Z[batch], a) for a in self._A])
+            return
+        for batch, products in _products(self._columns, Z, row_values, self._dtype):
+            yield batch, self._packed @ products
 
 
 def form(Z, A):
@@ -83,6 +119,27 @@ def form(Z, A):
     return np.ravel(own) + Z @ (A[:-1, -1] + A[-1, :-1]) + A[-1, -1]
 
 
+def _coordinates(bound):
+    """Return the matrix to coordinates in which a bound is the identity, and the one back.
+
+    What the bound is blind to has none.
+    """
+    sizes = np.sqrt(bound.diagonal())
+    sizes[sizes == 0] = 1.0
+    # Features of other units have none of the digits of each other.
+    values, vectors = eigh(bound / sizes / sizes[:, None])
+    seen = values > values[-1] * len(values) * np.finfo(float).eps
+    roots, vectors = np.sqrt(values[seen]), vectors[:, seen]
+    return roots[:, None] * (sizes[:, None] * vectors).T, vectors / roots / sizes[:, None]
+
+
+def _columns(rows):
+    """Return the columns of rows, one below the other, and one of ones."""
+    columns = np.ones((rows.shape[1] + 1, len(rows)))
+    columns[:-1] = rows.T
+    return columns
+
+
 def _positions(q):
     """Return where the entries of a symmetric matrix lie in its upper triangle, row by row."""
     position = np.zeros((q, q), dtype=np.intp)
@@ -90,20 +147,19 @@ def _positions(q):
     return np.maximum(position, position.T)
 
 
-def _products(Z, row_values=1):
-    """Yield places of rows and the products of their features, of shape (q (q + 1) / 2, n).
+def _products(columns_of, Z, row_values=1, dtype=np.float64):
+    """Yield places of rows and the products of their columns, of shape (q (q + 1) / 2, n).
 
     The array is written anew for the next rows.
     """
-    q = Z.shape[1] + 1
-    size = q * (q + 1) // 2
-    starts = np.cumsum([0, *range(q, 0, -1)])
-    buffer = None
-    for batch in batches(len(Z), max(size, row_values), MIN_ROWS):
-        columns = np.ones((q, batch.stop - batch.start))
-        columns[:-1] = Z[batch].T
+    size = (Z.shape[1] + 1) * (Z.shape[1] + 2) // 2
+    buffer, part = None, LAID_OUT * np.dtype(dtype).itemsize // 8
+    for batch in batches(len(Z), max(part * size, row_values), MIN_ROWS):
+        columns = columns_of(Z[batch]).astype(dtype, copy=False)
+        q = len(columns)
+        starts = np.cumsum([0, *range(q, 0, -1)])
         # Memory that is there already is several times faster than new memory.
-        buffer = np.empty((size, columns.shape[1])) if buffer is None else buffer
+        buffer = np.empty((starts[-1], columns.shape[1]), dtype) if buffer is None else buffer
         products = buffer[:, : columns.shape[1]]
         for row in range(q):
             np.multiply(columns[row:], columns[row], out=products[starts[row] : starts[row + 1]])

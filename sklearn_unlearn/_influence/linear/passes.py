@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from sklearn_unlearn._influence.linear.expansion import pull_back, push_forward, sum_of_squares
+from sklearn_unlearn._records.every import every
 
 
 def weighted(u, derivative, raw, y):
@@ -15,7 +16,7 @@ def weighted(u, derivative, raw, y):
     # Erased rows have no meaningful target: their zero weight must win over inf.
     with np.errstate(all="ignore"):
         values = u * derivative(raw, y)
-    return values if u.all() else np.where(u != 0, values, 0.0)
+    return values if every(u) else np.where(u != 0, values, 0.0)
 
 
 def row_curvatures(loss, u, raw, y, n_blocks):
@@ -34,19 +35,19 @@ def times_curvature(loss, h, u, change):
 
 def add_rows(expansion, loss, Z, raw, y, weights, u, codes):
     """Add rows to an expansion, in place, at given raw predictions."""
-    h, live = None, None if u.all() else u != 0
+    h, live = None, None if every(u) else u != 0
     # Erased rows have no meaningful target: their zero weight must win over inf.
     with np.errstate(all="ignore"):
-        value, slope = u * loss.value(raw, y), u * loss.gradient(raw, y)
-        if expansion.hessian is not None:
-            h = loss.curvature(raw, y)
-            h = h if loss.coupling else u * h
+        value, slope, bend = loss.terms(raw, y, expansion.blocks is not None)
+        value, slope = u * value, u * slope
+        if expansion.blocks is not None:
+            h = bend if loss.coupling else u * bend
             expansion.mass[:] += sum_of_squares(Z, weights)
     if live is not None:
         value, slope = np.where(live, value, 0.0), np.where(live, slope, 0.0)
         h = None if h is None else np.where(live, h, 0.0)
     if h is not None and not loss.coupling:
-        h = h[:, : expansion.hessian.shape[1]]
+        h = h[:, : expansion.blocks.shape[1]]
     coupling, u = loss.coupling, u[:, 0]
     if codes is None:
         expansion.add(0, Z, value, slope, h, coupling, u)

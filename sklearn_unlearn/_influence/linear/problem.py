@@ -6,6 +6,7 @@ Every model is described as a sum over rows plus a quadratic penalty::
 """
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from inspect import signature
 
 import numpy as np
@@ -364,16 +365,22 @@ def write_parameters(model, theta):
     parts |= {"coef": theta[:, :-1], "intercept": theta[:, -1]}
     # SGD keeps further copies of both, from which partial_fit goes on.
     for name, old in vars(model).items():
-        value = parts.get(name.strip("_").split("_")[-1])
+        value = parts.get(_last_word(name))
         if value is None or not isinstance(old, (float, np.floating, np.ndarray)):
             continue
-        if np.ndim(old) == 0:
+        if not isinstance(old, np.ndarray) or old.ndim == 0:
             setattr(new, name, type(old)(value[0]))
             continue
         shape = (*old.shape[:-1], -1) if value.ndim == 2 else old.shape
         setattr(new, name, value.reshape(shape).astype(old.dtype))
     new.n_features_in_ = theta.shape[1] - 1
     return new
+
+
+@lru_cache(maxsize=1000)
+def _last_word(name):
+    """Return what the name of an attribute ends with."""
+    return name.strip("_").split("_")[-1]
 
 
 _FAMILIES = {

@@ -43,7 +43,7 @@ def carried_over(new, old, change):
     # What an outlier dominated has lost the digits that come to matter without it.
     slight = max(np.abs(scale).max(initial=0), np.abs(shift).max(initial=0)) <= MAX_CHANGE
     slight = slight and change.fill is None
-    if slight and old.expansion is not None and old.expansion.hessian is not None:
+    if slight and old.expansion is not None and old.expansion.has_hessian:
         new.expansion = old.expansion.rescaled(change)
     if old.fit_intercept:
         return new

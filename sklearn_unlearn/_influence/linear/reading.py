@@ -7,6 +7,8 @@ from sklearn_unlearn._records.rows import batches, values_per_row
 
 # Values of a block that is made larger for the sake of a large Hessian: 32 MiB.
 MAX_BLOCK_VALUES = 2**22
+# Values of a sparse block, 200 MB: a part of a sparse matrix is copied at each product.
+SPARSE_BLOCK_VALUES = 2**24
 # Parameters from which on it is looked at what a factor costs.
 MIN_TEXT_PARAMETERS = 500
 # Operations per value of the features that solving by products takes, about.
@@ -55,13 +57,17 @@ def blocks(objective, rows=None, min_rows=1):
     """Yield places, row numbers and rows of some rows or all, chunk by chunk.
 
     All are, where rows are numbers, those that are kept, else those that remain: of rows
-    that leave, transformers fitted without them may not know what to make.
+    that leave, transformers fitted without them may not know what to make. Of numbers as well,
+    once so few remain that picking them costs less than a pass over those that left.
     """
-    if rows is None and objective.features.numeric:
+    most_remain = 2 * objective.n_rows > len(objective.rows)
+    if rows is None and objective.features.numeric and most_remain:
+        if objective.rows.is_sparse:
+            min_rows = max(min_rows, SPARSE_BLOCK_VALUES // objective.rows.row_values)
         for some, block in objective.rows.chunks(min_rows):
             yield some, some, block
         return
     numbers = objective.remaining_rows() if rows is None else np.asarray(rows)
-    for batch in batches(len(numbers), row_values(objective)):
+    for batch in batches(len(numbers), row_values(objective), min_rows):
         some = numbers[batch]
         yield some if rows is None else batch, some, objective.rows.take(some)

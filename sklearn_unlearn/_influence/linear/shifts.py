@@ -110,4 +110,5 @@ def _turned(turn, matrix):
     # T is the identity and a constant: sums over classes are all that it takes.
     constant = turn[0, 0] - 1
     half = matrix + constant * matrix.sum(axis=0)
-    return half + constant * half.sum(axis=2)[:, :, None]
+    half += constant * half.sum(axis=2)[:, :, None]
+    return half

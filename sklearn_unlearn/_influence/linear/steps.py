@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from sklearn_unlearn._influence.linear.dual import column_sizes
+from sklearn_unlearn._influence.linear.inverse import by_block, solve_by_products
+from sklearn_unlearn._records.every import every
 from sklearn_unlearn._records.receipt import Outcome
 
 # A step is long if it promises to take more than this share off the objective: then its
@@ -59,7 +62,7 @@ def arrive(target, carried, hessian_of, steps, pass_begins):
         norm = carried.gradient_norm()
     exact = (
         carried.loss.quadratic
-        and carried.keeps_hessian
+        and carried.is_closed
         and not carried.is_reweighted
         and steps.eta == 1
         and hessian_of is target
@@ -74,6 +77,23 @@ def arrive(target, carried, hessian_of, steps, pass_begins):
     return carried, Outcome(guarantee, stopped_because=reason, gradient_norm_after=norm)
 
 
+def newton_step(objective, gradient, tight=False):
+    """Return the step to the minimum of an expansion; see :meth:`LinearObjective.newton_step`."""
+    solvers = objective.solvers()
+    if solvers is None:
+        step = -solve_by_products(objective, gradient[None], tight)[0]
+    else:
+        step = -by_block(objective, solvers, gradient[None], "solve")[0]
+        if any(solver.is_blind for solver in solvers):
+            step -= by_block(objective, solvers, objective.theta[None], "null_part")[0]
+    if not every(np.isfinite(step)):
+        raise ValueError(
+            "The step is not finite: predictions overflow. Scale the features, or fit "
+            "the model to a tighter tolerance."
+        )
+    return step
+
+
 def is_precise(start, end):
     """Tell whether rounding can't show in the solution of a quadratic problem.
 
@@ -81,7 +101,10 @@ def is_precise(start, end):
     at the end, multiply the rounding errors.
     """
     rcond = min(solver.rcond for solver in start.solvers())
-    sizes = np.sqrt(np.abs(np.diagonal(start.expansion.hessian, axis1=-2, axis2=-1)).sum(axis=0))
+    if start.expanded().has_hessian:
+        sizes = np.sqrt(np.abs(start.expansion.diagonal()).sum(axis=0))
+    else:
+        sizes = column_sizes(start)
     before, after = (np.abs(sizes * point.theta).max() for point in (start, end))
     shrunk = max(1.0, before / max(after, np.finfo(float).tiny))
     return bool(np.finfo(float).eps * shrunk <= MAX_ERROR * rcond)

@@ -12,6 +12,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRe
 from sklearn_unlearn import PUMAUnlearner
 from sklearn_unlearn._influence.linear import following
 from sklearn_unlearn._influence.linear.following import KeptInverse
+from sklearn_unlearn._influence.linear.symmetric import Symmetric
 from sklearn_unlearn._influence.objectives import objective_of
 
 
@@ -32,13 +33,15 @@ def tight(C=1.0, **params):
     return LogisticRegression(C=C, solver="newton-cholesky", tol=1e-12, **params)
 
 
-@given(seed=st.integers(0, 2**16), d=st.integers(1, 20), k=st.integers(1, 8))
+@given(seed=st.integers(0, 2**16), d=st.integers(1, 20), k=st.integers(1, 16))
 def test_the_inverse_is_that_of_the_matrix_without_rows(seed, d, k):
     rng = np.random.default_rng(seed)
     A, roots = rng.standard_normal((30, d)), rng.standard_normal((k, d))
     rest = A.T @ A + np.eye(d)
     whole = rest + roots.T @ roots
-    found = KeptInverse(np.linalg.inv(whole), 1 / np.linalg.cond(whole)).without(roots)
+    found = KeptInverse(Symmetric.of(np.linalg.inv(whole)), 1 / np.linalg.cond(whole)).without(
+        roots
+    )
     np.testing.assert_allclose(found.inverse(), np.linalg.inv(rest), atol=1e-9)
     assert 0 < found.rcond <= 1 / np.linalg.cond(rest) * 2
 
@@ -46,8 +49,10 @@ def test_the_inverse_is_that_of_the_matrix_without_rows(seed, d, k):
 def test_what_rows_alone_determine_is_not_followed():
     """The only rows that a parameter knows of leave: no inverse, but a new factor."""
     roots = np.array([[0.0, 1.0]])
-    assert KeptInverse(np.eye(2), 1.0).without(roots) is None
-    assert KeptInverse(np.eye(2), 1.0, following.MAX_UPDATES).without(roots / 2) is None
+    assert KeptInverse(Symmetric.of(np.eye(2)), 1.0).without(roots) is None
+    assert (
+        KeptInverse(Symmetric.of(np.eye(2)), 1.0, following.MAX_UPDATES).without(roots / 2) is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,6 +105,46 @@ def test_it_is_the_inverse_of_the_hessian_that_is_kept():
     matrix = rest.T @ rest + np.diag([*[1.0] * 20, 0.0])
     kept = pickle.loads(pickle.dumps(u))._objective._solvers[0]
     np.testing.assert_allclose(kept.inverse(), np.linalg.inv(matrix), atol=1e-12)
+
+
+def test_matrices_change_when_the_request_is_done_and_not_before():
+    X, y = rows()
+    u = PUMAUnlearner(Ridge(), reweight=None).fit(X, y)
+    u.partial_forget(range(3))
+    whole = u._objective.expansion.hessian, u._objective.solvers()[0].inverse()
+    after = u._objective.without(np.arange(3, 6)).without(np.array([6]))
+    rest = np.hstack([X[7:], np.ones((193, 1))])
+    np.testing.assert_allclose(after.expansion.hessian[0, 0], rest.T @ rest, atol=1e-10)
+    np.testing.assert_allclose(
+        after.expansion.bend(after.theta)[0], after.theta @ rest.T @ rest, atol=1e-9
+    )
+    np.testing.assert_array_equal(u._objective.expansion.hessian, whole[0])
+    np.testing.assert_array_equal(u._objective.solvers()[0].inverse(), whole[1])
+    u.partial_forget(range(3, 7))
+    assert u._objective.expansion.followed._roots is None
+    assert u._objective.solvers()[0]._inverse._roots is None
+    np.testing.assert_allclose(u._objective.expansion.hessian[0, 0], rest.T @ rest, atol=1e-10)
+
+
+def test_after_an_interrupt_while_matrices_change_they_are_made_anew(monkeypatch):
+    X, y = rows()
+    u = PUMAUnlearner(Ridge(), reweight=None).fit(X, y)
+    u.partial_forget(range(3))
+
+    def interrupted(matrix):
+        settled(matrix)
+        raise KeyboardInterrupt
+
+    settled = Symmetric.settle
+    monkeypatch.setattr(Symmetric, "settle", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        u.partial_forget(range(3, 6))
+    monkeypatch.setattr(Symmetric, "settle", settled)
+    for start in (6, 9):
+        u.partial_forget(range(start, start + 3))
+    fresh = Ridge().fit(X[12:], y[12:])
+    np.testing.assert_allclose(u.estimator_.coef_, fresh.coef_, rtol=1e-10, atol=1e-12)
+    assert u.receipts_[-1].guarantee == "exact"
 
 
 def test_where_the_hessian_changes_as_a_whole_nothing_is_kept():

@@ -1,5 +1,7 @@
 """Models without a Hessian: conjugate gradients against dense solutions and refits."""
 
+import pickle
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -9,6 +11,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from sklearn_unlearn import PUMAUnlearner
 from sklearn_unlearn._influence.linear import inverse
+from sklearn_unlearn._influence.linear.products import Products
 from sklearn_unlearn._influence.objectives import objective_of
 
 LIMIT = "sklearn_unlearn._influence.linear.objective.MAX_HESSIAN_VALUES"
@@ -84,6 +87,51 @@ def test_refined_requests_on_text_end_at_the_optimum(n_classes):
     assert model.receipts_[-1].guarantee == "optimum"
     expected = parameters(tight_fit(X[5:], y[5:]))
     np.testing.assert_allclose(parameters(model.estimator_), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("params", [{}, {"eta": 0.5}, {"hessian_rows": "all"}], ids=str)
+def test_the_gradient_is_carried_along_on_text(n_classes, params):
+    X, y = text(1500, n_classes=n_classes)
+    model = PUMAUnlearner(LogisticRegression(), reweight=None, **params).fit(X, y)
+    model.partial_forget([0])
+    left = np.linalg.norm(model._objective.loss_gradient(np.arange(1, 4)))
+    model.partial_forget(range(1, 4))
+    carried = model._objective
+    assert not carried.expansion.measured
+    assert model.receipts_[-1].gradient_norm_before is None
+    gap = np.linalg.norm(carried.gradient() - carried.measured().gradient())
+    assert 0 < gap < 0.05 * left
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_rows_leave_the_products(n_classes):
+    X, y = text(n_classes=n_classes)
+    objective = objective_of(LogisticRegression().fit(X, y), X, y)
+    rows = np.array([3, 14, 15])
+    after = objective.without(rows)
+    fresh, left = Products.of(after), Products.of(objective).without(objective, rows)
+    V = np.random.default_rng(0).standard_normal((2, *objective.shape))
+    V -= V.mean(axis=1, keepdims=True) if n_classes > 2 else 0
+    for products in (fresh, left):
+        np.testing.assert_allclose(products.bend(after, V[0]), fresh.bend(after, V[0]), atol=1e-9)
+        # What was solved before is where the next system starts, also at sums of both.
+        for many in (V, V.sum(axis=0)[None], V):
+            found = products.solve(after, many, np.full(len(many), 1e-8))
+            for solution, right in zip(found, many, strict=True):
+                for bent in (fresh.bend(after, solution), products.bend(after, solution)):
+                    np.testing.assert_allclose(bent, right, atol=1e-6)
+        assert not products.kept()._solved
+
+
+def test_what_is_kept_of_text_holds_no_share_of_forgotten_rows():
+    X, y = text()
+    model = PUMAUnlearner(LogisticRegression(), random_state=0).fit(X, y)
+    model.partial_forget([0, 1]).partial_forget([2])
+    products = pickle.loads(pickle.dumps(model))._objective.hessian_products
+    assert not products._solved
+    assert not products._curvatures[:3].any()
+    assert not products._weights[:3].any()
 
 
 def test_wide_ridge_is_solved_for_good():

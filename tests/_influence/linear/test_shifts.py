@@ -11,7 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn_unlearn import loo_predict_proba
 from sklearn_unlearn._influence.linear.coupling import softmax_coupling
 from sklearn_unlearn._influence.linear.leave_one_out import leave_one_out, self_influence
-from sklearn_unlearn._influence.linear.packed import forms, grams
+from sklearn_unlearn._influence.linear.packed import Forms, grams
+from sklearn_unlearn._influence.linear.pairs import ClassPairs
 from sklearn_unlearn._influence.linear.shifts import ShiftFreeSolver
 from sklearn_unlearn._influence.objectives import objective_of
 
@@ -48,14 +49,16 @@ def test_sums_and_forms_of_many_at_once(form, seed, m, width, n):
     found = grams(form(X), lambda batch: W[:, batch])
     np.testing.assert_allclose(found, np.einsum("mn,ni,nj->mij", W, Z, Z), atol=1e-11)
     expected = np.einsum("ni,mij,nj->mn", Z, A, Z)
-    values = np.hstack([part for _, part in forms(form(X), A, 2**14)])
+    values = np.hstack([part for _, part in Forms(A).of(form(X), 2**14)])
     np.testing.assert_allclose(values, expected, atol=1e-10)
 
 
-@given(seed=st.integers(0, 2**16), n_classes=CLASSES, width=WIDTHS)
+@given(
+    seed=st.integers(0, 2**16), n_classes=CLASSES, width=WIDTHS, n_rows=st.sampled_from([1, 40, 70])
+)
 @pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
-def test_the_hessian_is_that_of_all_classes(form, seed, n_classes, width):
-    X, p, u, _ = drawn(seed, n_classes, width)
+def test_the_hessian_is_that_of_all_classes(form, seed, n_classes, width, n_rows):
+    X, p, u, _ = drawn(seed, n_classes, width, n_rows)
     expected = written_out(ones_appended(X), p, u).sum(axis=0)
     np.testing.assert_allclose(softmax_coupling.gram(form(X), p, u), expected, atol=1e-11)
 
@@ -134,6 +137,37 @@ def test_leave_one_out_is_one_step_of_all_classes(n_classes, fit_intercept, C, w
         loo_predict_proba(model, sparse.csr_array(X), y, sample_weight=weights),
         atol=1e-9,
     )
+
+
+@pytest.mark.parametrize(("n_rows", "error"), [(0, 1e-8), (10**9, 3e-6)])
+@pytest.mark.parametrize("penalty", [10.0, 100.0])
+def test_changes_solve_each_rows_system(n_rows, error, penalty):
+    """In single precision too, whatever the scale and shift of the features.
+
+    The weaker penalty leaves rows whose system is solved directly, for what they carry.
+    """
+    X, p, u, rng = drawn(0, 9, 12)
+    Z, m, q = ones_appended(X), 8, 13
+    slopes, others = p - np.eye(9)[rng.integers(0, 9, 40)], rng.standard_normal((40, m))
+    blocks = (m, q, m, q)
+    shares = written_out(Z, p, u).sum(axis=0).reshape(9, q, 9, q)[:m, :, :m]
+    matrix = shares.reshape(m * q, -1) + penalty * np.kron(np.eye(m) + 1, np.eye(q))
+    inverse = np.linalg.inv(matrix).reshape(blocks)
+    h = np.einsum("ni,aibj,nj->nab", Z, inverse, Z, optimize=True)
+    bend = u[:, None, None] * softmax_coupling.matrices(p)[:, :m, :m]
+    right = np.einsum("nab,nb->na", h, slopes[:, :m])
+    expected = np.linalg.solve(np.eye(m) - h @ bend, (right + others)[:, :, None])[:, :, 0]
+    # The same predictions in features of other scales, far from zero.
+    scale, shift = np.logspace(-2, 2, 12), 1000.0
+    back = np.diag(np.append(1 / scale, 1.0))
+    back[:-1, -1] = -shift
+    inverse = np.einsum("ki,akbl,lj->aibj", back, inverse, back, optimize=True)
+    pairs = ClassPairs(inverse, n_rows)
+    found = pairs.changes((X + shift) * scale, u, slopes[:, :m], p[:, :m], others)
+    sizes = np.abs(expected).max(axis=1, keepdims=True)
+    assert (np.abs(found - expected) <= error * sizes).all()
+    squares = pairs.squares((X + shift) * scale, slopes[:, :m])
+    np.testing.assert_allclose(squares, (slopes[:, :m] * right).sum(axis=1), rtol=error)
 
 
 def test_rows_of_no_weight_keep_their_prediction():

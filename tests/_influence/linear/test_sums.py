@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, PolynomialFeatures, StandardScaler
 
 from sklearn_unlearn import PUMAUnlearner, model_digest
 from sklearn_unlearn._influence.linear import sums
+from sklearn_unlearn._influence.linear.objective import LinearObjective
 from sklearn_unlearn._inner.threads import in_order
 
 N_ROWS = 40_000
@@ -87,3 +89,23 @@ def test_gradients_agree_with_a_loop_over_rows():
     np.testing.assert_allclose(sums.loss_gradient(objective, some), one_by_one, rtol=1e-12)
     squares = sum(objective.loss_gradient(np.array([row])) ** 2 for row in range(300))
     np.testing.assert_allclose(objective.squared_gradients(), squares, rtol=1e-10)
+
+
+@pytest.mark.parametrize("inner", [Ridge(), LogisticRegression(tol=1e-8)], ids=["Ridge", "logit"])
+def test_where_most_rows_leave_only_those_that_remain_are_summed(inner, monkeypatch):
+    X, y = rows(n_features=5)
+    X, y = X[:2000], y[:2000]
+    model = PUMAUnlearner(inner, reweight=None, n_refine=3).fit(X, y)
+    seen, add = [], LinearObjective.add
+
+    def counted(self, expansion, some, *args):
+        seen.append(np.zeros(2000)[some].size)
+        add(self, expansion, some, *args)
+
+    monkeypatch.setattr(LinearObjective, "add", counted)
+    left = np.arange(1500, 2000)
+    for gone in (range(1500), range(1500, 1510)):
+        model.partial_forget(gone)
+    assert max(seen) <= len(left)
+    refit = clone(inner).fit(X[1510:], y[1510:])
+    np.testing.assert_allclose(model.estimator_.coef_, refit.coef_, rtol=1e-5, atol=1e-6)
