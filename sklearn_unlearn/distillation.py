@@ -8,7 +8,6 @@ from sklearn.base import BaseEstimator
 
 from sklearn_unlearn._influence.checks import TransformerDoubt
 from sklearn_unlearn._influence.criteria import CriterionSource
-from sklearn_unlearn._influence.objective import Steps
 from sklearn_unlearn._influence.unlearner import ObjectiveUnlearner
 from sklearn_unlearn._inner.callbacks import with_callbacks
 from sklearn_unlearn._inner.declared import check_number
@@ -17,7 +16,6 @@ from sklearn_unlearn._inner.networks import is_network
 from sklearn_unlearn._inner.pipelines import last_step
 from sklearn_unlearn._inner.skorch import adapted
 from sklearn_unlearn._inner.torch_state import torch_seed
-from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn.base import Ids, MatrixLike, RandomState
 
 if TYPE_CHECKING:
@@ -246,10 +244,6 @@ class DistillationUnlearner(ObjectiveUnlearner):
         forgotten = rows[objective.trained[rows]]
         last = last_step(self.estimator_)
         with torch_seed(rng.randint(2**31 - 1)):
-            found = guided(
+            return guided(
                 after, last, forgotten, unseen, self.shrink, self._passes(), rng, pass_begins
             )
-        if found.objective is not None:
-            return found.objective, Outcome(stopped_because=found.reason)
-        end, outcome = after.arrive(after, after, Steps(1.0, 0, 0.0, 0), pass_begins)
-        return end, Outcome(stopped_because=f"{found.reason}; {outcome.stopped_because}")

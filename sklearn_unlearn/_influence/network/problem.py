@@ -6,6 +6,7 @@ loss of every row at its raw predictions, and a quadratic penalty::
     sum_i w_i l(raw(x_i), y_i) + scale/2 * sum_j decay_j theta_j^2
 """
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -179,6 +180,7 @@ def _of_net(model):
     is_sum = getattr(criterion, "reduction", "mean") == "sum"
     groups = net.optimizer_.param_groups
     decayed = {id(p): group.get("weight_decay", 0.0) for group in groups for p in group["params"]}
+    batch_size = _batch_size(net)
     taken = signature(type(net.optimizer_)).parameters
     settings = {name: groups[0][name] for name in taken if name in groups[0] and name != "params"}
     if "weight_decay" in settings:
@@ -192,13 +194,13 @@ def _of_net(model):
         as_rows=lambda Z: torch.as_tensor(model.rows(_dense(Z)), device=net.device),
         as_targets=lambda y: torch.as_tensor(model.criterion_targets(y), device=net.device),
         decay={
-            name: decayed.get(id(p), 0.0) / (net.batch_size if is_sum else 1)
+            name: decayed.get(id(p), 0.0) / (batch_size if is_sum else 1)
             for name, p in module.named_parameters()
         },
         scale="weight",
         is_softmax=isinstance(criterion, nn.CrossEntropyLoss) and criterion.weight is None,
         optimizer=lambda tensors: type(net.optimizer_)(tensors, **settings),
-        batch_size=net.batch_size,
+        batch_size=batch_size,
         leftovers=_leftovers_of_net(net),
         n_epochs=len(net.history) or net.max_epochs,
         sureness=_sureness(model, not model._is_binary()),
@@ -218,6 +220,15 @@ def _sureness(model, among_classes):
         return float(expit(np.abs(raw)).mean())
 
     return among if among_classes else of_each
+
+
+def _batch_size(net):
+    """Return the rows per step of a net; -1 are all that it was trained on."""
+    size = net.get_params_for("iterator_train").get("batch_size", net.batch_size)
+    if size > 0:
+        return size
+    sizes = [b["train_batch_size"] for b in net.history[-1]["batches"]] if net.history else []
+    return max((s for s in sizes if s), default=sys.maxsize)
 
 
 def _leftovers_of_net(net):

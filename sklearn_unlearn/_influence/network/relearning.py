@@ -5,19 +5,25 @@ trained on what remains. The network itself then trains on by its own recipe, wh
 the forgotten rows are drawn to the guide's.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 
 from sklearn_unlearn._influence.network.steps import output_layer, switched_off
 from sklearn_unlearn._influence.network.training import initial, trained, training_of
-from sklearn_unlearn._influence.network.unseen import attack, difference, unseen_like
+from sklearn_unlearn._influence.network.unseen import (
+    UnseenRows,
+    difference,
+    losses_by,
+    stands_out,
+    unseen_like,
+)
+from sklearn_unlearn._influence.objective import Steps
+from sklearn_unlearn._records.receipt import Outcome
 
 # Share of a request's passes that train the guide, and how much faster than the recipe.
 GUIDE_SHARE = 0.75
 GUIDE_SPEED = 2.0
-# Remaining rows on which a guide's sureness is measured, and how far it may be scaled.
+# Remaining rows on which sureness and drift are measured, and how far a guide may be scaled.
 PROBE_ROWS, MAX_SCALE = 1000, 16.0
 # What a count of rows is raised by, so that none is zero.
 PRIOR_ROWS = 0.5
@@ -31,26 +37,19 @@ class Guide:
 
     Parameters
     ----------
-    model : NetAdapter, MLPClassifier or MLPRegressor
-        The guide, fitted.
+    objective : NetworkObjective
+        At the guide's parameters.
 
     start : NetworkObjective
-        The network as it stands, on the rows that remain.
+        The network as it stands.
 
-    forgotten : ndarray of int
-        Rows that leave.
-
-    rng : RandomState
-        Draws the remaining rows.
+    probe : ndarray of int
+        Remaining rows.
     """
 
-    def __init__(self, model, start, forgotten, rng):
-        self.start, self.forgotten = start, forgotten
-        self.objective = start.bound(model, start.settings)
-        rows = start.remaining_rows()
-        if len(rows) > PROBE_ROWS:
-            rows = rng.choice(rows, PROBE_ROWS, replace=False)
-        self.scale = scale_between(self.objective.raw_of(rows), start.raw_of(rows), start)
+    def __init__(self, objective, start, probe):
+        self.objective = objective
+        self.scale = scale_between(objective.raw_of(probe), start.raw_of(probe), start)
 
     def raw(self, x):
         """Return scaled raw predictions for rows, as a tensor."""
@@ -63,19 +62,11 @@ class Guide:
         losses = problem.losses(self.raw(problem.as_rows(Z)), problem.as_targets(targets))
         return losses.double().cpu().numpy()
 
-    def losses_of_forgotten(self):
-        """Return losses of the forgotten rows."""
-        rows = self.objective.rows.take(self.forgotten)
-        return self.losses_of(self.objective.features(rows), self.objective.y[self.forgotten])
-
-    def difference(self, unseen):
-        """Tell whether the forgotten rows are known otherwise than unseen ones."""
-        losses = self.start.losses(self.forgotten)
-        lost = self.losses_of_forgotten() - losses
-        if unseen is None:
-            return difference(losses, lost)
-        of_unseen = unseen.losses(self.start)
-        return difference(losses, lost, of_unseen, unseen.losses(self) - of_unseen)
+    def losses(self, numbers):
+        """Return losses of numbered rows."""
+        problem = self.objective.problem
+        found = [problem.losses(self.raw(x), y) for x, y, _ in self.objective.batches(numbers)]
+        return torch.cat(found).double().cpu().numpy()
 
 
 def scale_between(raw, of_network, objective):
@@ -125,8 +116,9 @@ def class_shift(objective, forgotten):
     return np.log(after / after.sum()) - np.log(before / before.sum())
 
 
-def shifted(objective, parameters, forgotten):
+def shifted(objective, forgotten):
     """Return parameters whose last bias follows the shares of the classes."""
+    parameters = objective.parameters
     shift, layer = class_shift(objective, forgotten), output_layer(objective, 0)
     if shift is None or layer is None:
         return parameters
@@ -138,25 +130,28 @@ def shifted(objective, parameters, forgotten):
     return {**parameters, layer[1]: bias + torch.as_tensor(shift).to(bias)}
 
 
-def guide_of(objective, model, fresh, shrink, forgotten, passes, rng):
-    """Return a guide.
+def after_training(objective, training):
+    """Return an objective at the end of a training, its curvature yet to be made."""
+    new = objective.bound(training.trained_model(), objective.settings)
+    return new.without_curvature()
+
+
+def guide_of(start, model, shrink, probe, passes, rng):
+    """Return a guide, trained.
 
     Parameters
     ----------
-    objective : NetworkObjective
-        The network, on the rows that remain.
+    start : NetworkObjective
+        Where the network will start, on the rows that remain.
 
     model : NetAdapter, MLPClassifier or MLPRegressor
-        The fitted network; not changed.
-
-    fresh : dict of str to torch.Tensor
-        Initial weights by name.
+        The fitted network there; not changed.
 
     shrink : float
         Share of the network's own weights where the guide starts; the rest are fresh ones.
 
-    forgotten : ndarray of int
-        Rows that leave.
+    probe : ndarray of int
+        Remaining rows on which sureness is measured.
 
     passes : float
         Passes over the remaining rows.
@@ -167,59 +162,115 @@ def guide_of(objective, model, fresh, shrink, forgotten, passes, rng):
     Returns
     -------
     Guide
-        Trained.
+        The guide.
     """
-    start = shifted(objective, shrunk(objective, fresh, shrink), forgotten)
-    training = training_of(model, start)
-    trained(training, objective, passes, rng, speed=GUIDE_SPEED, cools=True)
-    return Guide(training.trained_model(), objective, forgotten, rng)
+    training = training_of(start, model, shrunk(start, initial(model), shrink))
+    trained(training, start, passes, rng, speed=GUIDE_SPEED, cools=True)
+    return Guide(after_training(start, training), start, probe)
 
 
-def held_to(guide, training, rng):
+class Aims:
+    """Outputs that others are drawn to, and how far they are from these.
+
+    The distance is the one that the loss makes of itself, ``l(s) - l(t) - l'(t) (s - t)`` for
+    outputs s and aims t: for log losses the Kullback-Leibler divergence from the aimed
+    distribution, for squared errors half the squared distance. Labels fall out.
+
+    Parameters
+    ----------
+    problem : NetworkProblem
+        Has the loss.
+
+    raw : torch.Tensor
+        Outputs to aim at.
+
+    y : torch.Tensor
+        Targets of the rows.
+    """
+
+    def __init__(self, problem, raw, y):
+        self.raw = raw.detach().requires_grad_()
+        # A loss that is not smooth asks for the aim only where this is the target as well.
+        is_value = y.is_floating_point() and problem.sureness is None
+        self.y = raw.detach().reshape(y.shape).to(y) if is_value else y
+        self._losses = problem.losses
+        self.base = problem.losses(self.raw, self.y)
+        self.slopes = torch.autograd.grad(self.base.sum(), self.raw)[0]
+        self.raw, self.base = self.raw.detach(), self.base.detach()
+
+    def distances(self, raw, some=slice(None)):
+        """Return how far outputs of some of the rows are, of shape (n,)."""
+        linear = self.slopes[some] * (raw - self.raw[some])
+        return (
+            self._losses(raw, self.y[some])
+            - self.base[some]
+            - linear.reshape(len(raw), -1).sum(dim=1)
+        )
+
+
+def aims_of(model, objective, numbers):
+    """Return the outputs of numbered rows by a network or a guide as aims."""
+    parts = [(model(x), y) for x, y, _ in objective.batches(numbers)]
+    raw, y = (torch.cat(part) for part in zip(*parts, strict=True))
+    return Aims(objective.problem, raw, y)
+
+
+def held_to(aims, objective, forgotten, training, rng):
     """Return a function that tells how far outputs are from a guide's on some forgotten rows.
 
-    The distance is the one that the loss makes of itself, ``l(s) - l'(t) s`` up to a constant, for
-    outputs s and the guide's t: for log losses the Kullback-Leibler divergence from the
-    guide's distribution, for squared errors half the squared distance. The labels of the rows
-    fall out.
+    Parameters
+    ----------
+    aims : Aims
+        What the guide says of the forgotten rows.
+
+    objective : NetworkObjective
+        Has the rows.
+
+    forgotten : ndarray of int
+        Rows that leave.
+
+    training : NetTraining or PerceptronTraining
+        The network in training.
+
+    rng : RandomState
+        Draws rows.
+
+    Returns
+    -------
+    callable
+        Returns the mean distance of a batch, with gradients.
     """
-    problem, forgotten = training.problem, guide.forgotten
-    objective, slopes = guide.objective, []
-    for x, y, _ in objective.batches(forgotten):
-        raw = guide.raw(x).requires_grad_()
-        loss = objective.problem.losses(raw, y).sum()
-        slopes.append(torch.autograd.grad(loss, raw)[0])
-    slopes = torch.cat(slopes)
+    problem = training.problem
     size = min(problem.batch_size, len(forgotten))
 
     def distance():
         some = rng.choice(len(forgotten), size, replace=False)
-        _, x, y = objective.tensors(forgotten[some])
+        x = objective.tensors(forgotten[some])[1]
         # Normalisation by the remaining rows, not by a batch of those that leave.
         problem.module.eval()
         raw = problem.raw(dict(problem.module.named_parameters()), x)
-        # The slopes at the guide's outputs, of which the labels fall out.
-        linear = (slopes[torch.as_tensor(some)] * raw).flatten(1).sum(dim=1)
-        far = (problem.losses(raw, y) - linear).mean()
         problem.module.train()
-        return far
+        return aims.distances(raw, torch.as_tensor(some)).mean()
 
     return distance
 
 
-def relearned(objective, model, guide, passes, rng):
-    """Return a network that was trained on by its own recipe while it was held to a guide.
+def relearned(objective, model, aims, forgotten, passes, rng):
+    """Return the network after it trained on by its own recipe, held to a guide.
 
     Parameters
     ----------
     objective : NetworkObjective
-        The network, on the rows that remain.
+        Where the network starts, on the rows that remain.
 
     model : NetAdapter, MLPClassifier or MLPRegressor
         The fitted network; not changed.
 
-    guide : Guide
-        Trained.
+    aims : Aims
+        What the guide says of the forgotten rows.
+
+    forgotten : ndarray of int
+        Rows that leave.
 
     passes : float
         Row passes to be spent, in numbers of remaining rows.
@@ -229,38 +280,34 @@ def relearned(objective, model, guide, passes, rng):
 
     Returns
     -------
-    NetTraining or PerceptronTraining
-        The network, trained.
+    NetworkObjective
+        The network at the end.
     """
-    training = training_of(model, shifted(objective, objective.parameters, guide.forgotten))
+    training = training_of(objective, model, objective.parameters)
     size = training.problem.batch_size
     # A step passes a batch of both.
-    both = 1 + min(size, len(guide.forgotten)) / size
-    trained(training, objective, passes / both, rng, extra=held_to(guide, training, rng))
-    return training
+    both = 1 + min(size, len(forgotten)) / min(size, objective.n_rows)
+    extra = held_to(aims, objective, forgotten, training, rng)
+    trained(training, objective, passes / both, rng, extra=extra)
+    return after_training(objective, training)
 
 
-def arrived(objective, training):
-    """Return an objective at the end of a training, its curvature yet to be made."""
-    new = objective.bound(training.trained_model(), objective.settings)
-    return new.without_curvature()
+def by_influence(objective, pass_begins):
+    """Return the network after one step by influence, and how it was made.
 
-
-@dataclass(frozen=True)
-class Found:
-    """Where a guided relearning ended.
-
-    Parameters
-    ----------
-    objective : NetworkObjective or None
-        At the new parameters; None if the rows were known no better than unseen ones.
-
-    reason : str
-        What was done, for the receipt.
+    The network itself is returned where no step is to be trusted.
     """
+    try:
+        end, outcome = objective.arrive(objective, objective, Steps(1.0, 0, 0.0, 0), pass_begins)
+    except ValueError as error:
+        return objective, f"no step by influence: {error}"
+    return end, outcome.stopped_because
 
-    objective: object
-    reason: str
+
+def costs_nothing(end, start, held_out):
+    """Tell whether a network's mean loss on held-out rows is no higher than another's."""
+    every = UnseenRows(held_out, np.arange(len(held_out.targets)))
+    return every.losses(end).mean() <= every.losses(start).mean()
 
 
 def guided(objective, model, forgotten, held_out, shrink, passes, rng, pass_begins):
@@ -294,38 +341,115 @@ def guided(objective, model, forgotten, held_out, shrink, passes, rng, pass_begi
 
     Returns
     -------
-    Found
-        The end.
+    objective : NetworkObjective
+        The network at the end.
+
+    outcome : Outcome
+        What the receipt shall say.
     """
     pass_begins()
-    fresh = initial(model)
-    guide = guide_of(objective, model, fresh, shrink, forgotten, GUIDE_SHARE * passes, rng)
-    unseen = unseen_like(held_out, objective, forgotten, rng)
-    told_apart = guide.difference(unseen)
-    if not told_apart:
-        return Found(None, f"the rows are known no better than unseen ones ({told_apart})")
-    pass_begins()
-    training = relearned(objective, model, guide, (1 - GUIDE_SHARE) * passes, rng)
-    end = arrived(objective, training)
-    reason = f"{passes:.3g} passes over the rows"
-    for code in objective.vanished():
-        end = switched_off(end, code)
-        reason += "; the output of a class without rows was switched off"
-    return Found(end, f"{reason}; {told(objective, end, guide, unseen)}")
-
-
-def told(before, after, guide, unseen):
-    """Return what the losses of the forgotten rows were and are, in words."""
-    start, end = (one.losses(guide.forgotten) for one in (before, after))
-    if unseen is None:
-        aim, whose = guide.losses_of_forgotten(), "by a model that has not seen them"
+    start, (stepped, how) = objective, by_influence(objective, pass_begins)
+    if held_out is not None and costs_nothing(stepped, objective, held_out):
+        # Where rows had a say in everything, as wrong labels have in a network that was not
+        # trained until it knew them, the step leads nearer to a refit than relearning does.
+        start, model = stepped, stepped.written(model)
     else:
-        aim, whose = unseen.losses(after), "of unseen rows"
-    text = (
-        f"mean loss of the forgotten rows {start.mean():.3g} before, {end.mean():.3g} after, "
-        f"{aim.mean():.3g} {whose}"
+        start = objective.at(objective.packed(shifted(objective, forgotten)))
+        model = start.written(model)
+    probe = objective.remaining_rows()
+    if len(probe) > PROBE_ROWS:
+        probe = rng.choice(probe, PROBE_ROWS, replace=False)
+    guide = guide_of(start, model, shrink, probe, GUIDE_SHARE * passes, rng)
+    unseen = unseen_like(held_out, objective, forgotten, rng)
+    before, by_guide = (losses_by(one, forgotten, unseen) for one in (objective, guide))
+    told_apart = difference(before, by_guide)
+    left = ()
+    if told_apart:
+        pass_begins()
+        aims = aims_of(guide.raw, objective, forgotten)
+        end = relearned(start, model, aims, forgotten, (1 - GUIDE_SHARE) * passes, rng)
+        reason = f"{passes:.3g} passes over the rows"
+        for code in objective.vanished():
+            end = switched_off(end, code)
+            reason += "; the output of a class without rows was switched off"
+    else:
+        end, passes = stepped, GUIDE_SHARE * passes
+        left = tuple(
+            part for part in objective.leftovers if part not in objective.problem.leftovers
+        )
+        reason = f"the rows are known no better than unseen ones ({told_apart}); {how}"
+    after = losses_by(end, forgotten, unseen)
+    drift = drifts(objective, end, probe)
+    if not np.isfinite(drift).all() or not np.isfinite(after.forgotten).all():
+        raise ValueError(
+            f"{objective.problem.name} diverged when it trained on without the rows: some of its "
+            "losses are not finite. Lower its learning rate, or scale the features."
+        )
+    measures = measured(passes, before, after, by_guide, float(drift.mean()))
+    if stands_out(after, by_guide):
+        reason += "; the network is less sure of the forgotten rows than of unseen ones"
+    return end, Outcome(
+        stopped_because=f"{reason}; {told(measures)}", not_forgotten=left, measures=measures
     )
-    if unseen is not None:
-        was, now = attack(start, unseen.losses(before)), attack(end, aim)
-        text += f"; AUC of an attack by loss {was:.2f} before, {now:.2f} after"
-    return text
+
+
+def raw_by(objective):
+    """Return the function from rows to the raw predictions of a network."""
+    return lambda x: objective.problem.raw(objective.parameters, x).detach()
+
+
+def drifts(before, after, rows):
+    """Return how far a network's outputs of rows are from those before, ndarray of shape (n,)."""
+    aims = aims_of(raw_by(before), before, rows)
+    far = aims.distances(aims_of(raw_by(after), after, rows).raw)
+    return far.double().cpu().numpy()
+
+
+def measured(passes, before, after, by_guide, drift):
+    """Return figures for the receipt, by name.
+
+    Parameters
+    ----------
+    passes : float
+        Passes over the remaining rows.
+
+    before, after, by_guide : Losses
+        Of the network before and after, and of the guide.
+
+    drift : float
+        Mean distance of outputs on remaining rows from those before.
+
+    Returns
+    -------
+    dict of str to float
+        Of three digits each.
+    """
+    found = {
+        "passes": passes,
+        "loss_before": before.forgotten.mean(),
+        "loss_after": after.forgotten.mean(),
+        "loss_by_guide": by_guide.forgotten.mean(),
+        "drift_remaining": drift,
+    }
+    if before.unseen is not None:
+        found |= {
+            "unseen_loss_before": before.unseen.mean(),
+            "unseen_loss_after": after.unseen.mean(),
+            "attack_before": before.attack(),
+            "attack_after": after.attack(),
+        }
+    return {name: float(f"{value:.3g}") for name, value in found.items()}
+
+
+def told(measures):
+    """Return in words what the losses of the forgotten rows were and are."""
+    text = (
+        f"mean loss of the forgotten rows {measures['loss_before']} before, "
+        f"{measures['loss_after']} after, "
+    )
+    if "attack_after" not in measures:
+        return f"{text}{measures['loss_by_guide']} by a model that has not seen them"
+    return (
+        f"{text}{measures['unseen_loss_after']} of unseen rows; AUC of an attack by loss "
+        f"{measures['attack_before']} before, {measures['attack_after']} after"
+    )

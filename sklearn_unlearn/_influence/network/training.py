@@ -21,6 +21,9 @@ class NetTraining:
 
     Parameters
     ----------
+    objective : NetworkObjective
+        What is minimised.
+
     model : NetAdapter
         Fitted; not changed.
 
@@ -28,7 +31,7 @@ class NetTraining:
         Where to start; buffers may be among them.
     """
 
-    def __init__(self, model, parameters):
+    def __init__(self, objective, model, parameters):
         self.model = write_network(model, parameters)
         self.problem = network_problem(self.model)
         self.groups = self.model.net_.optimizer_.param_groups
@@ -47,11 +50,12 @@ class NetTraining:
 class PerceptronTraining:
     """A copy of a perceptron of scikit-learn in training; see :class:`NetTraining`."""
 
-    def __init__(self, model, parameters):
+    def __init__(self, objective, model, parameters):
         self.model = write_network(model, parameters)
         self.problem = network_problem(self.model)
         named = self.problem.module.named_parameters()
-        decay = self.problem.decay
+        # As steps are on the mean of the losses.
+        decay = {name: p / objective.weight for name, p in objective.penalties().items()}
         self._optimizer = self.problem.optimizer(
             [{"params": [p], "weight_decay": decay[name]} for name, p in named]
         )
@@ -114,10 +118,10 @@ def check_initial(model):
         )
 
 
-def training_of(model, parameters):
+def training_of(objective, model, parameters):
     """Return a copy of a fitted network in training, from given parameters on."""
     kind = NetTraining if isinstance(model, NetAdapter) else PerceptronTraining
-    return kind(model, parameters)
+    return kind(objective, model, parameters)
 
 
 @contextmanager
@@ -183,10 +187,11 @@ def trained(training, objective, passes, rng, *, speed=1.0, cools=False, extra=n
     ValueError
         If the parameters are no longer finite.
     """
-    rows, size = objective.remaining_rows(), training.problem.batch_size
+    rows = objective.remaining_rows()
+    size = min(training.problem.batch_size, len(rows))
     rates = [group["lr"] for group in training.groups]
     scale = len(rows) / float(objective.weights[rows].sum())
-    n_steps = max(1, round(passes * len(rows) / min(size, len(rows))))
+    n_steps = max(1, round(passes * len(rows) / size))
     made = 0
     while made < n_steps:
         for batch in batches_of(rng.permutation(rows), size)[: n_steps - made]:

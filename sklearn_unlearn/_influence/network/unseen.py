@@ -10,6 +10,8 @@ from sklearn.metrics import roc_auc_score
 LEVEL, POWER = 0.05, 0.8
 # A test of few rows, which tells no AUC below this from 0.5, decides by the better guess.
 WEAK = 0.7
+# Level at which rows are said to stand out by how little a network is sure of them.
+BEACON_LEVEL = 0.01
 
 
 def matched(pool, wanted, rng):
@@ -134,6 +136,49 @@ def attack(forgotten, unseen):
 
 
 @dataclass(frozen=True)
+class Losses:
+    """What a model loses on forgotten rows and on unseen rows of their classes.
+
+    Parameters
+    ----------
+    forgotten : ndarray of shape (k,)
+        Losses of the forgotten rows.
+
+    unseen : ndarray of shape (m,) or None
+        Losses of the others; None if there are none.
+    """
+
+    forgotten: np.ndarray
+    unseen: np.ndarray | None
+
+    def attack(self):
+        """Return the AUC of an attack that calls rows of low loss members; needs unseen rows."""
+        return attack(self.forgotten, self.unseen)
+
+
+def losses_by(model, forgotten, unseen):
+    """Return what a model loses.
+
+    Parameters
+    ----------
+    model : NetworkObjective or Guide
+        The model.
+
+    forgotten : ndarray of int
+        Numbers of the forgotten rows.
+
+    unseen : UnseenRows or None
+        Rows that the network was never trained on.
+
+    Returns
+    -------
+    Losses
+        Losses of both.
+    """
+    return Losses(model.losses(forgotten), None if unseen is None else unseen.losses(model))
+
+
+@dataclass(frozen=True)
 class Difference:
     """Does a network tell rows apart from rows that it has not seen?
 
@@ -163,39 +208,55 @@ class Difference:
         )
 
 
-def difference(losses, lost, unseen=None, lost_unseen=None):
+def difference(network, guide):
     """Tell whether a network knows rows otherwise than rows that it has not seen.
 
-    Two things are compared: the losses, and how much higher the loss of the same row is by a model
+    Two things are compared: the losses, and how much higher the loss of the same row is by a guide
     that has not been trained on it. The first alone would overlook rows with wrong labels, whose
     loss is high by any model and may by chance be that of unseen rows.
 
     Parameters
     ----------
-    losses : ndarray of shape (k,)
-        Of the rows, by the network.
-
-    lost : ndarray of shape (k,)
-        How much higher they are by the other model.
-
-    unseen, lost_unseen : ndarray of shape (m,) or None
-        The same for rows that neither model has seen. Without them the two models' losses are
-        compared, and a poor model makes a difference.
+    network, guide : Losses
+        What both lose. Without unseen rows the two models' losses are compared, and a poor
+        guide makes a difference.
 
     Returns
     -------
     Difference
         The answer.
     """
-    k = len(losses)
-    if unseen is None:
+    k, lost = len(network.forgotten), guide.forgotten - network.forgotten
+    if network.unseen is None:
         m, against = k, "themselves by a model that has not seen them"
         p_value = float(wilcoxon(lost).pvalue) if lost.any() else 1.0
     else:
-        m, against = len(unseen), f"{len(unseen)} unseen rows"
+        m, against = len(network.unseen), f"{len(network.unseen)} unseen rows"
         # Twice the smaller one: two tests are made.
-        p_values = [mannwhitneyu(losses, unseen).pvalue, mannwhitneyu(lost, lost_unseen).pvalue]
+        p_values = (
+            mannwhitneyu(network.forgotten, network.unseen).pvalue,
+            mannwhitneyu(lost, guide.unseen - network.unseen).pvalue,
+        )
         p_value = min(1.0, 2 * float(min(p_values)))
     spread = np.sqrt((k + m + 1) / (12 * k * m))
     detectable = 0.5 + (norm.ppf(1 - LEVEL / 2) + norm.ppf(POWER)) * spread
     return Difference(p_value, against, min(float(detectable), 1.0))
+
+
+def stands_out(network, guide):
+    """Tell whether a network is less sure of forgotten rows than of rows it has never seen.
+
+    Parameters
+    ----------
+    network, guide : Losses
+        What both lose. A row's loss by the guide says how hard it is.
+
+    Returns
+    -------
+    bool
+        True if it is, by a test; False without unseen rows.
+    """
+    if network.unseen is None:
+        return False
+    above = network.forgotten - guide.forgotten, network.unseen - guide.unseen
+    return bool(mannwhitneyu(*above, alternative="greater").pvalue < BEACON_LEVEL)
