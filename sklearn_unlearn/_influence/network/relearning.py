@@ -25,6 +25,8 @@ GUIDE_SHARE = 0.75
 GUIDE_SPEED = 2.0
 # Remaining rows on which sureness and drift are measured, and how far a guide may be scaled.
 PROBE_ROWS, MAX_SCALE = 1000, 16.0
+# A guide that loses more than so many times what the network loses on held-out rows is no guide.
+MAX_GUIDE_LOSS = 1.2
 # What a count of rows is raised by, so that none is zero.
 PRIOR_ROWS = 0.5
 
@@ -266,8 +268,8 @@ def relearned(objective, model, aims, forgotten, passes, rng):
     model : NetAdapter, MLPClassifier or MLPRegressor
         The fitted network; not changed.
 
-    aims : Aims
-        What the guide says of the forgotten rows.
+    aims : Aims or None
+        What the guide says of the forgotten rows; None if the network isn't held to it.
 
     forgotten : ndarray of int
         Rows that leave.
@@ -284,6 +286,9 @@ def relearned(objective, model, aims, forgotten, passes, rng):
         The network at the end.
     """
     training = training_of(objective, model, objective.parameters)
+    if aims is None:
+        trained(training, objective, passes, rng)
+        return after_training(objective, training)
     size = training.problem.batch_size
     # A step passes a batch of both.
     both = 1 + min(size, len(forgotten)) / min(size, objective.n_rows)
@@ -304,10 +309,18 @@ def by_influence(objective, pass_begins):
     return end, outcome.stopped_because
 
 
-def costs_nothing(end, start, held_out):
-    """Tell whether a network's mean loss on held-out rows is no higher than another's."""
-    every = UnseenRows(held_out, np.arange(len(held_out.targets)))
-    return every.losses(end).mean() <= every.losses(start).mean()
+def mean_loss(model, objective, held_out):
+    """Return the mean loss of a network or guide on held-out rows in the shares that remain.
+
+    A class counts as much as it has rows left, since rows of one that has lost most of them are
+    known worse by a refit as well.
+    """
+    y = held_out.targets
+    weights = np.ones(len(y))
+    if y.ndim == 1:
+        n_held_out = np.bincount(y, minlength=len(objective.counts))
+        weights = (objective.counts / np.maximum(n_held_out, 1))[y]
+    return weights @ UnseenRows(held_out, np.arange(len(y))).losses(model) / weights.sum()
 
 
 def guided(objective, model, forgotten, held_out, shrink, passes, rng, pass_begins):
@@ -349,7 +362,11 @@ def guided(objective, model, forgotten, held_out, shrink, passes, rng, pass_begi
     """
     pass_begins()
     start, (stepped, how) = objective, by_influence(objective, pass_begins)
-    if held_out is not None and costs_nothing(stepped, objective, held_out):
+
+    def lost(one):
+        return mean_loss(one, objective, held_out)
+
+    if held_out is not None and lost(stepped) <= lost(objective):
         # Where rows had a say in everything, as wrong labels have in a network that was not
         # trained until it knew them, the step leads nearer to a refit than relearning does.
         start, model = stepped, stepped.written(model)
@@ -366,9 +383,12 @@ def guided(objective, model, forgotten, held_out, shrink, passes, rng, pass_begi
     left = ()
     if told_apart:
         pass_begins()
-        aims = aims_of(guide.raw, objective, forgotten)
+        reason, aims = f"{passes:.3g} passes over the rows", None
+        if held_out is None or lost(guide) <= MAX_GUIDE_LOSS * lost(start):
+            aims = aims_of(guide.raw, objective, forgotten)
+        else:
+            reason += ", not held to a guide that knows too little"
         end = relearned(start, model, aims, forgotten, (1 - GUIDE_SHARE) * passes, rng)
-        reason = f"{passes:.3g} passes over the rows"
         for code in objective.vanished():
             end = switched_off(end, code)
             reason += "; the output of a class without rows was switched off"
