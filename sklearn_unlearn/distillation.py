@@ -31,10 +31,9 @@ class DistillationUnlearner(ObjectiveUnlearner):
 
     A network that knows its rows by heart has almost no gradient on them, so that steps by
     influence are too short, and their direction is not that of a refit. Here a *guide* is
-    trained first: weights shrunken towards fresh ones, on the remaining rows, for a share of
+    trained: weights shrunken towards fresh ones [2]_, on the remaining rows, for a share of
     a training. Then the network trains on by its own recipe on the remaining rows, while its
-    outputs on the forgotten rows are drawn to the guide's. Labels of the forgotten rows are
-    used as counts of classes only.
+    outputs on the forgotten rows are drawn to the guide's [1]_.
 
     For requests that need an answer at once see :class:`PUMAUnlearner`; this one ends nearer to a
     refit, at the cost of some passes over the rows.
@@ -83,15 +82,27 @@ class DistillationUnlearner(ObjectiveUnlearner):
 
     Notes
     -----
-    A request costs ``budget`` of the training, however many rows leave, and as little as one row
-    costs no less. ``fit`` costs nothing more than the training.
+    A request costs ``budget`` of the training, for one row as for many, and a step by influence,
+    which is where the network starts if that costs nothing on held-out rows. ``fit`` costs nothing
+    more than the training.
 
-    Where the forgotten rows are known no better than unseen ones, both parts would do harm: they
-    would end less sure than unseen rows. That is tested, by what the guide loses on them
-    against what it loses on unseen rows of their classes; then one step by influence is made
-    instead, and the receipt says so, with the power of the test. Unseen rows are ``X_val``,
-    or those that a ``train_split`` of the net holds out. Without any, the losses of the guide and
-    the network on the forgotten rows are compared, which overlooks a poor guide.
+    Held-out rows are ``X_val``, or those that a ``train_split`` of the net holds out. A guide that
+    loses more than the network on them is not followed: the network just trains on. Where the
+    forgotten rows are known no better than unseen ones of their classes, by the network and
+    against the guide, training would leave them less sure than these: one step by influence is
+    made instead, and the receipt says so, with the power of the test. Without held-out rows the
+    losses of the guide and the network on the forgotten rows are compared, which overlooks a poor
+    guide.
+
+    Learning rates are those that training began with; of a schedule nothing else is taken. Labels
+    of forgotten rows count as class shares, and in a criterion that weights classes.
+
+    ``measures`` of a receipt: "passes" over the remaining rows; mean losses of the forgotten rows
+    "loss_before", "loss_after" and "loss_by_guide"; "drift_remaining", the mean divergence of
+    outputs on up to 1,000 remaining rows from those before, in the terms of the loss
+    (Kullback-Leibler for log losses); with held-out rows also "unseen_loss_before",
+    "unseen_loss_after", and "attack_before" and "attack_after", the AUC of an attack that calls
+    rows of low loss members.
 
     References
     ----------

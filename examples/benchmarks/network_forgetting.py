@@ -148,7 +148,8 @@ class Study:
         held_out = {"X_val": X_val, "y_val": y_val} if ours else {}
         unlearner = unlearner.set_params(random_state=self.seed).fit(X, y, **held_out)
         started = process_time()
-        unlearner.partial_forget(self.problem.forgotten)
+        for some in np.array_split(self.problem.forgotten, self.problem.n_requests):
+            unlearner.partial_forget(some)
         return unlearner.estimator_, process_time() - started, unlearner.receipts_[-1]
 
     def by_function(self, function, budget):

@@ -5,7 +5,7 @@ DistillationUnlearner was made.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil
 
@@ -66,6 +66,7 @@ class Problem:
     held_out: tuple
     test: tuple
     forgotten: np.ndarray
+    n_requests: int = 1
 
 
 def make_net(module, epochs, device, lr=1e-3, batch_size=64, optimizer=torch.optim.Adam, **params):
@@ -133,7 +134,12 @@ def digits(n_train, wrong, module, epochs, draw, device, *, forget_wrong=False, 
 def without_class(problem, label=1, n_left=5):
     """Return a problem whose request is all rows of a class but a few."""
     of_class = np.flatnonzero(problem.train[1] == label)[n_left:]
-    return Problem(problem.net, problem.train, problem.held_out, problem.test, of_class)
+    return replace(problem, forgotten=of_class)
+
+
+def in_requests(problem, n_requests=10):
+    """Return a problem whose rows leave by several requests."""
+    return replace(problem, n_requests=n_requests)
 
 
 def distorted(image, rng):
@@ -200,6 +206,9 @@ NETS: dict[str, Callable] = {
     ),
     "part of a class": lambda draw, device: without_class(
         generated(2500, 0.04, (20, 160, 128, 4), 60, draw + 3, device, flipped=0.05)
+    ),
+    "ten requests": lambda draw, device: in_requests(
+        generated(2500, 0.1, (20, 160, 128, 4), 60, draw + 3, device, flipped=0.05)
     ),
     "AdamW, kept aside": lambda draw, device: generated(
         2000, 0.03, (25, 200, 6), 80, draw + 11, device, optimizer=torch.optim.AdamW

@@ -25,8 +25,6 @@ GUIDE_SHARE = 0.75
 GUIDE_SPEED = 2.0
 # Remaining rows on which sureness and drift are measured, and how far a guide may be scaled.
 PROBE_ROWS, MAX_SCALE = 1000, 16.0
-# A guide that loses more than so many times what the network loses on held-out rows is no guide.
-MAX_GUIDE_LOSS = 1.2
 # What a count of rows is raised by, so that none is zero.
 PRIOR_ROWS = 0.5
 
@@ -287,7 +285,7 @@ def relearned(objective, model, aims, forgotten, passes, rng):
     """
     training = training_of(objective, model, objective.parameters)
     if aims is None:
-        trained(training, objective, passes, rng)
+        trained(training, objective, passes, rng, speed=GUIDE_SPEED, cools=True)
         return after_training(objective, training)
     size = training.problem.batch_size
     # A step passes a batch of both.
@@ -384,7 +382,7 @@ def guided(objective, model, forgotten, held_out, shrink, passes, rng, pass_begi
     if told_apart:
         pass_begins()
         reason, aims = f"{passes:.3g} passes over the rows", None
-        if held_out is None or lost(guide) <= MAX_GUIDE_LOSS * lost(start):
+        if held_out is None or lost(guide) <= lost(start):
             aims = aims_of(guide.raw, objective, forgotten)
         else:
             reason += ", not held to a guide that knows too little"
