@@ -87,7 +87,8 @@ class DistillationUnlearner(ObjectiveUnlearner):
     more than the training.
 
     Held-out rows are ``X_val``, or those that a ``train_split`` of the net holds out. A guide that
-    loses more than the network on them is not followed: the network just trains on. Where the
+    loses more than the network on them is followed only for rows that the network knows better than
+    unseen ones, not for others, as with wrong labels: there it just trains on. Where the
     forgotten rows are known no better than unseen ones of their classes, by the network and
     against the guide, training would leave them less sure than these: one step by influence is
     made instead, and the receipt says so, with the power of the test. Without held-out rows the

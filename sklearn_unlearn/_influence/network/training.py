@@ -15,6 +15,9 @@ from sklearn_unlearn._inner.parameters import write_network
 from sklearn_unlearn._inner.skorch import NetAdapter, row_losses, trainable
 from sklearn_unlearn._inner.torch_state import torch_seed
 
+# How much faster than its recipe a network is trained by a rate that falls to zero.
+FASTER = 2.0
+
 
 class NetTraining:
     """A copy of a skorch net in training.
@@ -122,6 +125,12 @@ def training_of(objective, model, parameters):
     """Return a copy of a fitted network in training, from given parameters on."""
     kind = NetTraining if isinstance(model, NetAdapter) else PerceptronTraining
     return kind(objective, model, parameters)
+
+
+def after_training(objective, training):
+    """Return an objective at the end of a training, its curvature yet to be made."""
+    new = objective.bound(training.trained_model(), objective.settings)
+    return new.without_curvature()
 
 
 @contextmanager
