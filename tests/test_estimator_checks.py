@@ -201,7 +201,7 @@ def networks():
             )
         ),
         "MLPClassifier": PUMAUnlearner(MLPClassifier(hidden_layer_sizes=(10,))),
-        "distillation": DistillationUnlearner(MLPClassifier(hidden_layer_sizes=(10,), max_iter=30)),
+        "distillation": DistillationUnlearner(MLPClassifier(hidden_layer_sizes=(10,))),
         "MLPRegressor": PUMAUnlearner(
             MLPRegressor(learning_rate_init=0.01, max_iter=500), reweight=None
         ),
