@@ -66,7 +66,8 @@ def shrink_and_perturb(net, state, X, y, gone, epochs):
 
 def bad_teacher(net, state, X, y, gone, epochs, rate=1e-3):
     """Train towards a random network on forgotten rows, towards the old one on others."""
-    bad, good, student = (clone(net).initialize() for _ in range(3))
+    named = clone(net).set_params(classes=np.unique(y))
+    bad, good, student = (clone(named).initialize() for _ in range(3))
     for one in (good, student):
         one.module_.load_state_dict(state)
     left, device = np.setdiff1d(np.arange(len(y)), gone), net.device
