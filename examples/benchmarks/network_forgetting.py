@@ -256,8 +256,7 @@ class Study:
 
 def computed(options):
     """Compute what the file lacks, and return all of its rows."""
-    rows = read(options.out)
-    done = {tuple(row[name] for name in CELL) for row in rows}
+    done = {tuple(row[name] for name in CELL) for row in read(options.out)}
     for original in range(options.originals):
         for name in options.nets:
             study = Study(name, original, options)
@@ -269,9 +268,8 @@ def computed(options):
                     study.prepare()
                 row = cell | study.figures(*model())
                 append(options.out, row)
-                rows.append({key: str(value) for key, value in row.items()})
             print(f"{name}, original {original} done", flush=True)
-    return rows
+    return read(options.out)
 
 
 def read(path):
