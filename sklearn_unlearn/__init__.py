@@ -7,6 +7,7 @@ from sklearn_unlearn._records.subjects import UnknownIdError
 from sklearn_unlearn._version import __version__
 from sklearn_unlearn.arcane import ArcaneEnsemble
 from sklearn_unlearn.base import BaseUnlearner
+from sklearn_unlearn.distillation import DistillationUnlearner
 from sklearn_unlearn.leave_one_out import loo_predict, loo_predict_proba
 from sklearn_unlearn.mislabel import MislabelDetector
 from sklearn_unlearn.pipeline import partial_forget
@@ -16,6 +17,7 @@ from sklearn_unlearn.sisa import SISAEnsemble
 __all__ = [
     "ArcaneEnsemble",
     "BaseUnlearner",
+    "DistillationUnlearner",
     "ForgetReceipt",
     "MislabelDetector",
     "PUMAUnlearner",

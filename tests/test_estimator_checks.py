@@ -22,7 +22,13 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import LinearSVC, LinearSVR
 from sklearn.utils.estimator_checks import check_estimator
 
-from sklearn_unlearn import ArcaneEnsemble, MislabelDetector, PUMAUnlearner, SISAEnsemble
+from sklearn_unlearn import (
+    ArcaneEnsemble,
+    DistillationUnlearner,
+    MislabelDetector,
+    PUMAUnlearner,
+    SISAEnsemble,
+)
 from sklearn_unlearn.baselines import (
     AmnesiacUnlearner,
     FineTuneUnlearner,
@@ -195,6 +201,7 @@ def networks():
             )
         ),
         "MLPClassifier": PUMAUnlearner(MLPClassifier(hidden_layer_sizes=(10,))),
+        "distillation": DistillationUnlearner(MLPClassifier(hidden_layer_sizes=(10,))),
         "MLPRegressor": PUMAUnlearner(
             MLPRegressor(learning_rate_init=0.01, max_iter=500), reweight=None
         ),
@@ -221,6 +228,7 @@ def networks():
         "pipeline",
         "MLPClassifier",
         "MLPRegressor",
+        "distillation",
         "amnesiac",
         "ascent",
     ],

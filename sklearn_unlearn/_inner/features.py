@@ -141,6 +141,10 @@ class RawFeatures(Features):
     def forget(self, leaving, remaining):
         return self, SAME
 
+    def behind(self, transformers):
+        """Return the same features: there are no transformers."""
+        return self
+
 
 class FittedFeatures(Features):
     """Features behind transformers, which forget by one fit of them all.

@@ -59,8 +59,12 @@ class Outcome:
 
     retrained_parts : tuple of str, default=()
         Steps of a pipeline that were fitted again before the last step was updated.
+
     holds_rows : tuple of str, default=()
         Parts of ``estimator_`` that hold remaining rows, or values of them.
+
+    measures : dict of str to float, default={}
+        Figures of the request.
     """
 
     guarantee: str = "approximate"
@@ -71,6 +75,7 @@ class Outcome:
     not_forgotten: tuple[str, ...] = ()
     retrained_parts: tuple[str, ...] = ()
     holds_rows: tuple[str, ...] = ()
+    measures: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -175,6 +180,9 @@ class ForgetReceipt:
         Parts of ``estimator_`` that hold training rows, as nearest neighbours and support
         vectors do, none of them forgotten: whoever is given the model is given these rows.
 
+    measures : dict of str to float, default={}
+        Figures of the request, where the unlearner has any: see its notes.
+
     Examples
     --------
     >>> from sklearn.datasets import load_diabetes
@@ -211,6 +219,7 @@ class ForgetReceipt:
     versions: dict = field(default_factory=dict, repr=False, hash=False)
     schema_version: int = SCHEMA_VERSION
     holds_rows: tuple = ()
+    measures: dict = field(default_factory=dict, repr=False, hash=False)
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> Self:

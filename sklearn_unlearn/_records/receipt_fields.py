@@ -74,6 +74,12 @@ def _is_dict(value):
     return isinstance(value, dict) and all(map(_is_text, value))
 
 
+def _is_figures(value):
+    return _is_dict(value) and all(
+        isinstance(each, (Real, str)) and not isinstance(each, bool) for each in value.values()
+    )
+
+
 _RULES = {
     "created_at": ("a time in ISO 8601 with its zone", _is_time),
     "method": ("a text", _is_text),
@@ -85,6 +91,7 @@ _RULES = {
     "subject_digests": ("a list of hexadecimal numbers", _is_list_of(_is_digest)),
     "params": ("a dict", _is_dict),
     "versions": ("a dict", _is_dict),
+    "measures": ("a dict of numbers", _is_figures),
     **dict.fromkeys(_COUNTS, ("a whole number from 0 on", _is_count)),
     **dict.fromkeys(_NORMS, ("a number from 0 on or None", _or_none(_is_size))),
     **dict.fromkeys(_DIGESTS, ("a hexadecimal number", _is_digest)),

@@ -179,6 +179,7 @@ def test_dicts_that_are_no_receipts_are_refused(receipts):
         ("holds_rows", [1]),
         ("salt", 5),
         ("params", []),
+        ("measures", {"passes": None}),
         ("versions", "1.0"),
     ],
 )

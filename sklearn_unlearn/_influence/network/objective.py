@@ -214,6 +214,17 @@ class NetworkObjective(Objective):
                 found.append(losses.double().cpu().numpy())
         return np.concatenate(found)
 
+    def raw_of(self, numbers):
+        """Return the raw predictions for numbered rows, shape (n, n_outputs)."""
+        return self.raw(self.features(self.rows.take(numbers)))
+
+    def losses_of(self, Z, targets):
+        """Return the loss of rows of which the features are given, of shape (n,)."""
+        y = self.problem.as_targets(targets)
+        with torch.no_grad():
+            raw = self.problem.raw(self.parameters, self.problem.as_rows(Z))
+            return self.problem.losses(raw, y).double().cpu().numpy()
+
     def _loss_at(self, x, y):
         """Return the function from parameters to the losses of rows."""
         return lambda values: self.problem.losses(self.problem.raw(values, x), y)
@@ -451,12 +462,14 @@ class NetworkObjective(Objective):
 
     def written(self, model):
         """Return a copy of a fitted model at this objective's parameters."""
-        return write_network(model, self.parameters)
+        return write_network(model, {**self.problem.module.state_dict(), **self.parameters})
 
     @property
     def leftovers(self):
         """Parts of the model that depend on the rows and that no step changes."""
-        return self.problem.leftovers
+        names = ", ".join(self.problem.statistics)
+        buffers = (f"buffers of the module: {names}",) if names else ()
+        return (*buffers, *self.problem.leftovers)
 
     def arrive(self, carried, hessian_of, steps, pass_begins):
         """Return the objective after the request's steps, and the outcome."""

@@ -6,6 +6,7 @@ loss of every row at its raw predictions, and a quadratic penalty::
     sum_i w_i l(raw(x_i), y_i) + scale/2 * sum_j decay_j theta_j^2
 """
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -15,6 +16,8 @@ from inspect import signature
 import numpy as np
 import torch
 from scipy import sparse
+from scipy.special import expit
+from scipy.special import softmax as softmax_of
 from sklearn.base import is_classifier
 from torch import nn
 from torch.func import functional_call
@@ -61,7 +64,17 @@ class NetworkProblem:
         Rows per step of that optimiser.
 
     leftovers : tuple of str
-        Parts that depend on the rows and that no step changes.
+        Parts that depend on the rows and that no training changes.
+
+    statistics : tuple of str
+        Buffers that depend on the rows and that no step changes, as running means.
+
+    n_epochs : int
+        Passes over the rows that trained the network.
+
+    sureness : callable or None, default=None
+        Maps raw predictions to the mean probability of what is predicted; None where there
+        are no probabilities.
 
     movable : tuple of str, default=()
         Names of the parameters that may move.
@@ -79,6 +92,9 @@ class NetworkProblem:
     optimizer: Callable
     batch_size: int
     leftovers: tuple
+    n_epochs: int
+    sureness: Callable | None = None
+    statistics: tuple = ()
     movable: tuple = ()
 
 
@@ -164,6 +180,7 @@ def _of_net(model):
     is_sum = getattr(criterion, "reduction", "mean") == "sum"
     groups = net.optimizer_.param_groups
     decayed = {id(p): group.get("weight_decay", 0.0) for group in groups for p in group["params"]}
+    batch_size = _batch_size(net)
     taken = signature(type(net.optimizer_)).parameters
     settings = {name: groups[0][name] for name in taken if name in groups[0] and name != "params"}
     if "weight_decay" in settings:
@@ -177,24 +194,48 @@ def _of_net(model):
         as_rows=lambda Z: torch.as_tensor(model.rows(_dense(Z)), device=net.device),
         as_targets=lambda y: torch.as_tensor(model.criterion_targets(y), device=net.device),
         decay={
-            name: decayed.get(id(p), 0.0) / (net.batch_size if is_sum else 1)
+            name: decayed.get(id(p), 0.0) / (batch_size if is_sum else 1)
             for name, p in module.named_parameters()
         },
         scale="weight",
         is_softmax=isinstance(criterion, nn.CrossEntropyLoss) and criterion.weight is None,
         optimizer=lambda tensors: type(net.optimizer_)(tensors, **settings),
-        batch_size=net.batch_size,
+        batch_size=batch_size,
         leftovers=_leftovers_of_net(net),
+        n_epochs=len(net.history) or net.max_epochs,
+        sureness=_sureness(model, not model._is_binary()),
+        statistics=tuple(name for name, b in module.named_buffers() if b.is_floating_point()),
     )
 
 
+def _sureness(model, among_classes):
+    """Return how sure a classifier's raw predictions are, None for other models."""
+    if not is_classifier(model):
+        return None
+
+    def among(raw):
+        return float(softmax_of(raw, axis=1).max(axis=1).mean())
+
+    def of_each(raw):
+        return float(expit(np.abs(raw)).mean())
+
+    return among if among_classes else of_each
+
+
+def _batch_size(net):
+    """Return the rows per step of a net; -1 are all that it was trained on."""
+    size = net.get_params_for("iterator_train").get("batch_size", net.batch_size)
+    if size > 0:
+        return size
+    sizes = [b["train_batch_size"] for b in net.history[-1]["batches"]] if net.history else []
+    return max((s for s in sizes if s), default=sys.maxsize)
+
+
 def _leftovers_of_net(net):
-    """Name the parts of a net that still depend on rows after its parameters have moved."""
-    statistics = [name for name, b in net.module_.named_buffers() if b.is_floating_point()]
-    parts = [f"buffers of the module: {', '.join(statistics)}"] if statistics else []
+    """Name what a net's training left outside of it."""
     if any("Checkpoint" in type(callback).__name__ for _, callback in net.callbacks_):
-        parts.append("the files of the net's Checkpoint callback")
-    return tuple(parts)
+        return ("the files of the net's Checkpoint callback",)
+    return ()
 
 
 def _raw_of_net(net, logarithm, parameters, x):
@@ -263,6 +304,8 @@ def _of_mlp(model):
         optimizer=_mlp_optimizer(model),
         batch_size=int(batch_size) if model.solver != "lbfgs" else 200,
         leftovers=leftovers,
+        n_epochs=model.n_iter_,
+        sureness=_sureness(model, softmax),
     )
 
 

@@ -111,7 +111,7 @@ def trusted_share(objective, start, step):
     )
 
 
-def _output_layer(objective, code):
+def output_layer(objective, code):
     """Return the names of weight and bias of the outputs, None if they aren't known."""
     module = objective.problem.module
     for name, layer in reversed(list(module.named_modules())):
@@ -140,7 +140,7 @@ def check_output(objective, code, start):
     start : str
         How the message starts.
     """
-    if _output_layer(objective, code) is None:
+    if output_layer(objective, code) is None:
         raise ValueError(
             f"{start}, and {objective.problem.name} does not end in a Linear layer whose weight "
             "and bias may move, so that the class's output can't be switched off. Fit a new model."
@@ -153,7 +153,7 @@ def switched_off(objective, code):
     Its weights are zero, its bias so low that the class has no probability on the remaining
     rows: the optimum of an output without rows, up to the size of the bias.
     """
-    weight, bias = _output_layer(objective, code)
+    weight, bias = output_layer(objective, code)
     parameters = {name: p.clone() for name, p in objective.parameters.items()}
     parameters[weight][code] = 0
     numbers = objective.remaining_rows()[:PROBE_ROWS]
