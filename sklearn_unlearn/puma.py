@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, is_classifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length
 
 from sklearn_unlearn._influence.compensation import Criterion, Weighting, compensated
@@ -486,6 +487,14 @@ class PUMAUnlearner(ObjectiveUnlearner):
         """True once weights were changed for the sake of criterion rows that are rows of fit."""
         return self._objective.is_reweighted and not self._source.is_given
 
+    def _unseen(self, objective, rows):
+        """Return rows that a network was not trained on, but those that leave; None without any."""
+        # A frozen model may have been trained on those that are held out now.
+        frozen = isinstance(self.estimator, FrozenEstimator) and not self._source.is_given
+        if frozen or not is_network(last_step(self.estimator_)):
+            return None
+        return self._source.rows(objective, self.estimator_, rows)
+
     def _arrive(self, objective, after, hessian_of, rows, leaving, pass_begins):
         target = carried = after
         if self.reweight is not None and len(leaving):
@@ -500,5 +509,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
             target, carried = compensated(
                 after, hessian_of, rows, leaving, self._criterion(), weighting
             )
-        steps = Steps(self.eta, self.n_refine, self.tol, self._request_seed())
+        steps = Steps(
+            self.eta, self.n_refine, self.tol, self._request_seed(), self._unseen(after, rows)
+        )
         return target.arrive(carried, hessian_of, steps, pass_begins)

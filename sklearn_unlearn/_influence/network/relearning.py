@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sklearn_unlearn._influence.network.steps import output_layer, switched_off
+from sklearn_unlearn._influence.network.outputs import shifted, switched_off
 from sklearn_unlearn._influence.network.training import initial, trained, training_of
 from sklearn_unlearn._influence.network.unseen import attack, difference, unseen_like
 
@@ -19,8 +19,6 @@ GUIDE_SHARE = 0.75
 GUIDE_SPEED = 2.0
 # Remaining rows on which a guide's sureness is measured, and how far it may be scaled.
 PROBE_ROWS, MAX_SCALE = 1000, 16.0
-# What a count of rows is raised by, so that none is zero.
-PRIOR_ROWS = 0.5
 
 
 class Guide:
@@ -112,30 +110,6 @@ def shrunk(objective, fresh, share):
         name: share * value + (1 - share) * fresh[name].to(value)
         for name, value in objective.parameters.items()
     }
-
-
-def class_shift(objective, forgotten):
-    """Return how the logarithms of class shares change when rows leave, None without classes."""
-    if objective.y.ndim > 1:
-        return None
-    n_codes = len(objective.counts)
-    gone = np.bincount(objective.y[forgotten], minlength=n_codes)
-    after = objective.counts + PRIOR_ROWS
-    before = after + gone
-    return np.log(after / after.sum()) - np.log(before / before.sum())
-
-
-def shifted(objective, parameters, forgotten):
-    """Return parameters whose last bias follows the shares of the classes."""
-    shift, layer = class_shift(objective, forgotten), output_layer(objective, 0)
-    if shift is None or layer is None:
-        return parameters
-    bias = parameters[layer[1]]
-    if len(bias) == 1 and len(shift) == 2:
-        shift = shift[1:] - shift[:1]
-    if len(bias) != len(shift):
-        return parameters
-    return {**parameters, layer[1]: bias + torch.as_tensor(shift).to(bias)}
 
 
 def guide_of(objective, model, fresh, shrink, forgotten, passes, rng):
