@@ -13,9 +13,11 @@ import numpy as np
 from sklearn_unlearn._influence.network.sight import UnseenSight
 from sklearn_unlearn._influence.network.unseen import expected_losses
 
-# The gradients of rows known by heart are taken at raw predictions divided by one of these: more
-# rows have a say then.
+# The gradients of rows known by heart are taken at raw predictions divided by one of these, as far
+# as the network is too sure of unseen rows: more rows have a say then.
 TEMPERS = (1.0, 1.4, 2.0, 2.8)
+# The largest one is taken that gets the losses as near to their aims as the best, but for this.
+NEAR = 0.005
 # Lengths that are tried, in plain steps, and how often the range is halved.
 SHORTEST, LONGEST, HALVINGS = 2.0**-6, 2.0**6, 8
 # Standard errors by which the losses must be too low, and resamples that measure one.
@@ -64,20 +66,27 @@ def lengthened(target, start, hessian_of, forgotten, sight, rng):
     error = np.std([expected(held).mean() for held in draws])
     if aims.mean() - sight.before.mean() <= CLEARLY * error:
         return None
-    found = [
-        _scored(way, start, sight, aims) for way in _ways(target, start, hessian_of, forgotten)
-    ]
-    _, step, length, temper, limited = min(found, key=lambda one: one[0])
+    ways = _ways(target, start, hessian_of, forgotten, _tempers(start, sight))
+    found = [_scored(way, start, sight, aims) for way in ways]
+    best = min(score for score, *_ in found)
+    _, step, length, temper, limited = [one for one in found if one[0] <= best + NEAR][-1]
     why = sight.limit if limited else "where the forgotten rows are known like unseen ones"
     tempered = "" if temper == 1 else f" for gradients at raw predictions divided by {temper}"
     return step, f"a step of {length:.2g} times its length{tempered}, {why}"
 
 
-def _ways(target, start, hessian_of, forgotten):
+def _tempers(start, sight):
+    """Return what raw predictions are divided by, up to where unseen rows' loss is least."""
+    if start.problem.sureness is None:
+        return TEMPERS[:1]
+    held = [sight.unseen.losses(_tempered(start, one)).mean() / one for one in TEMPERS]
+    return TEMPERS[: 1 + int(np.argmin(held))]
+
+
+def _ways(target, start, hessian_of, forgotten, tempers):
     """Return for each temper the direction, and what the step has besides it."""
     weights = target.weights[forgotten]
     rest = target.change() + target.gradient_of(forgotten, weights)
-    tempers = TEMPERS if start.problem.sureness is not None else TEMPERS[:1]
     gradients = [_tempered(start, temper).gradient_of(forgotten, weights) for temper in tempers]
     besides, *ways = hessian_of.solve(np.stack([-rest, *gradients]))
     sizes = [max(np.linalg.norm(way), np.finfo(float).tiny) for way in ways]

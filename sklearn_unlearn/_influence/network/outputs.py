@@ -1,4 +1,4 @@
-"""The last layer of a classifier: its bias follows class shares, its outputs can be switched off."""
+"""The last layer of a classifier: its bias follows class shares, outputs are switched off."""
 
 import numpy as np
 import torch

@@ -7,7 +7,6 @@ the forgotten rows are drawn to the guide's.
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from sklearn_unlearn._influence.network.outputs import shifted, switched_off

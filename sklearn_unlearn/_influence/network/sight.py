@@ -11,6 +11,8 @@ PROBE_ROWS = 2000
 MAX_RISE = 0.05
 # Share of their distance from the mean output by which outputs on remaining rows may move.
 MAX_DRIFT = 0.01
+# What a step is divided by until it doesn't.
+SHORTER = 1.3
 # A step that must be shorter than this share of itself is of no use.
 MIN_SHARE = 1e-9
 
@@ -76,7 +78,7 @@ class Sight:
         while share >= MIN_SHARE:
             if self.allows(self.start.at(self.start.theta + share * step)):
                 return share
-            share /= 2
+            share /= SHORTER
         raise ValueError(
             f"No step along the influence of the rows keeps what {self.start.problem.name} says of "
             "others. Use a larger damping."
