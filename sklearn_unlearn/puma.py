@@ -61,9 +61,8 @@ class PUMAUnlearner(ObjectiveUnlearner):
         request as in [1]_.
 
     n_refine : int, default=0
-        All models: largest number of further steps. For a linear model, Newton steps on the
-        remaining objective, one pass over the rows each; for a network, steps of its
-        optimiser, started anew, each on one batch of remaining rows.
+        Linear models: largest number of further Newton steps on the remaining objective, one
+        pass over the rows each.
 
     reweight : {"l2", "l1"} or None, default="l2"
         Reweighting: regulariser of the weight changes; "l2" changes many rows a little, "l1"
@@ -184,10 +183,11 @@ class PUMAUnlearner(ObjectiveUnlearner):
     (of more with ``solver="dense"``), every later request of k rows
     passes over these k, 2,000 remaining rows and, to reweight, the compensators and the
     criterion rows, whatever n. The matrix is made anew when 5 % of the rows that it was
-    made of are gone, or after a step that had to be cut back to less than a quarter. A
-    step that costs the remaining rows more loss than half of what it adds to the forgotten
-    rows', and more than 1 %, is cut back until it doesn't; the receipt says so. A request
-    for all rows of a class switches the output of the class off, if the last layer is
+    made of are gone, or after a step that had to be shortened to less than a quarter. Where
+    held-out rows tell that the forgotten ones are known better than unseen rows, the step is as
+    long as makes the probabilities of their targets alike, or until the unseen rows' loss rises by
+    5 %; ``eta`` multiplies that way. Without held-out rows, it is shortened where outputs on
+    remaining rows would move far. The receipt says where it stopped. A request for all rows of a class switches the output of the class off, if the last layer is
     linear, and moves nothing else: what the layers before it learned from the class stays,
     and ``not_forgotten`` says so.
 
