@@ -187,9 +187,10 @@ class PUMAUnlearner(ObjectiveUnlearner):
     held-out rows tell that the forgotten ones are known better than unseen rows, the step is as
     long as makes the probabilities of their targets alike, or until the unseen rows' loss rises by
     5 %; ``eta`` multiplies that way. Without held-out rows, it is shortened where outputs on
-    remaining rows would move far. The receipt says where it stopped. A request for all rows of a class switches the output of the class off, if the last layer is
-    linear, and moves nothing else: what the layers before it learned from the class stays,
-    and ``not_forgotten`` says so.
+    remaining rows would move far. The receipt says where it stopped. A request for all rows
+    of a class switches the output of the class off, if the last layer is linear, and moves
+    nothing else: what the layers before it learned from the class stays, and
+    ``not_forgotten`` says so.
 
     The rows are kept, since later requests need them: a pickle of the unlearner holds the
     remaining rows. ``estimator_`` holds none unless
