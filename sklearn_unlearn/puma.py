@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, is_classifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length
 
 from sklearn_unlearn._influence.compensation import Criterion, Weighting, compensated
@@ -60,9 +61,8 @@ class PUMAUnlearner(ObjectiveUnlearner):
         request as in [1]_.
 
     n_refine : int, default=0
-        All models: largest number of further steps. For a linear model, Newton steps on the
-        remaining objective, one pass over the rows each; for a network, steps of its
-        optimiser, started anew, each on one batch of remaining rows.
+        Linear models: largest number of further Newton steps on the remaining objective, one
+        pass over the rows each.
 
     reweight : {"l2", "l1"} or None, default="l2"
         Reweighting: regulariser of the weight changes; "l2" changes many rows a little, "l1"
@@ -183,12 +183,14 @@ class PUMAUnlearner(ObjectiveUnlearner):
     (of more with ``solver="dense"``), every later request of k rows
     passes over these k, 2,000 remaining rows and, to reweight, the compensators and the
     criterion rows, whatever n. The matrix is made anew when 5 % of the rows that it was
-    made of are gone, or after a step that had to be cut back to less than a quarter. A
-    step that costs the remaining rows more loss than half of what it adds to the forgotten
-    rows', and more than 1 %, is cut back until it doesn't; the receipt says so. A request
-    for all rows of a class switches the output of the class off, if the last layer is
-    linear, and moves nothing else: what the layers before it learned from the class stays,
-    and ``not_forgotten`` says so.
+    made of are gone, or after a step that had to be shortened to less than a quarter. Where
+    held-out rows tell that the forgotten ones are known better than unseen rows, the step is as
+    long as makes the probabilities of their targets alike, or until the unseen rows' loss rises by
+    5 %; ``eta`` multiplies that way. Without held-out rows, it is shortened where outputs on
+    remaining rows would move far. The receipt says where it stopped. A request for all rows
+    of a class switches the output of the class off, if the last layer is linear, and moves
+    nothing else: what the layers before it learned from the class stays, and
+    ``not_forgotten`` says so.
 
     The rows are kept, since later requests need them: a pickle of the unlearner holds the
     remaining rows. ``estimator_`` holds none unless
@@ -486,6 +488,14 @@ class PUMAUnlearner(ObjectiveUnlearner):
         """True once weights were changed for the sake of criterion rows that are rows of fit."""
         return self._objective.is_reweighted and not self._source.is_given
 
+    def _unseen(self, objective, rows):
+        """Return rows that a network was not trained on, but those that leave; None without any."""
+        # A frozen model may have been trained on those that are held out now.
+        frozen = isinstance(self.estimator, FrozenEstimator) and not self._source.is_given
+        if frozen or not is_network(last_step(self.estimator_)):
+            return None
+        return self._source.rows(objective, self.estimator_, rows)
+
     def _arrive(self, objective, after, hessian_of, rows, leaving, pass_begins):
         target = carried = after
         if self.reweight is not None and len(leaving):
@@ -500,5 +510,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
             target, carried = compensated(
                 after, hessian_of, rows, leaving, self._criterion(), weighting
             )
-        steps = Steps(self.eta, self.n_refine, self.tol, self._request_seed())
+        steps = Steps(
+            self.eta, self.n_refine, self.tol, self._request_seed(), self._unseen(after, rows)
+        )
         return target.arrive(carried, hessian_of, steps, pass_begins)

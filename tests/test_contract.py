@@ -223,11 +223,9 @@ def test_forms_of_rows(case, ids, form):
     if "cs" in form and case.name in ("sisa-regression", "amnesiac"):
         pytest.skip("SGD moves its intercept by other steps for sparse rows")
     params, made = {}, case.make()
-    if "n_refine" in made.get_params():
-        params["n_refine"] = 10
-        # On a network it can't act, and gives a warning.
-        if not is_network(last_step(adapted(made.estimator))):
-            params["tol"] = 1e-11
+    # On a network they can't act, and give a warning.
+    if "n_refine" in made.get_params() and not is_network(last_step(adapted(made.estimator))):
+        params = {"n_refine": 10, "tol": 1e-11}
     usual = case.fitted(ids, **params).partial_forget(ids[:6])
     other = case.make().set_params(**params).fit(forms[form], y, X_ids=ids).partial_forget(ids[:6])
     tolerance = 1e-3 if form == "float32" else 1e-6

@@ -285,7 +285,6 @@ else:
                     MinMaxScaler(),
                     nets.skorch.NeuralNetBinaryClassifier(nets.OneOutput, **TRAINED),
                 ),
-                n_refine=3,
                 random_state=0,
             ),
             classification,

@@ -25,7 +25,6 @@ METHODS = {
     "as it was": None,
     "retraining": lambda seed: RetrainUnlearner(NET, random_state=seed),
     "PUMA": lambda seed: PUMAUnlearner(NET, random_state=seed),
-    "PUMA, 200 refinements": lambda seed: PUMAUnlearner(NET, n_refine=200, random_state=seed),
     "amnesiac": lambda seed: AmnesiacUnlearner(NET, n_epochs=20, random_state=seed),
     "Fisher": lambda seed: FisherUnlearner(NET, alpha=1e-9, random_state=seed),
     "ascent": lambda seed: GradientAscentUnlearner(

@@ -49,13 +49,17 @@ class Steps:
         Gradient norm of the mean objective to stop at.
 
     seed : int
-        Draws the rows of further steps that take only some.
+        Draws the rows that a step is judged by, where it takes only some.
+
+    unseen : CriterionRows or None, default=None
+        Rows that a network was not trained on: how long its step shall be.
     """
 
     eta: float
     n_refine: int
     tol: float
     seed: int
+    unseen: object = None
 
 
 class Objective(ABC):

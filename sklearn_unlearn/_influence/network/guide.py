@@ -3,10 +3,8 @@
 Weights that are shrunken towards fresh ones and trained on what remains, for a part of a training.
 """
 
-import numpy as np
 import torch
 
-from sklearn_unlearn._influence.network.steps import output_layer
 from sklearn_unlearn._influence.network.training import (
     FASTER,
     after_training,
@@ -17,8 +15,6 @@ from sklearn_unlearn._influence.network.training import (
 
 # How far a guide may be scaled.
 MAX_SCALE = 16.0
-# What a count of rows is raised by, so that none is zero.
-PRIOR_ROWS = 0.5
 
 
 class Guide:
@@ -95,31 +91,6 @@ def shrunk(objective, fresh, share):
         name: share * value + (1 - share) * fresh[name].to(value)
         for name, value in objective.parameters.items()
     }
-
-
-def class_shift(objective, forgotten):
-    """Return how the logarithms of class shares change when rows leave, None without classes."""
-    if objective.y.ndim > 1:
-        return None
-    n_codes = len(objective.counts)
-    gone = np.bincount(objective.y[forgotten], minlength=n_codes)
-    after = objective.counts + PRIOR_ROWS
-    before = after + gone
-    return np.log(after / after.sum()) - np.log(before / before.sum())
-
-
-def shifted(objective, forgotten):
-    """Return parameters whose last bias follows the shares of the classes."""
-    parameters = objective.parameters
-    shift, layer = class_shift(objective, forgotten), output_layer(objective, 0)
-    if shift is None or layer is None:
-        return parameters
-    bias = parameters[layer[1]]
-    if len(bias) == 1 and len(shift) == 2:
-        shift = shift[1:] - shift[:1]
-    if len(bias) != len(shift):
-        return parameters
-    return {**parameters, layer[1]: bias + torch.as_tensor(shift).to(bias)}
 
 
 def guide_of(start, model, shrink, probe, passes, rng):

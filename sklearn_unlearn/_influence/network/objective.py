@@ -17,8 +17,9 @@ from sklearn_unlearn._influence.network.curvature import (
     sample_size,
 )
 from sklearn_unlearn._influence.network.derivatives import along, row_gradients
+from sklearn_unlearn._influence.network.outputs import check_output
 from sklearn_unlearn._influence.network.problem import network_problem
-from sklearn_unlearn._influence.network.steps import arrive, check_output
+from sklearn_unlearn._influence.network.steps import arrive
 from sklearn_unlearn._influence.objective import Objective
 from sklearn_unlearn._inner.parameters import write_network
 from sklearn_unlearn._inner.torch_state import alias
@@ -64,7 +65,7 @@ class NetworkObjective(Objective):
     row_values = CHUNK_VALUES // BATCH_ROWS
 
     converts = False
-    idle_params = ("tol", "n_jobs")
+    idle_params = ("tol", "n_jobs", "n_refine")
 
     def __init__(self, model, data, features, settings, seed):
         super().__init__(data, features)

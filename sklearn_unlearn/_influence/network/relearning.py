@@ -9,8 +9,8 @@ from functools import cache
 import numpy as np
 
 from sklearn_unlearn._influence.network.aims import aims_of, drifts, held_to
-from sklearn_unlearn._influence.network.guide import guide_of, shifted
-from sklearn_unlearn._influence.network.steps import switched_off
+from sklearn_unlearn._influence.network.guide import guide_of
+from sklearn_unlearn._influence.network.outputs import shifted, switched_off
 from sklearn_unlearn._influence.network.training import (
     FASTER,
     after_training,
