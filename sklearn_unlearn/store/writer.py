@@ -45,11 +45,14 @@ class Writer:
             with self._ledger.reading() as ledger:
                 asked, (seq, _) = ledger.asked(), ledger.head()
                 waits = kind_of(self._ids(ledger.requests("id IS NOT NULL")).values())
+                before = [event["id_kinds"] for event in ledger.events(("trained",))]
                 version = ledger.last_version() + 1
-            if not set(waits) <= set(kinds):
+            known = set(waits).union(*before)
+            if asked and known and (set(waits) - set(kinds) or set(kinds) - known):
+                asked_by = " and ".join(sorted(known))
                 raise TypeError(
-                    f"Requests wait for ids of the kind {' and '.join(waits)}; X_ids are of the "
-                    f"kind {' and '.join(kinds)}. Convert X_ids."
+                    f"Who asked to be forgotten has an id of the kind {asked_by}; X_ids are of the "
+                    f"kind {' and '.join(kinds)}: nobody would be found. Convert X_ids."
                 )
             left_out = self._names.among(keys, asked)
             rows = np.flatnonzero([key not in left_out for key in keys])

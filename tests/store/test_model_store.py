@@ -300,3 +300,13 @@ def test_copies_elsewhere_and_what_was_made_of_a_model_are_found(store, tmp_path
     stale = store.certificate("person-000003")["to_be_rebuilt_or_deleted"]
     assert stale == [{"place": "models:/churn/1", "version": 1}]
     assert file_digest(other) != file_digest(store.folder / "v000002" / "estimator.joblib")
+
+
+def test_ids_of_another_kind_bring_nobody_back(tmp_path):
+    store = trained(tmp_path)
+    store.submit(["person-000001"])
+    store.apply()
+    X, y, _ = rows(40)
+    with pytest.raises(TypeError, match="of the kind int: nobody would be found"):
+        store.train(unlearner("sisa"), X, y, X_ids=np.arange(len(y)))
+    assert store.latest_version == 2
