@@ -140,7 +140,7 @@ def test_a_chain_forgets_as_a_fresh_fit_would(data, seed, is_sparse, missing, n_
     chain = chain_of(*(known[name] for name in names))
     learning = [name for name in names if name not in {*LEARNS_NOTHING, "polynomial"}]
     in_closed_form = len(learning) == 1 and learning[0] in SCALERS
-    rounds = any(name in (*SCALERS, "imputer") for name in learning)
+    rounds = any(name in (*SCALERS, "imputer", "pca") for name in learning)
     rows = Rows(rows_for(seed, is_sparse, missing))
     features = make_features(clone(chain).fit(rows.X), weighted=False)
     gone = np.random.default_rng(seed).choice(40, 12, replace=False)
