@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from time import perf_counter
+from typing import Any
 
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
 
 from sklearn_unlearn.base import BaseUnlearner, Ids, MatrixLike
-from sklearn_unlearn.metrics.refits import Refits
+from sklearn_unlearn.metrics.refits import Refits, make_refits
 from sklearn_unlearn.metrics.report import ForgettingReport, forgetting_report
 
 
@@ -44,10 +45,18 @@ class Trained:
         return model, perf_counter() - started
 
 
+def refits_or_error(*args: Any, **params: Any) -> Refits | str:
+    """Return what :func:`make_refits` does, or the error that it ends with."""
+    try:
+        return make_refits(*args, **params)
+    except Exception as error:  # a request that leaves nothing to train on is a finding as well
+        return f"{type(error).__name__}: the refits without these rows failed: {error}"
+
+
 def cells(
     cell: Callable,
     model: Trained,
-    refits: dict[str, Refits],
+    refits: dict[str, Refits | str],
     requests: dict[str, list],
     test: tuple[MatrixLike, ArrayLike],
     attack: str | Callable,
@@ -56,10 +65,12 @@ def cells(
     """Return what each request comes to, or the error that it ends with."""
     found: dict[str, tuple[ForgettingReport, float] | str] = {}
     for request, ids in requests.items():
+        own = refits[request]
+        if isinstance(own, str):
+            found[request] = own
+            continue
         try:
-            found[request] = cell(
-                model, refits[request], *test, attack, ids, model.method, model.seed, key
-            )
+            found[request] = cell(model, own, *test, attack, ids, model.method, model.seed, key)
         except Exception as error:  # a method's own failure is a finding, not the end of the others
             found[request] = f"{type(error).__name__}: {error}"
     return found

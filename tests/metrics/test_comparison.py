@@ -72,6 +72,21 @@ def test_a_failing_method_is_a_cell_and_the_others_go_on(comparison):
     assert summary.loc["retraining", "told apart"] == 0
 
 
+def test_a_request_without_refits_is_a_cell_and_two_refits_are_no_success():
+    """No model of two classes can be trained where one of them left."""
+    requests = {"ten": range(10), "a class": np.flatnonzero(DATA[1] == DATA[1][0])}
+    methods = {name: METHODS[name] for name in ("nothing", "retraining")}
+    found = compare_unlearners(methods, *DATA, forget=requests, seeds=1, n_refits=2)
+    for method in methods:
+        assert isinstance(found.reports[method, "ten", 0], ForgettingReport)
+        error = found.reports[method, "a class", 0]
+        assert error.startswith("ValueError: the refits without these rows failed")
+    assert found.n_fits == 2 + 2
+    summary = found.summary()
+    assert summary["told apart"].isna().all()
+    assert summary[["with an effect", "cells", "failed"]].to_numpy().tolist() == [[0, 2, 1]] * 2
+
+
 def test_methods_around_the_same_model_share_their_refits(comparison, monkeypatch):
     # Five methods with two seeds; refits of two kinds of model, twice two cells with three each.
     assert comparison.n_fits == 5 * 2 + 2 * 2 * 2 * 3
