@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
+import joblib
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
 
@@ -96,6 +98,18 @@ def cell(
         fitted, ids, X_test, y_test, refits=refits, attack=attack, random_state=seed
     )
     return report, seconds
+
+
+def check_cached(part: object, name: str) -> None:
+    """Raise unless a method or an attack can be known again by a cache."""
+    try:
+        joblib.hash(part)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise TypeError(
+            f"{name} can't be cached by memory=, as it can't be pickled: it may hold a lambda, a "
+            "function inside a function, or an open file. Define the function in a module, or "
+            "leave memory out."
+        ) from error
 
 
 def sources(part: object) -> list[str]:

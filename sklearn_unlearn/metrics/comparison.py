@@ -19,7 +19,14 @@ from sklearn_unlearn._records.rows import count_rows
 from sklearn_unlearn._records.subjects import SubjectIndex
 from sklearn_unlearn._version import __version__
 from sklearn_unlearn.base import BaseUnlearner, Ids, MatrixLike
-from sklearn_unlearn.metrics._cells import Trained, cell, cells, refits_or_error, sources
+from sklearn_unlearn.metrics._cells import (
+    Trained,
+    cell,
+    cells,
+    check_cached,
+    refits_or_error,
+    sources,
+)
 from sklearn_unlearn.metrics._verdict import SAME, TOLD_APART
 from sklearn_unlearn.metrics.membership import described
 from sklearn_unlearn.metrics.refits import check_n_refits
@@ -137,8 +144,7 @@ class Comparison:
             effect to measure, NaN if none had; the number of these; median share of the effect that
             is left; mean distance of the attack's AUC and of the test score from the refits';
             median share of a refit's time that a request takes, and that the first training takes;
-            number of cells, and of those that
-            failed.
+            number of cells, and of those that failed.
 
         Raises
         ------
@@ -342,7 +348,9 @@ def compare_unlearners(
         Where refits and finished cells are cached: called again after an interruption, or with a
         method or a request more, only what is missing is computed. Errors are not cached. The cache
         holds models and figures, no rows; a function whose source changes, and another version
-        of this package, are computed anew.
+        of this package, are computed anew. Of what a function reads or calls outside of its own
+        source nothing is known: give it by :func:`functools.partial` or as an attribute of a
+        callable object, or clear the cache when it changes.
 
     verbose : int, default=0
         How much joblib prints of its progress, first over refits, then over methods and seeds.
@@ -355,10 +363,13 @@ def compare_unlearners(
     Raises
     ------
     TypeError
-        If a method is no unlearner.
+        If a method is no unlearner, or can't be cached where ``memory`` is given.
 
     ValueError
-        If an id is unknown, or the input is invalid.
+        If the input is invalid.
+
+    KeyError
+        If an id is unknown.
 
     Notes
     -----
@@ -386,6 +397,11 @@ def compare_unlearners(
     >>> found.summary()["told apart"].tolist(), found.n_fits
     ([0.0, 1.0, 0.0], 6)
     """
+    for given, what in ((methods, "methods"), (forget, "forget")):
+        if not isinstance(given, Mapping):
+            raise TypeError(f"{what} is a {type(given).__name__}; it must be a dict by name.")
+        if not given:
+            raise ValueError(f"{what} is empty; give at least one entry.")
     for name, method in methods.items():
         if not isinstance(method, BaseUnlearner):
             raise TypeError(
@@ -395,8 +411,12 @@ def compare_unlearners(
     check_consistent_length(X_test, y_test)
     if memory is not None:
         # What can't be cached is an error of the call, and not one of each cell.
-        joblib.hash((list(methods.values()), attack))
-    seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
+        for name, part in (*methods.items(), ("attack", attack)):
+            check_cached(part, "attack" if part is attack else f"methods[{name!r}]")
+    drawn = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
+    if not drawn:
+        raise ValueError(f"seeds={seeds!r} is invalid: at least one seed is needed.")
+    seeds = drawn
     requests = {name: list(ids) for name, ids in forget.items()}
     check_n_refits(n_refits, "n_refits")
     subjects = SubjectIndex(count_rows(X), X, y, X_ids)
