@@ -86,7 +86,7 @@ def relearn_time(
     >>> relearn_time(before, before, X[:20], y[:20])
     0
     """
-    if isinstance(before, Real) and not 0 <= before < np.inf:
+    if isinstance(before, Real) and not 0 <= float(before) < np.inf:
         raise ValueError(
             f"before={before!r} is invalid: it must be a model, or its mean loss, in [0, inf)."
         )
