@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
 
 from sklearn_unlearn.base import BaseUnlearner, Ids, MatrixLike
-from sklearn_unlearn.metrics.refits import Refits, make_refits
+from sklearn_unlearn.metrics.refits import Refits, Unprinted, make_refits
 from sklearn_unlearn.metrics.report import ForgettingReport, forgetting_report
 
 
@@ -72,7 +72,9 @@ def cells(
             found[request] = own
             continue
         try:
-            found[request] = cell(model, own, *test, attack, ids, model.method, model.seed, key)
+            found[request] = cell(
+                model, own, *test, attack, Unprinted(ids), model.method, model.seed, key
+            )
         except Exception as error:  # a method's own failure is a finding, not the end of the others
             found[request] = f"{type(error).__name__}: {error}"
     return found
@@ -84,7 +86,7 @@ def cell(
     X_test: MatrixLike,
     y_test: ArrayLike,
     attack: str | Callable,
-    ids: list,
+    ids: Unprinted,
     method: BaseUnlearner,
     seed: int,
     key: tuple,
@@ -95,7 +97,7 @@ def cell(
     """
     fitted, seconds = model.get()
     report = forgetting_report(
-        fitted, ids, X_test, y_test, refits=refits, attack=attack, random_state=seed
+        fitted, ids.value, X_test, y_test, refits=refits, attack=attack, random_state=seed
     )
     return report, seconds
 

@@ -31,6 +31,19 @@ MIN_REFITS = 2
 
 
 @dataclass(frozen=True)
+class Unprinted:
+    """Rows or ids as an argument of what is cached: a cache stores how its arguments print.
+
+    Parameters
+    ----------
+    value : object
+        The argument.
+    """
+
+    value: Any = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Refits:
     """Models trained without some rows, with the rows; made by :func:`make_refits`.
 
@@ -182,7 +195,7 @@ def make_refits(
     params = per_row(fit_params, count_rows(X), remaining)
     fit = _fit if memory is None else check_memory(memory).cache(_fit)
     calls = [
-        delayed(fit)(adapted(estimator), *data, ids, seed, params)
+        delayed(fit)(adapted(estimator), Unprinted((*data, ids, params)), seed)
         for seed in draw_seeds(random_state, n)
     ]
     fitted = Parallel(n_jobs=n_jobs)(calls)
@@ -328,16 +341,10 @@ def _weights(model: BaseEstimator, fit_params: dict[str, Any]) -> Any:
     return fit_params.get(name, fit_params.get("sample_weight"))
 
 
-def _fit(
-    estimator: BaseEstimator,
-    X: MatrixLike,
-    y: ArrayLike,
-    ids: list | None,
-    seed: int,
-    params: dict[str, Any],
-) -> tuple[BaseEstimator, float]:
+def _fit(estimator: BaseEstimator, data: Unprinted, seed: int) -> tuple[BaseEstimator, float]:
     """Return a plain model fitted with a seed, and how long it took."""
     started = perf_counter()
+    X, y, ids, params = data.value
     model = vary_seeds(clone(estimator), seed)
     if ids is None:
         model.fit(X, y, **params)

@@ -171,6 +171,11 @@ def test_it_goes_on_where_it_was_interrupted(tmp_path):
     # What is cached holds no row.
     stored = b"".join(path.read_bytes() for path in tmp_path.rglob("*.pkl"))
     assert DATA[0][20:22].tobytes() not in stored
+    # What is said of the arguments beside it, in text, holds no row and no id either.
+    said = "".join(path.read_text() for path in tmp_path.rglob("metadata.json"))
+    assert "array" not in said
+    assert "[0, 1" not in said
+    assert said.count("Unprinted()") > 2
 
 
 def test_a_function_that_changes_is_run_again(tmp_path, monkeypatch):
