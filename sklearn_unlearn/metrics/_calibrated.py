@@ -7,6 +7,7 @@ from sklearn.metrics import roc_auc_score
 
 from sklearn_unlearn._records.rows import count_rows, stacked
 from sklearn_unlearn.metrics._outputs import plain
+from sklearn_unlearn.metrics._placebo import RESOLUTION, surer
 from sklearn_unlearn.metrics.membership import confidence
 
 
@@ -63,7 +64,8 @@ def calibrated_attack(
         for number, own in enumerate(some):
             others = np.delete(refits, number, axis=0) if stage == "refit" else refits
             variance = others.var(axis=0, ddof=min(1, len(others) - 1))
-            scores = (own - others.mean(axis=0)) / np.sqrt((variance + variance.mean()) / 2 + 1e-18)
+            spread = np.sqrt((variance + variance.mean()) / 2 + RESOLUTION**2)
+            scores = surer(own, others) / spread
             for name, rate in names.items():
                 found[name].setdefault(stage, []).append(_measured(scores, n, rate))
     return found

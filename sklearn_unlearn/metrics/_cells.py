@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 from collections.abc import Callable
 from time import perf_counter
+from typing import Any
 
+import joblib
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
 
 from sklearn_unlearn.base import BaseUnlearner, Ids, MatrixLike
-from sklearn_unlearn.metrics.refits import Refits
+from sklearn_unlearn.metrics.refits import Refits, Unprinted, make_refits
 from sklearn_unlearn.metrics.report import ForgettingReport, forgetting_report
 
 
@@ -44,10 +47,18 @@ class Trained:
         return model, perf_counter() - started
 
 
+def refits_or_error(*args: Any, **params: Any) -> Refits | str:
+    """Return what :func:`make_refits` does, or the error that it ends with."""
+    try:
+        return make_refits(*args, **params)
+    except Exception as error:  # a request that leaves nothing to train on is a finding as well
+        return f"{type(error).__name__}: the refits without these rows failed: {error}"
+
+
 def cells(
     cell: Callable,
     model: Trained,
-    refits: dict[str, Refits],
+    refits: dict[str, Refits | str],
     requests: dict[str, list],
     test: tuple[MatrixLike, ArrayLike],
     attack: str | Callable,
@@ -56,9 +67,13 @@ def cells(
     """Return what each request comes to, or the error that it ends with."""
     found: dict[str, tuple[ForgettingReport, float] | str] = {}
     for request, ids in requests.items():
+        own = refits[request]
+        if isinstance(own, str):
+            found[request] = own
+            continue
         try:
             found[request] = cell(
-                model, refits[request], *test, attack, ids, model.method, model.seed, key
+                model, own, *test, attack, Unprinted(ids), model.method, model.seed, key
             )
         except Exception as error:  # a method's own failure is a finding, not the end of the others
             found[request] = f"{type(error).__name__}: {error}"
@@ -71,7 +86,7 @@ def cell(
     X_test: MatrixLike,
     y_test: ArrayLike,
     attack: str | Callable,
-    ids: list,
+    ids: Unprinted,
     method: BaseUnlearner,
     seed: int,
     key: tuple,
@@ -82,9 +97,21 @@ def cell(
     """
     fitted, seconds = model.get()
     report = forgetting_report(
-        fitted, ids, X_test, y_test, refits=refits, attack=attack, random_state=seed
+        fitted, ids.value, X_test, y_test, refits=refits, attack=attack, random_state=seed
     )
     return report, seconds
+
+
+def check_cached(part: object, name: str) -> None:
+    """Raise unless a method or an attack can be known again by a cache."""
+    try:
+        joblib.hash(part)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise TypeError(
+            f"{name} can't be cached by memory=, as it can't be pickled: it may hold a lambda, a "
+            "function inside a function, or an open file. Define the function in a module, or "
+            "leave memory out."
+        ) from error
 
 
 def sources(part: object) -> list[str]:

@@ -61,7 +61,8 @@ def row_losses(model: BaseEstimator, X: ArrayLike, y: ArrayLike) -> np.ndarray:
     -------
     ndarray of shape (n_samples,)
         Logarithmic losses of a classifier, squared errors of a regressor. A label that the
-        model does not know has the largest loss that there is, about 36.
+        model does not know has a loss of about 36, the largest of a classifier with
+        probabilities; one that has only scores may lose more on a label that it knows.
 
     Examples
     --------

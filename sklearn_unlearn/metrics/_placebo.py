@@ -138,7 +138,14 @@ def _shift(own: np.ndarray, others: np.ndarray) -> float:
     """Return how much surer a model is than others, in units of each row's spread among them."""
     variance = others.var(axis=0, ddof=1)
     spread = np.sqrt((variance + variance.mean()) / 2) + RESOLUTION
-    return float(((own - others.mean(axis=0)) / spread).mean())
+    return float((surer(own, others) / spread).mean())
+
+
+def surer(own: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return how much surer of each row a model is than others on average; rounding is none."""
+    difference = own - others.mean(axis=0)
+    # The mean of equal values need not be equal to them.
+    return np.where(np.abs(difference) < RESOLUTION, 0.0, difference)
 
 
 def _mean_between(between: np.ndarray, refits: np.ndarray) -> float:

@@ -15,11 +15,21 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_memory
 
+from sklearn_unlearn._records.rows import count_rows
+from sklearn_unlearn._records.subjects import SubjectIndex
 from sklearn_unlearn._version import __version__
 from sklearn_unlearn.base import BaseUnlearner, Ids, MatrixLike
-from sklearn_unlearn.metrics._cells import Trained, cell, cells, sources
+from sklearn_unlearn.metrics._cells import (
+    Trained,
+    cell,
+    cells,
+    check_cached,
+    refits_or_error,
+    sources,
+)
+from sklearn_unlearn.metrics._verdict import SAME, TOLD_APART
 from sklearn_unlearn.metrics.membership import described
-from sklearn_unlearn.metrics.refits import make_refits
+from sklearn_unlearn.metrics.refits import check_n_refits
 from sklearn_unlearn.metrics.report import ForgettingReport
 
 if TYPE_CHECKING:
@@ -131,10 +141,10 @@ class Comparison:
         -------
         pandas.DataFrame
             One row per method: share of its reports told apart from refits, of those that had an
-            effect to measure; median share of the effect that is left; mean distance of the
-            attack's AUC and of the test score from the refits'; median share of a refit's time that
-            a request takes, and that the first training takes; number of cells, and of those that
-            failed.
+            effect to measure, NaN if none had; the number of these; median share of the effect that
+            is left; mean distance of the attack's AUC and of the test score from the refits';
+            median share of a refit's time that a request takes, and that the first training takes;
+            number of cells, and of those that failed.
 
         Raises
         ------
@@ -149,12 +159,12 @@ class Comparison:
             fine = some[some["error"].isna()]
             line: dict[str, float] = {}
             if len(fine):
-                measured = fine[fine["verdict"] != "no effect to measure"]
-                told = (measured["verdict"] == "told apart from refits").mean()
+                measured = fine["verdict"][fine["verdict"].isin([SAME, TOLD_APART])]
                 score = next(name for name in fine if name.endswith("test rows, from refits"))
                 refit = fine["seconds, refit"]
                 line = {
-                    "told apart": float(told),
+                    "told apart": float((measured == TOLD_APART).mean()),
+                    "with an effect": len(measured),
                     "effect left": float(fine["effect_left"].median()),
                     "attack AUC from refits": float(fine["attack, AUC, from refits"].mean()),
                     "test score from refits": float(fine[score].mean()),
@@ -338,7 +348,9 @@ def compare_unlearners(
         Where refits and finished cells are cached: called again after an interruption, or with a
         method or a request more, only what is missing is computed. Errors are not cached. The cache
         holds models and figures, no rows; a function whose source changes, and another version
-        of this package, are computed anew.
+        of this package, are computed anew. Of what a function reads or calls outside of its own
+        source nothing is known: give it by :func:`functools.partial` or as an attribute of a
+        callable object, or clear the cache when it changes.
 
     verbose : int, default=0
         How much joblib prints of its progress, first over refits, then over methods and seeds.
@@ -351,16 +363,19 @@ def compare_unlearners(
     Raises
     ------
     TypeError
-        If a method is no unlearner.
+        If a method is no unlearner, or can't be cached where ``memory`` is given.
 
     ValueError
-        If an id is unknown, or the input is invalid.
+        If the input is invalid.
+
+    KeyError
+        If an id is unknown.
 
     Notes
     -----
     Costs, per seed, a fit of each method, and ``n_refits`` fits for each request and model to be
     trained. A method that can't carry out a request gets a cell with the error, and the others
-    go on.
+    go on; so do they where a request leaves nothing that its refits could be trained on.
 
     Examples
     --------
@@ -382,6 +397,11 @@ def compare_unlearners(
     >>> found.summary()["told apart"].tolist(), found.n_fits
     ([0.0, 1.0, 0.0], 6)
     """
+    for given, what in ((methods, "methods"), (forget, "forget")):
+        if not isinstance(given, Mapping):
+            raise TypeError(f"{what} is a {type(given).__name__}; it must be a dict by name.")
+        if not given:
+            raise ValueError(f"{what} is empty; give at least one entry.")
     for name, method in methods.items():
         if not isinstance(method, BaseUnlearner):
             raise TypeError(
@@ -391,16 +411,24 @@ def compare_unlearners(
     check_consistent_length(X_test, y_test)
     if memory is not None:
         # What can't be cached is an error of the call, and not one of each cell.
-        joblib.hash((list(methods.values()), attack))
-    seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
+        for name, part in (*methods.items(), ("attack", attack)):
+            check_cached(part, "attack" if part is attack else f"methods[{name!r}]")
+    drawn = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
+    if not drawn:
+        raise ValueError(f"seeds={seeds!r} is invalid: at least one seed is needed.")
+    seeds = drawn
     requests = {name: list(ids) for name, ids in forget.items()}
+    check_n_refits(n_refits, "n_refits")
+    subjects = SubjectIndex(count_rows(X), X, y, X_ids)
+    for ids in requests.values():
+        subjects.rows(ids)
     # What trains alike is refitted once, whichever methods are around it.
     kinds = {name: joblib.hash(described(method.trainable())) for name, method in methods.items()}
     trained = {kind: methods[name].trainable() for name, kind in kinds.items()}
     wanted = [(kind, request, seed) for seed in seeds for request in requests for kind in trained]
     parallel = Parallel(n_jobs=n_jobs, verbose=verbose)
     made = parallel(
-        delayed(make_refits)(
+        delayed(refits_or_error)(
             trained[kind],
             X,
             y,
@@ -437,7 +465,7 @@ def compare_unlearners(
     return Comparison(
         {key: found if isinstance(found, str) else found[0] for key, found in table.items()},
         {key: found[1] for key, found in table.items() if not isinstance(found, str)},
-        len(jobs) + n_refits * len(wanted),
+        len(jobs) + sum(len(some) for some in made if not isinstance(some, str)),
     )
 
 

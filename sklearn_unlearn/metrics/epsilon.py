@@ -41,9 +41,9 @@ def forgetting_epsilon(
     Returns
     -------
     ndarray of shape (n_rows,)
-        Epsilon of each row, from 0 (indistinguishable) to ``log(n)`` for n models of a kind, the
-        largest value that so many models can show; with ``challenge`` to infinity. The best of
-        many thresholds is better than chance even between equal procedures: that floor is what
+        Epsilon of each row, from 0 (indistinguishable) to about ``log(n)``, the largest value that
+        n models of a kind, of that with fewer, can show; with ``challenge`` to infinity. The best
+        of many thresholds is better than chance even between equal procedures: that floor is what
         ``forgetting_epsilon(some_retrained, other_retrained)`` gives with as many models.
 
     Raises
@@ -55,9 +55,10 @@ def forgetting_epsilon(
 
     Notes
     -----
-    Without ``challenge``, rates are taken to be at least 1 / n, so that no few models prove
-    that an epsilon is infinite. The challenge itself had 512 models of each kind, and thresholds
-    on a grid; here all are tried.
+    Without ``challenge``, the rate below the fraction is taken to be at least 1 / n, n being the
+    smaller of the two numbers of models, so that no few models prove that an epsilon is infinite;
+    the rate above it is taken as it is. The challenge itself had 512 models of each kind, and
+    thresholds on a grid; here all are tried.
 
     References
     ----------

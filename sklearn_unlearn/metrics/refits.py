@@ -9,23 +9,38 @@ import joblib
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
-from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_memory
 
 from sklearn_unlearn._influence.polish import polished
 from sklearn_unlearn._inner.declared import fixed_seeds, vary_seeds
+from sklearn_unlearn._inner.fit_params import per_row, with_weights
 from sklearn_unlearn._inner.pipelines import last_step
 from sklearn_unlearn._inner.skorch import adapted
 from sklearn_unlearn._records.rows import count_rows, take_rows
 from sklearn_unlearn._records.subjects import SubjectIndex
 from sklearn_unlearn.base import BaseUnlearner, Ids, MatrixLike, RandomState
-from sklearn_unlearn.metrics._outputs import parameter_vector, plain
+from sklearn_unlearn.metrics._outputs import parameter_vector
 
 # The floor is the distance of two.
 MIN_REFITS = 2
+
+
+@dataclass(frozen=True)
+class Unprinted:
+    """Rows or ids as an argument of what is cached: a cache stores how its arguments print.
+
+    Parameters
+    ----------
+    value : object
+        The argument.
+    """
+
+    value: Any = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -37,7 +52,8 @@ class Refits:
     Parameters
     ----------
     models : list of estimator
-        The refits as the estimator trains them, plain models.
+        The refits as the estimator trains them, plain models; nets of skorch in the adapter that
+        trains them, the net itself being its ``net_``.
 
     references : list of estimator
         What distances are measured from: linear models brought to their optimum by Newton
@@ -60,6 +76,9 @@ class Refits:
         Parameters that hold a fixed seed in the estimator and were varied, as otherwise all
         refits would be one.
 
+    sample_weight : float, ndarray of shape (n_remaining,) or None
+        Weights that they were trained with.
+
     Examples
     --------
     >>> from sklearn.datasets import load_diabetes
@@ -78,6 +97,7 @@ class Refits:
     seconds: list[float]
     gradient_norms: list[float] | None = None
     reseeded: tuple[str, ...] = ()
+    sample_weight: Any = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.models)
@@ -90,10 +110,12 @@ def make_refits(
     *,
     forget: Ids,
     X_ids: Ids | None = None,
+    sample_weight: float | ArrayLike | None = None,
     n: int = 5,
     random_state: RandomState = None,
     n_jobs: int | None = None,
     memory: str | joblib.Memory | None = None,
+    **fit_params: Any,
 ) -> Refits:
     """Train models without some rows, each with a seed of its own.
 
@@ -115,6 +137,9 @@ def make_refits(
     X_ids : array-like of shape (n_samples,), default=None
         Id of the subject that each row belongs to, as in ``fit`` of an unlearner.
 
+    sample_weight : float or array-like of shape (n_samples,), default=None
+        Weights of the rows, as in ``fit`` of an unlearner: those of a pipeline go to its last step.
+
     n : int, default=5
         Number of refits; with two there is no verdict.
 
@@ -126,6 +151,10 @@ def make_refits(
 
     memory : str, joblib.Memory or None, default=None
         Where to cache the fits. The cache holds models, not rows.
+
+    **fit_params : dict
+        Further parameters for ``fit`` of the estimator; of those with one value per row, the fits
+        get the values of their rows.
 
     Returns
     -------
@@ -157,14 +186,21 @@ def make_refits(
     remaining = np.setdiff1d(np.arange(count_rows(X)), forgotten)
     data, ids = (take_rows(X, remaining), take_rows(y, remaining)), None
     if isinstance(estimator, BaseUnlearner):
+        if sample_weight is not None:
+            fit_params["sample_weight"] = sample_weight
         known = dict(zip(*subjects.remaining()))
         ids = [known[row] for row in remaining]
+    else:
+        fit_params = with_weights(estimator, fit_params, sample_weight)
+    params = per_row(fit_params, count_rows(X), remaining)
     fit = _fit if memory is None else check_memory(memory).cache(_fit)
     calls = [
-        delayed(fit)(adapted(estimator), *data, ids, seed) for seed in draw_seeds(random_state, n)
+        delayed(fit)(adapted(estimator), Unprinted((*data, ids, params)), seed)
+        for seed in draw_seeds(random_state, n)
     ]
     fitted = Parallel(n_jobs=n_jobs)(calls)
-    return as_refits(fitted, (take_rows(X, forgotten), take_rows(y, forgotten)), data, estimator)
+    gone = take_rows(X, forgotten), take_rows(y, forgotten)
+    return as_refits(fitted, gone, (*data, params), estimator)
 
 
 def refits_of(
@@ -234,9 +270,18 @@ def check_same_rows(
     ):
         if len(gone) != count_rows(refits.forgotten[1]):
             continue
-        own = (*unlearner.training_data(gone)[:2], unlearner.training_data(kept)[1])
-        if all(map(_equal, own, (*refits.forgotten, refits.remaining[1]))):
+        X, y = unlearner.training_data(gone)[:2]
+        _, y_kept, params = unlearner.training_data(kept)
+        if not all(map(_equal, (X, y, y_kept), (*refits.forgotten, refits.remaining[1]))):
+            continue
+        weights = _weights(unlearner.estimator_, params), refits.sample_weight
+        one, other = (np.asarray(1.0 if some is None else some) for some in weights)
+        if np.all(one == other):
             return
+        raise ValueError(
+            "refits were trained with other weights than the unlearner. Make them with the "
+            "sample_weight of its fit."
+        )
     raise ValueError(
         f"refits are refits of other rows: they left out {count_rows(refits.forgotten[1])} and "
         f"kept {count_rows(refits.remaining[1])}, the request takes {len(rows)} and leaves "
@@ -256,16 +301,6 @@ def _equal(one: Any, other: Any) -> bool:
     )
 
 
-def check_same_task(refits: Refits, *models: BaseEstimator) -> None:
-    """Raise unless models and refits are all classifiers, or none is."""
-    kinds = {is_classifier(plain(model)) for model in (*refits.models, *models)}
-    if len(kinds) > 1:
-        raise ValueError(
-            f"refits are of another kind of model: {type(refits.models[0]).__name__} can't be "
-            f"compared with {type(plain(models[0])).__name__}, as only one of them classifies."
-        )
-
-
 def trained_rows(unlearner: BaseUnlearner, rows: np.ndarray) -> tuple[Any, Any, dict[str, Any]]:
     """Return the data of those rows that were not held out; of all if none is."""
     trained = unlearner.trained_on(rows)
@@ -275,13 +310,13 @@ def trained_rows(unlearner: BaseUnlearner, rows: np.ndarray) -> tuple[Any, Any, 
 def as_refits(
     fitted: list[tuple[BaseEstimator, float]],
     forgotten: tuple[Any, Any],
-    remaining: tuple[Any, ...],
+    remaining: tuple[Any, Any, dict[str, Any]],
     estimator: BaseEstimator,
 ) -> Refits:
     """Return fitted models, each with its seconds, as what they are held to be."""
     models, seconds = [model for model, _ in fitted], [taken for _, taken in fitted]
-    weights = remaining[2].get("sample_weight") if len(remaining) > 2 else None
-    X, y = remaining[:2]
+    X, y, params = remaining
+    weights = _weights(models[0], params)
     ends = _optima(models, X, y, weights)
     norms = [norm for _, norm in ends if norm is not None]
     inside = set(fixed_seeds(estimator))
@@ -296,16 +331,25 @@ def as_refits(
         seconds,
         norms if len(norms) == len(ends) else None,
         tuple(sorted(inside)),
+        weights,
     )
 
 
-def _fit(
-    estimator: BaseEstimator, X: MatrixLike, y: ArrayLike, ids: list | None, seed: int
-) -> tuple[BaseEstimator, float]:
+def _weights(model: BaseEstimator, fit_params: dict[str, Any]) -> Any:
+    """Return the weights among parameters of ``fit``, those of a pipeline's last step first."""
+    name = f"{model.steps[-1][0]}__sample_weight" if isinstance(model, Pipeline) else ""
+    return fit_params.get(name, fit_params.get("sample_weight"))
+
+
+def _fit(estimator: BaseEstimator, data: Unprinted, seed: int) -> tuple[BaseEstimator, float]:
     """Return a plain model fitted with a seed, and how long it took."""
     started = perf_counter()
+    X, y, ids, params = data.value
     model = vary_seeds(clone(estimator), seed)
-    model = model.fit(X, y) if ids is None else model.fit(X, y, X_ids=ids).estimator_
+    if ids is None:
+        model.fit(X, y, **params)
+    else:
+        model = model.fit(X, y, X_ids=ids, **params).estimator_
     return model, perf_counter() - started
 
 

@@ -67,6 +67,9 @@ def relearn_time(
     TypeError
         If the model can't go on training.
 
+    ValueError
+        If ``before`` is no loss.
+
     References
     ----------
     .. [1] A. Golatkar, A. Achille, S. Soatto, "Eternal Sunshine of the Spotless Net", CVPR
@@ -83,6 +86,10 @@ def relearn_time(
     >>> relearn_time(before, before, X[:20], y[:20])
     0
     """
+    if isinstance(before, Real) and not 0 <= float(before) < np.inf:
+        raise ValueError(
+            f"before={before!r} is invalid: it must be a model, or its mean loss, in [0, inf)."
+        )
     transformers, last = split_pipeline(plain(model))
     Z, last = X if transformers is None else transformers.transform(X), deepcopy(last)
     more = _epoch_of(last)

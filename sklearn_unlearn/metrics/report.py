@@ -16,17 +16,18 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_unlearn._records.frames import is_frame
 from sklearn_unlearn._records.rows import count_rows
 from sklearn_unlearn.base import BaseUnlearner, Ids, RandomState
 from sklearn_unlearn.metrics._outputs import plain
 from sklearn_unlearn.metrics._performance import performance_of, unseen_rows
+from sklearn_unlearn.metrics._same_kind import check_same_kind, check_same_task
 from sklearn_unlearn.metrics._verdict import NO_EFFECT, TOO_FEW, confidence_of, gaps_of, judged
 from sklearn_unlearn.metrics.membership import LikelihoodRatioAttack, unfitted
 from sklearn_unlearn.metrics.refits import (
     Refits,
     check_n_refits,
     check_same_rows,
-    check_same_task,
     refits_of,
 )
 
@@ -386,11 +387,13 @@ def forgetting_report(
     Raises
     ------
     TypeError
-        If there is no unlearner, and no models in its place.
+        If there is no unlearner, and no models in its place; if ``X_test`` or ``y_test`` is
+        missing, or no frame where the model was trained on one.
 
     ValueError
-        If there are fewer than two refits, refits of other rows or of another kind of model, the
-        attack's scores are NaN, or the request is invalid.
+        If there are fewer than two refits, refits of other rows or weights, or of a model of
+        another class or with other parameters than the one before, seeds apart; if the attack's
+        scores are NaN, or the request is invalid.
 
     Notes
     -----
@@ -430,6 +433,12 @@ def forgetting_report(
     >>> forgetting_report(model, range(20), X[400:], y[400:], n_refits=3).verdict
     'as refits are to each other'
     """
+    if X_test is None or y_test is None:
+        raise TypeError("X_test and y_test are missing: rows that no model was trained on.")
+    if refits is not None and not isinstance(refits, Refits):
+        raise TypeError(
+            f"refits is a {type(refits).__name__}; it must be what make_refits returns."
+        )
     check_consistent_length(X_test, y_test)
     given = None if X_unseen is None or y_unseen is None else (X_unseen, y_unseen)
     if given is None and (X_unseen is not None or y_unseen is not None):
@@ -451,6 +460,9 @@ def forgetting_report(
             )
         else:
             check_same_rows(refits, unlearner, rows, left)
+            trained = unlearner.trainable()
+            whole = isinstance(trained, BaseUnlearner)
+            check_same_kind(refits.models[0], unlearner.estimator_ if whole else trained)
         receipt, n_trained = forgot.receipts_[-1], len(unlearner.trained_on(rows))
         n_forgotten, n_remaining = len(rows), len(left)
         before, after, method = unlearner.estimator_, forgot.estimator_, type(unlearner).__name__
@@ -459,9 +471,16 @@ def forgetting_report(
             raise TypeError(
                 "before, after and refits belong together, and take the place of an unlearner."
             )
+        check_same_kind(refits.models[0], before)
         n_forgotten = n_trained = count_rows(refits.forgotten[0])
         n_remaining, method = count_rows(refits.remaining[0]), type(plain(after)).__name__
         before, after = plain(before), plain(after)
+    for name, X in (("X_test", X_test), ("X_unseen", X_unseen)):
+        if X is not None and is_frame(refits.forgotten[0]) and not is_frame(X):
+            raise TypeError(
+                f"{name} is a {type(X).__name__}, and the model was trained on a frame: give a "
+                "frame with the same columns."
+            )
     data = {"remaining": refits.remaining, "forgotten": refits.forgotten, "test": (X_test, y_test)}
     if attack == "likelihood_ratio":
         X_shadow, y_shadow = data["remaining"]
@@ -472,7 +491,7 @@ def forgetting_report(
             random_state=random_state,
         )
     models = {"before": [before], "after": [after], "refit": refits.models}
-    check_same_task(refits, before, after)
+    check_same_task(refits.models, before, after)
     unseen = unseen_rows(before, data) if given is None else given
     performance = performance_of(models, {**data, "unseen": unseen}, attack)
     gaps, finding = gaps_of(before, after, refits, data)

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from sklearn_unlearn.metrics._outputs import EPS, Outputs, outputs_of
+from sklearn_unlearn.metrics._same_kind import check_same_task
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,11 @@ def retrain_gap(model: BaseEstimator, refit: BaseEstimator, X: ArrayLike) -> Ret
         them beside the gap between two refits with different seeds: a gap below that noise
         is as good as it gets [1]_.
 
+    Raises
+    ------
+    ValueError
+        If only one of them is a classifier.
+
     References
     ----------
     .. [1] A. Golatkar, A. Achille, S. Soatto, "Eternal Sunshine of the Spotless Net", CVPR
@@ -76,6 +82,7 @@ def retrain_gap(model: BaseEstimator, refit: BaseEstimator, X: ArrayLike) -> Ret
     >>> before > 0.01, after < 1e-9
     (True, True)
     """
+    check_same_task([refit], model)
     return gap_of(outputs_of(model, X), outputs_of(refit, X))
 
 

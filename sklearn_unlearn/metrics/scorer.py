@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 
 from sklearn_unlearn._records.rows import stacked, take_rows
 from sklearn_unlearn.base import BaseUnlearner
+from sklearn_unlearn.metrics._outputs import plain
 from sklearn_unlearn.metrics._table import ATTACKED, DISTANCES
 from sklearn_unlearn.metrics.membership import both_scores, described, trained_once, unseen_like
 from sklearn_unlearn.metrics.refits import trained_rows
@@ -117,6 +118,8 @@ def make_forget_scorer(
     {'eta': 1.0}
     """
     several = isinstance(metric, (list, tuple))
+    if several and not metric:
+        raise ValueError(f"metric={metric!r} is invalid: it must hold at least one metric.")
     for one in _listed(metric):
         if isinstance(one, str) and one not in (*DISTANCES, *ATTACKED):
             get_scorer(one)
@@ -140,6 +143,9 @@ def make_forget_scorer(
             f"forget={forget!r} is invalid: it must be a share in (0, 1), a number of subjects, "
             f"one of {PROBES}, a callable or ids."
         )
+    named = not (is_number or isinstance(forget, str) or callable(forget))
+    if named and not np.size(np.asarray(forget, dtype=object)):
+        raise ValueError(f"forget={forget!r} is invalid: it must hold at least one id.")
     return ForgetScorer(metric, forget, against, n_refits, attack, random_state)
 
 
@@ -238,6 +244,12 @@ class ForgetScorer:
             if metric in DISTANCES:
                 both = stacked([X_probe, X])
                 gaps = [getattr(retrain_gap(after, refit, both), metric) for refit in refits]
+                if np.isnan(getattr(retrain_gap(refits[0], refits[0], both), metric)):
+                    raise TypeError(
+                        f"metric={metric!r} can't be measured: a model of "
+                        f"{type(plain(before)).__name__} has no such distance. Use "
+                        '"disagreement".'
+                    )
                 return -float(np.mean(gaps))
             attacked = ATTACKED.get(metric) if isinstance(metric, str) else None
 
@@ -288,6 +300,11 @@ class ForgetScorer:
         if callable(n):
             return list(n(unlearner))
         if isinstance(n, str) and n == "class":
+            if not is_classifier(unlearner):
+                raise TypeError(
+                    f'forget="class" needs a classifier; {type(unlearner).__name__} is none here. '
+                    "Give a share, a number or ids."
+                )
             y = unlearner.training_data(rows)[1]
             labels = np.unique(y)
             gone = labels[rng.randint(len(labels))]

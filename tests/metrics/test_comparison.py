@@ -1,7 +1,6 @@
 """Comparisons hold methods against the same refits, and go on where one fails."""
 
 import importlib
-import pickle
 
 import joblib
 import numpy as np
@@ -70,6 +69,21 @@ def test_a_failing_method_is_a_cell_and_the_others_go_on(comparison):
     assert summary["failed"].sum() == 4
     assert summary.loc["nothing", "told apart"] == 1
     assert summary.loc["retraining", "told apart"] == 0
+
+
+def test_a_request_without_refits_is_a_cell_and_two_refits_are_no_success():
+    """No model of two classes can be trained where one of them left."""
+    requests = {"ten": range(10), "a class": np.flatnonzero(DATA[1] == DATA[1][0])}
+    methods = {name: METHODS[name] for name in ("nothing", "retraining")}
+    found = compare_unlearners(methods, *DATA, forget=requests, seeds=1, n_refits=2)
+    for method in methods:
+        assert isinstance(found.reports[method, "ten", 0], ForgettingReport)
+        error = found.reports[method, "a class", 0]
+        assert error.startswith("ValueError: the refits without these rows failed")
+    assert found.n_fits == 2 + 2
+    summary = found.summary()
+    assert summary["told apart"].isna().all()
+    assert summary[["with an effect", "cells", "failed"]].to_numpy().tolist() == [[0, 2, 1]] * 2
 
 
 def test_methods_around_the_same_model_share_their_refits(comparison, monkeypatch):
@@ -157,6 +171,11 @@ def test_it_goes_on_where_it_was_interrupted(tmp_path):
     # What is cached holds no row.
     stored = b"".join(path.read_bytes() for path in tmp_path.rglob("*.pkl"))
     assert DATA[0][20:22].tobytes() not in stored
+    # What is said of the arguments beside it, in text, holds no row and no id either.
+    said = "".join(path.read_text() for path in tmp_path.rglob("metadata.json"))
+    assert "array" not in said
+    assert "[0, 1" not in said
+    assert said.count("Unprinted()") > 2
 
 
 def test_a_function_that_changes_is_run_again(tmp_path, monkeypatch):
@@ -173,7 +192,7 @@ def test_a_function_that_changes_is_run_again(tmp_path, monkeypatch):
         assert (gap["after"] == gap["before"]) == (factor == "1")
     # What has no name to be found by can't be in a cache, which is said before anything is trained.
     methods = {"a": FunctionUnlearner(LINEAR, forget=lambda model, *rows: model)}
-    with pytest.raises(pickle.PicklingError, match="lambda"):
+    with pytest.raises(TypeError, match=r"methods\['a'\] can't be cached .* lambda"):
         compare_unlearners(methods, *DATA, **call)
 
 

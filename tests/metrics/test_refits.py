@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
@@ -86,6 +88,52 @@ def test_refits_of_all_rows_serve_methods_that_hold_rows_out_in_any_container():
     test = pd.DataFrame(X[150:]).add_prefix("x").assign(missing=np.nan)
     report = forgetting_report(model, range(11), test, Y[150:], refits=refits)
     assert report.n_trained <= report.n_forgotten == 11
+
+
+@pytest.mark.parametrize("inner", [Ridge(), make_pipeline(StandardScaler(), Ridge())], ids=str)
+def test_refits_are_weighted_as_the_unlearner_is(inner):
+    weights = np.random.default_rng(0).uniform(0, 3, 150)
+    y = X[:, 0] + np.random.default_rng(1).standard_normal(200)
+    data = X[:150], y[:150]
+    name = "ridge__sample_weight" if len(inner.get_params()) > 10 else "sample_weight"
+    own = clone(inner).fit(X[10:150], y[10:150], **{name: weights[10:]})
+    refits = make_refits(inner, *data, forget=range(10), n=3, sample_weight=weights)
+    np.testing.assert_array_equal(refits.models[0].predict(X), own.predict(X))
+    np.testing.assert_allclose(refits.references[0].predict(X), own.predict(X), atol=1e-10)
+    model = RetrainUnlearner(inner).fit(*data, sample_weight=weights)
+    given = range(10), X[150:], y[150:]
+    for some in ({"refits": refits}, {"n_refits": 3}):
+        report = forgetting_report(model, *given, **some)
+        assert report.verdict == "as refits are to each other"
+    with pytest.raises(ValueError, match="other weights than the unlearner"):
+        forgetting_report(model, *given, refits=make_refits(inner, *data, forget=range(10), n=3))
+    # An unlearner that trains the refits gets the weights as well.
+    whole = make_refits(
+        RetrainUnlearner(inner), *data, forget=range(10), n=2, sample_weight=weights
+    )
+    np.testing.assert_array_equal(whole.models[0].predict(X), own.predict(X))
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (GaussianNB(), "GaussianNB in place of StandardScaler and LogisticRegression"),
+        (
+            make_pipeline(StandardScaler(), LogisticRegression(C=100)),
+            "logisticregression__C=100 in place of 1.0",
+        ),
+    ],
+    ids=["class", "parameter"],
+)
+def test_refits_of_another_model_are_refused(other, message):
+    inner = make_pipeline(StandardScaler(), LogisticRegression(random_state=3))
+    model = RetrainUnlearner(inner).fit(X[:150], Y[:150])
+    refits = make_refits(other, X[:150], Y[:150], forget=range(10), n=3)
+    with pytest.raises(ValueError, match=message):
+        forgetting_report(model, range(10), X[150:], Y[150:], refits=refits)
+    given = {"X_test": X[150:], "y_test": Y[150:], "refits": refits}
+    with pytest.raises(ValueError, match=message):
+        forgetting_report(before=inner.fit(X[:150], Y[:150]), after=inner, **given)
 
 
 def test_refits_that_came_out_equal_have_one_optimum():

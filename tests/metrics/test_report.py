@@ -184,6 +184,21 @@ def test_nothing_to_change():
     assert json.loads(report.to_json())["effect_left"] is None
 
 
+def test_a_model_that_is_equal_to_all_refits_is_not_told_apart():
+    """The mean of three equal values differs from them by rounding."""
+    nearest = KNeighborsClassifier()
+    refits = make_refits(nearest, X[TRAIN], Y[TRAIN], forget=range(10), n=3)
+    own = refits.models[0]
+    given = {"X_test": X[TEST], "y_test": Y[TEST], "refits": refits}
+    report = forgetting_report(before=own, after=own, **given)
+    assert (report.verdict, report.p_value) == ("no effect to measure", 1)
+    line = report.performance["calibrated attack, AUC"]
+    assert line["before"] == line["after"] == line["refit"] == 0.5
+    before = nearest.fit(X[TRAIN], Y[TRAIN])
+    report = forgetting_report(before=before, after=own, **given)
+    assert (report.verdict, report.effect_left) == ("as refits are to each other", 0)
+
+
 def test_rows_of_a_class_that_left_are_attacked_beside_unseen_rows_of_it():
     """A model that never saw the class is at a loss with all of them alike."""
     unlearner = RetrainUnlearner(LogisticRegression()).fit(X[TRAIN], Y[TRAIN])
