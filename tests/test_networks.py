@@ -157,6 +157,7 @@ def test_forgotten_rows_lose_their_fit():
 
 def test_steps_that_move_outputs_too_far_are_shortened():
     X, X_test, y, y_test = digits()
+    X, y = X[:500], y[:500]
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 10))
     trained = net(module, max_epochs=60, lr=0.4, batch_size=64)
@@ -169,6 +170,7 @@ def test_steps_that_move_outputs_too_far_are_shortened():
 
 def test_rows_known_by_heart_are_known_like_unseen_ones_afterwards():
     X, X_test, y, y_test = digits()
+    X, y = X[:500], y[:500]
     rng = np.random.default_rng(0)
     y, y_test = y.copy(), y_test.copy()
     for labels in (y, y_test):
@@ -176,7 +178,7 @@ def test_rows_known_by_heart_are_known_like_unseen_ones_afterwards():
         labels[some] = rng.integers(0, 10, len(some))
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(64, 200), nn.ReLU(), nn.Linear(200, 10))
-    trained = net(module, max_epochs=100, lr=0.4, batch_size=32)
+    trained = net(module, max_epochs=80, lr=0.4, batch_size=32)
     model = PUMAUnlearner(trained, random_state=0).fit(X, y, X_val=X_test, y_val=y_test)
     gone = np.arange(60)
     known = lambda: model.predict_proba(X[gone])[gone, y[gone]].mean()  # noqa: E731
