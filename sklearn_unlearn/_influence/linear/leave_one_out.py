@@ -80,7 +80,7 @@ def leave_one_out(objective):
         elif coupling:
             change = _coupled(Z, inverses, u, slope, coupling.matrices(bend), others)
         else:
-            change = _separate(Z, inverses, u, slope, bend, others)
+            change = _separate(Z, inverses, u, slope, bend, others, objective.loss.quadratic)
         raw[rows] = z + change
     return raw[:, : objective.n_predictions]
 
@@ -207,12 +207,16 @@ def _leverages(Z, inverses, n_outputs, coupled):
     return leverage
 
 
-def _separate(Z, inverses, u, slope, bend, others):
-    """Return the changes of raw predictions whose outputs have losses of their own."""
+def _separate(Z, inverses, u, slope, bend, others, exact):
+    """Return the changes of raw predictions whose outputs have losses of their own.
+
+    Where the step is exact, a row that carries all of its prediction is told; of other losses this
+    may be the step's own error.
+    """
     leverage = _leverages(Z, inverses, slope.shape[1], coupled=False)
     carried = leverage * u * bend
     n_alone = int((carried >= MAX_LEVERAGE).any(axis=1).sum())
-    if n_alone:
+    if exact and n_alone:
         warnings.warn(
             f"{n_alone} rows carry all of their own prediction: without one of them the rest leave "
             "it open. What is given for them is the prediction of the model that was trained on "
