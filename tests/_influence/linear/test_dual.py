@@ -71,7 +71,7 @@ def test_steps_are_those_of_the_whole_hessian(model, target, weighted, monkeypat
 
 def test_ridge_is_exact_and_equals_a_refit():
     X, Y = rows(n_outputs=3)
-    for model, y in ((Ridge(), Y[:, 0]), (Ridge(alpha=[0.1, 1.0, 10.0]), Y)):
+    for model, y in ((Ridge(), Y[:, 0]), (Ridge(alpha=np.array([0.1, 1.0, 10.0])), Y)):
         u = PUMAUnlearner(model, reweight=None).fit(X, y)
         for i in range(5):
             u.partial_forget([i])
