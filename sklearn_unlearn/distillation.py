@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from sklearn_unlearn._influence.checks import TransformerDoubt
-from sklearn_unlearn._influence.criteria import CriterionSource
+from sklearn_unlearn._influence.criteria import CriterionSource, given_pair
 from sklearn_unlearn._influence.unlearner import ObjectiveUnlearner
 from sklearn_unlearn._inner.callbacks import with_callbacks
 from sklearn_unlearn._inner.declared import check_number
@@ -198,9 +198,7 @@ class DistillationUnlearner(ObjectiveUnlearner):
         ValueError
             If a parameter or the input is invalid, or the network can't be initialised anew.
         """
-        if (X_val is None) != (y_val is None):
-            missing = "X_val" if X_val is None else "y_val"
-            raise ValueError(f"Unseen rows need both X_val and y_val; {missing} is missing.")
+        given = given_pair(X_val, y_val, "Unseen rows")
         inner = last_step(adapted(getattr(self.estimator, "estimator", self.estimator)))
         if not is_network(inner):
             raise TypeError(
@@ -209,7 +207,6 @@ class DistillationUnlearner(ObjectiveUnlearner):
             )
 
         def source_of(inner, n_rows, split_off, seed):
-            given = None if X_val is None else (X_val, y_val)
             return CriterionSource(np.zeros(n_rows, dtype=bool), split_off, given)
 
         fit_params = with_weights(self.estimator, fit_params, sample_weight)

@@ -12,7 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length
 
 from sklearn_unlearn._influence.compensation import Criterion, Weighting, compensated
-from sklearn_unlearn._influence.criteria import CriterionRows, CriterionSource
+from sklearn_unlearn._influence.criteria import CriterionRows, CriterionSource, given_pair
 from sklearn_unlearn._influence.drawn import DrawnRows
 from sklearn_unlearn._influence.objective import Settings, Steps
 from sklearn_unlearn._influence.unlearner import ObjectiveUnlearner, check_settings
@@ -330,9 +330,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
         ValueError
             If a parameter or the input is invalid.
         """
-        if (X_val is None) != (y_val is None):
-            missing = "X_val" if X_val is None else "y_val"
-            raise ValueError(f"Criterion rows need both X_val and y_val; {missing} is missing.")
+        given = given_pair(X_val, y_val, "Criterion rows")
 
         def source_of(inner, n_rows, split_off, seed):
             self._warn_idle_fraction(X_val is not None, split_off)
@@ -349,7 +347,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
             return CriterionSource(
                 held_out,
                 split_off,
-                given=None if X_val is None else (X_val, y_val),
+                given=given,
                 is_possible=possible or cross_fits,
                 drawn=DrawnRows(seed) if linear else None,
                 cross_fits=cross_fits,

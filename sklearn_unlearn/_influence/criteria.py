@@ -203,6 +203,14 @@ class CriterionSource:
             self.drawn.erase(rows)
 
 
+def given_pair(X_val, y_val, name):
+    """Return the user's rows and targets, None without either; raise if one of both is missing."""
+    if (X_val is None) != (y_val is None):
+        missing = "X_val" if X_val is None else "y_val"
+        raise ValueError(f"{name} need both X_val and y_val; {missing} is missing.")
+    return None if X_val is None else (X_val, y_val)
+
+
 def _given_rows(objective, model, X_val, y_val):
     """Return the user's rows as criterion rows."""
     # The names and number of columns, which the model itself knows best.

@@ -3,11 +3,11 @@
 import torch
 
 
-class Aims:
-    """Outputs that others are drawn to, and how far they are from these.
+class Outputs:
+    """Outputs of rows, and how far others are from them.
 
     The distance is the one that the loss makes of itself, ``l(s) - l(t) - l'(t) (s - t)`` for
-    outputs s and aims t: for log losses the Kullback-Leibler divergence from the aimed
+    outputs s and these t: for log losses the Kullback-Leibler divergence from their
     distribution, for squared errors half the squared distance. Labels fall out.
 
     Parameters
@@ -16,24 +16,21 @@ class Aims:
         Has the loss.
 
     raw : torch.Tensor
-        Outputs to aim at.
+        The outputs.
 
     y : torch.Tensor
         Targets of the rows.
     """
 
     def __init__(self, problem, raw, y):
-        self.raw = raw.detach().requires_grad_()
-        # A loss that is not smooth asks for the aim only where this is the target as well.
-        is_value = y.is_floating_point() and problem.sureness is None
-        self.y = raw.detach().reshape(y.shape).to(y) if is_value else y
-        self._losses = problem.losses
-        self.base = problem.losses(self.raw, self.y)
-        self.slopes = torch.autograd.grad(self.base.sum(), self.raw)[0]
-        self.raw, self.base = self.raw.detach(), self.base.detach()
+        self.y, self._losses = y, problem.losses
+        raw = raw.detach().requires_grad_()
+        base = problem.losses(raw, y)
+        self.slopes = torch.autograd.grad(base.sum(), raw)[0]
+        self.raw, self.base = raw.detach(), base.detach()
 
     def distances(self, raw, some=slice(None)):
-        """Return how far outputs of some of the rows are, of shape (n,)."""
+        """Return how far outputs of some of the rows are from these."""
         linear = self.slopes[some] * (raw - self.raw[some])
         return (
             self._losses(raw, self.y[some])
@@ -42,11 +39,19 @@ class Aims:
         )
 
 
-def aims_of(model, objective, numbers):
-    """Return the outputs of numbered rows by a network or a guide as aims."""
+def outputs_of(model, objective, numbers):
+    """Return what a model of tensors makes of numbered rows, and their targets, as tensors."""
     parts = [(model(x), y) for x, y, _ in objective.batches(numbers)]
-    raw, y = (torch.cat(part) for part in zip(*parts, strict=True))
-    return Aims(objective.problem, raw, y)
+    return tuple(torch.cat(part) for part in zip(*parts, strict=True))
+
+
+def aims_of(model, objective, numbers):
+    """Return what a model makes of numbered rows, as outputs to aim at."""
+    problem, (raw, y) = objective.problem, outputs_of(model, objective, numbers)
+    # A loss that is not smooth asks for the aim only where this is the target as well.
+    if y.is_floating_point() and problem.sureness is None:
+        y = raw.detach().reshape(y.shape).to(y)
+    return Outputs(problem, raw, y)
 
 
 def held_to(aims, objective, forgotten, training, rng):
@@ -54,7 +59,7 @@ def held_to(aims, objective, forgotten, training, rng):
 
     Parameters
     ----------
-    aims : Aims
+    aims : Outputs
         What the guide says of the forgotten rows.
 
     objective : NetworkObjective
@@ -97,5 +102,5 @@ def raw_by(objective):
 def drifts(before, after, rows):
     """Return how far a network's outputs of rows are from those before, ndarray of shape (n,)."""
     aims = aims_of(raw_by(before), before, rows)
-    far = aims.distances(aims_of(raw_by(after), after, rows).raw)
+    far = aims.distances(outputs_of(raw_by(after), after, rows)[0])
     return far.double().cpu().numpy()

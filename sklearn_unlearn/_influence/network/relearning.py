@@ -11,6 +11,7 @@ import numpy as np
 from sklearn_unlearn._influence.network.aims import aims_of, drifts, held_to
 from sklearn_unlearn._influence.network.guide import guide_of
 from sklearn_unlearn._influence.network.outputs import shifted, switched_off
+from sklearn_unlearn._influence.network.sight import drawn
 from sklearn_unlearn._influence.network.training import (
     FASTER,
     after_training,
@@ -86,9 +87,7 @@ def guided(objective, model, forgotten, held_out, shrink, passes, rng, pass_begi
     else:
         start = objective.at(objective.packed(shifted(objective, forgotten)))
     model = start.written(model)
-    probe = objective.remaining_rows()
-    if len(probe) > PROBE_ROWS:
-        probe = rng.choice(probe, PROBE_ROWS, replace=False)
+    probe = drawn(objective.remaining_rows(), rng, PROBE_ROWS)
     guide = guide_of(start, model, shrink, probe, GUIDE_SHARE * passes, rng)
     unseen = unseen_like(held_out, objective, forgotten, rng)
     before, by_guide = (losses_by(one, forgotten, unseen) for one in (objective, guide))
@@ -151,7 +150,7 @@ def mean_loss(model, objective, held_out):
     if y.ndim == 1:
         n_held_out = np.bincount(y, minlength=len(objective.counts))
         weights = (objective.counts / np.maximum(n_held_out, 1))[y]
-    return weights @ UnseenRows(held_out, np.arange(len(y))).losses(model) / weights.sum()
+    return weights @ UnseenRows(held_out).losses(model) / weights.sum()
 
 
 def relearned(objective, model, aims, forgotten, passes, rng):
@@ -165,7 +164,7 @@ def relearned(objective, model, aims, forgotten, passes, rng):
     model : NetAdapter, MLPClassifier or MLPRegressor
         The fitted network; not changed.
 
-    aims : Aims or None
+    aims : Outputs or None
         What the guide says of the forgotten rows; None if the network isn't held to it.
 
     forgotten : ndarray of int

@@ -1,8 +1,8 @@
 """What tells whether a step of a network goes too far: rows it was not trained on, or outputs."""
 
 import numpy as np
-import torch
 
+from sklearn_unlearn._influence.network.aims import Outputs, outputs_of, raw_by
 from sklearn_unlearn._influence.network.unseen import UnseenRows, attack
 
 # Rows that are looked at, of those that remain and of those that leave.
@@ -48,12 +48,12 @@ def sight_of(start, forgotten, rows, rng):
     sample = drawn(start.remaining_rows(), rng)
     if rows is None:
         return OutputSight(start, some, sample)
-    return UnseenSight(start, some, sample, UnseenRows(rows, np.arange(len(rows.numbers))))
+    return UnseenSight(start, some, sample, UnseenRows(rows))
 
 
-def drawn(rows, rng):
+def drawn(rows, rng, size=PROBE_ROWS):
     """Return rows, some of them if there are many."""
-    return rows if len(rows) <= PROBE_ROWS else rng.choice(rows, PROBE_ROWS, replace=False)
+    return rows if len(rows) <= size else rng.choice(rows, size, replace=False)
 
 
 class Sight:
@@ -116,40 +116,24 @@ class UnseenSight(Sight):
 class OutputSight(Sight):
     """Judges steps by how far outputs on remaining rows move.
 
-    The distance is the one that the loss makes of itself, ``l(s) - l(t) - l'(t)(s - t)`` for
-    outputs s and t before: for log losses the Kullback-Leibler divergence, for squared errors half
-    the squared distance. Labels fall out.
-
-    Parameters are those of :class:`Sight`.
+    The distance is that of :class:`Outputs`. Parameters are those of :class:`Sight`.
     """
 
     limit = "where outputs on remaining rows move too far"
 
     def __init__(self, start, forgotten, sample):
         super().__init__(start, forgotten, sample)
-        self.batches = []
-        for x, y, _ in start.batches(sample):
-            raw = start.problem.raw(start.parameters, x).detach().requires_grad_()
-            losses = start.problem.losses(raw, y)
-            slopes = torch.autograd.grad(losses.sum(), raw)[0]
-            self.batches.append((x, y, raw.detach(), losses.detach(), slopes))
-        middle = torch.cat([raw for _, _, raw, _, _ in self.batches]).mean(dim=0)
-        self.allowed = MAX_DRIFT * self._distance(lambda x, raw: middle.expand_as(raw))
+        raw, y = outputs_of(raw_by(start), start, sample)
+        self._before = Outputs(start.problem, raw, y)
+        self.allowed = MAX_DRIFT * self._distance(raw.mean(dim=0).expand_as(raw))
 
-    def _distance(self, outputs):
-        """Return the mean distance of a function's outputs from those before."""
-        total = 0.0
-        for x, y, raw, losses, slopes in self.batches:
-            new = outputs(x, raw)
-            linear = (slopes * (new - raw)).flatten(1).sum(dim=1)
-            far = self.start.problem.losses(new, y) - losses - linear
-            total += float(far.double().sum())
-        return total / len(self.sample)
+    def _distance(self, raw):
+        """Return the mean distance of outputs from those before."""
+        return float(self._before.distances(raw).double().mean())
 
     def allows(self, end):
         """Tell whether an objective's outputs on remaining rows are near those before."""
-        with torch.no_grad():
-            return self._distance(lambda x, raw: end.problem.raw(end.parameters, x)) <= self.allowed
+        return self._distance(outputs_of(raw_by(end), end, self.sample)[0]) <= self.allowed
 
     def told(self, end):
         """Return the losses at the end in words."""

@@ -80,12 +80,12 @@ class UnseenRows:
     rows : CriterionRows
         Rows that were held out.
 
-    at : ndarray of int
-        Which of them.
+    at : ndarray of int, default=None
+        Which of them; by default all.
     """
 
-    def __init__(self, rows, at):
-        self.rows, self.at = rows, at
+    def __init__(self, rows, at=None):
+        self.rows, self.at = rows, np.arange(len(rows.numbers)) if at is None else at
 
     def __len__(self):
         return len(self.at)
