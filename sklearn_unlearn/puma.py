@@ -60,9 +60,10 @@ class PUMAUnlearner(ObjectiveUnlearner):
         All models: rows whose Hessian the step takes, those that remain or all rows before the
         request as in [1]_.
 
-    n_refine : int, default=0
+    n_refine : int or "auto", default=0
         Linear models: largest number of further Newton steps on the remaining objective, one
-        pass over the rows each.
+        pass over the rows each, and one for the proof of how near they end. "auto" makes steps
+        until that distance is below ``tol_distance``.
 
     reweight : {"l2", "l1"} or None, default="l2"
         Reweighting: regulariser of the weight changes; "l2" changes many rows a little, "l1"
@@ -102,6 +103,10 @@ class PUMAUnlearner(ObjectiveUnlearner):
     tol : float, default=1e-6
         Linear models: further steps stop when no entry of the gradient of the mean objective
         is larger; the guarantee is then "optimum".
+
+    tol_distance : float, default=1e-6
+        Linear models with ``n_refine="auto"``: proved distance from the optimum at which steps
+        stop, as a share of the norm of the parameters.
 
     params : {"all", "last_layer"} or str, default="all"
         Networks: parameters that may move; any other string is a pattern of their names
@@ -239,7 +244,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
         *,
         eta: float = 1.0,
         hessian_rows: Literal["remaining", "all"] = "remaining",
-        n_refine: int = 0,
+        n_refine: int | Literal["auto"] = 0,
         reweight: Literal["l2", "l1"] | None = "l2",
         alpha: float = 1.0,
         max_weight_change: float = 1.0,
@@ -247,6 +252,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
         n_compensators: int | None = None,
         validation_fraction: float | None = None,
         tol: float = 1e-6,
+        tol_distance: float = 1e-6,
         params: str = "all",
         curvature: Literal["gauss-newton", "hessian"] = "gauss-newton",
         damping: float | Literal["auto"] = "auto",
@@ -265,6 +271,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
         self.n_compensators = n_compensators
         self.validation_fraction = validation_fraction
         self.tol = tol
+        self.tol_distance = tol_distance
         self.params = params
         self.curvature = curvature
         self.damping = damping
@@ -387,7 +394,9 @@ class PUMAUnlearner(ObjectiveUnlearner):
         check_number(self, "max_weight_change", Real, 0, 1)
         if self.validation_fraction is not None:
             check_number(self, "validation_fraction", Real, 0, 1, closed=False)
-        check_number(self, "n_refine", Integral, 0)
+        if self.n_refine != "auto":
+            check_number(self, "n_refine", Integral, 0)
+        check_number(self, "tol_distance", Real, 0, closed=False)
         check_number(self, "tol", Real, 0)
         if self.n_compensators is not None:
             check_number(self, "n_compensators", Integral, 1)
@@ -509,6 +518,11 @@ class PUMAUnlearner(ObjectiveUnlearner):
                 after, hessian_of, rows, leaving, self._criterion(), weighting
             )
         steps = Steps(
-            self.eta, self.n_refine, self.tol, self._request_seed(), self._unseen(after, rows)
+            self.eta,
+            self.n_refine,
+            self.tol,
+            self._request_seed(),
+            self._unseen(after, rows),
+            self.tol_distance,
         )
         return target.arrive(carried, hessian_of, steps, pass_begins)

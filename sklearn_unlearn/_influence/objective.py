@@ -42,8 +42,8 @@ class Steps:
     eta : float
         Factor of the step; of the whole way where it takes several.
 
-    n_refine : int
-        Largest number of further steps.
+    n_refine : int or "auto"
+        Largest number of further steps; "auto" for as many as ``tol_distance`` takes.
 
     tol : float
         Gradient norm of the mean objective to stop at.
@@ -53,13 +53,17 @@ class Steps:
 
     unseen : CriterionRows or None, default=None
         Rows that a network was not trained on: how long its step shall be.
+
+    tol_distance : float, default=1e-6
+        Proved distance from the optimum to stop at, as a share of the parameters' norm.
     """
 
     eta: float
-    n_refine: int
+    n_refine: int | str
     tol: float
     seed: int
     unseen: object = None
+    tol_distance: float = 1e-6
 
 
 class Objective(ABC):

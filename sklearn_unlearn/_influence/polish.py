@@ -43,6 +43,6 @@ def polished(model, X, y, sample_weight=None):
     """
     objective = closed_form_objective(model, X, y, sample_weight).measured()
     norm = objective.gradient_norm()
-    best, _ = refine(objective, MAX_STEPS, 1e-14, lambda: None)
+    best, _, _ = refine(objective, MAX_STEPS, 1e-14, lambda: None)
     last = best.written(last_step(model))
     return joined_pipeline(model, best.features.transformers, last), norm

@@ -221,6 +221,15 @@ class ForgetReceipt:
     holds_rows: tuple = ()
     measures: dict = field(default_factory=dict, repr=False, hash=False)
 
+    @property
+    def distance_bound(self) -> float | None:
+        """Proved upper bound of the distance to the optimum of the remaining rows.
+
+        Euclidean, in the parameters of the model, and of the features that its transformers now
+        give. None where nothing is proved: ``stopped_because`` says why if it was tried.
+        """
+        return self.measures.get("distance_bound")
+
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> Self:
         """Return the receipt that a dict holds.

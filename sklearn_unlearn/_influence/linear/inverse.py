@@ -18,13 +18,9 @@ SMALL = 500
 
 def block_solvers(objective):
     """Return one solver per block of the Hessian; blocks share one where they are equal."""
-    e, free, q = objective.expansion, free_parameters(objective), objective.theta.shape[1]
+    free, q = free_parameters(objective), objective.theta.shape[1]
     n_blocks, d, _ = objective.hessian_shape
-    hessian, reference = e.hessian[0], e.reference[0]
-    if objective.is_grouped:
-        factors = objective.factors()[:, :n_blocks, None]
-        hessian = (factors[..., None] * e.hessian).sum(axis=0)
-        reference = (factors * e.reference).sum(axis=0)
+    hessian, reference = _summed(objective)
     if is_open_to_shifts(objective):
         return [_shift_free_solver(objective, hessian[0], reference[0])]
     penalty = objective.penalty().reshape(-1, d)
@@ -42,6 +38,27 @@ def block_solvers(objective):
         scale = (reference[data] + l2)[free]
         solvers.append(SymmetricSolver(matrix, scale, intercepts))
     return solvers
+
+
+def _summed(objective):
+    """Return the Hessian's blocks over all groups of rows, and their reference."""
+    e, n_blocks = objective.expansion, objective.hessian_shape[0]
+    if not objective.is_grouped:
+        return e.hessian[0], e.reference[0]
+    factors = objective.factors()[:, :n_blocks, None]
+    hessian = (factors[..., None] * e.hessian).sum(axis=0)
+    return hessian, (factors * e.reference).sum(axis=0)
+
+
+def matrices(objective):
+    """Yield the Hessian, penalty included, of the parameters of each block, and their places."""
+    hessian, _ = _summed(objective)
+    free, d = free_parameters(objective), objective.hessian_shape[1]
+    penalty = objective.penalty().reshape(-1, d)
+    for block, l2 in enumerate(penalty):
+        matrix = hessian[min(block, len(hessian) - 1)][np.ix_(free, free)]
+        matrix.flat[:: len(free) + 1] += l2[free]
+        yield matrix, block * d + free
 
 
 def _shift_free_solver(objective, hessian, reference):

@@ -42,6 +42,15 @@ class Loss:
 
     together : callable, default=None
         Makes all three at a lower cost than one by one.
+
+    bending : float, default=None
+        The constant M of a curvature that changes by no more than a factor of exp(M t) where a raw
+        prediction, or the difference of two that are coupled, changes by t; 0 where it is the
+        same everywhere between kinks. None if there is no such constant.
+
+    kinks : callable, default=None
+        ``kinks(z, y)``: how far raw predictions are from the next value at which the curvature
+        jumps, of shape (n, n_outputs). None if it does not.
     """
 
     value: Callable
@@ -50,6 +59,8 @@ class Loss:
     coupling: Coupling | None = None
     quadratic: bool = False
     together: Callable | None = None
+    bending: float | None = None
+    kinks: Callable | None = None
 
     def terms(self, z, y, curvature=True):
         """Return value, gradient and curvature; None for the last if it isn't asked for."""
@@ -117,6 +128,10 @@ def _hinge_curvature(z, y):
     return 2.0 * (y * z < 1)
 
 
+def _hinge_kinks(z, y):
+    return np.abs(1 - y * z)
+
+
 def _modified_huber_value(z, y):
     return np.where(y * z >= -1, np.maximum(0, 1 - y * z) ** 2, -4 * y * z)
 
@@ -127,6 +142,10 @@ def _modified_huber_gradient(z, y):
 
 def _modified_huber_curvature(z, y):
     return 2.0 * ((y * z >= -1) & (y * z < 1))
+
+
+def _modified_huber_kinks(z, y):
+    return np.minimum(np.abs(1 - y * z), np.abs(1 + y * z))
 
 
 def _huber_value(z, y, epsilon):
@@ -140,6 +159,10 @@ def _huber_gradient(z, y, epsilon):
 
 def _huber_curvature(z, y, epsilon):
     return 1.0 * (np.abs(z - y) <= epsilon)
+
+
+def _tube_kinks(z, y, epsilon):
+    return np.abs(np.abs(z - y) - epsilon)
 
 
 def _scaled_residual(z, y):
@@ -225,23 +248,40 @@ def _tweedie_identity_curvature(z, y, power):
     return (1 - power) * z**-power + power * y * z ** (-power - 1)
 
 
-log_loss = Loss(_log_value, _log_gradient, _log_curvature)
+log_loss = Loss(_log_value, _log_gradient, _log_curvature, bending=1.0)
 softmax_loss = Loss(
     _softmax_value,
     _softmax_gradient,
     _softmax_curvature,
     coupling=softmax_coupling,
     together=_softmax_terms,
+    bending=1.0,
 )
-squared_error = Loss(_squared_value, _squared_gradient, _squared_curvature, quadratic=True)
-squared_hinge = Loss(_hinge_value, _hinge_gradient, _hinge_curvature)
-modified_huber = Loss(_modified_huber_value, _modified_huber_gradient, _modified_huber_curvature)
+squared_error = Loss(
+    _squared_value, _squared_gradient, _squared_curvature, quadratic=True, bending=0.0
+)
+squared_hinge = Loss(
+    _hinge_value, _hinge_gradient, _hinge_curvature, bending=0.0, kinks=_hinge_kinks
+)
+modified_huber = Loss(
+    _modified_huber_value,
+    _modified_huber_gradient,
+    _modified_huber_curvature,
+    bending=0.0,
+    kinks=_modified_huber_kinks,
+)
+
+
+def _with_tube(epsilon, *parts):
+    """Return a loss whose curvature jumps where a prediction is epsilon off its target."""
+    parts = (*parts, _tube_kinks)
+    value, gradient, curvature, kinks = (partial(part, epsilon=epsilon) for part in parts)
+    return Loss(value, gradient, curvature, bending=0.0, kinks=kinks)
 
 
 def huber(epsilon):
     """Return the Huber loss, quadratic within epsilon of the target."""
-    parts = (_huber_value, _huber_gradient, _huber_curvature)
-    return Loss(*(partial(part, epsilon=epsilon) for part in parts))
+    return _with_tube(epsilon, _huber_value, _huber_gradient, _huber_curvature)
 
 
 def scaled_huber(epsilon):
@@ -256,8 +296,7 @@ def scaled_huber(epsilon):
 
 def squared_epsilon_insensitive(epsilon):
     """Return the squared distance by which a prediction misses the target's epsilon tube."""
-    parts = (_insensitive_value, _insensitive_gradient, _insensitive_curvature)
-    return Loss(*(partial(part, epsilon=epsilon) for part in parts))
+    return _with_tube(epsilon, _insensitive_value, _insensitive_gradient, _insensitive_curvature)
 
 
 def tweedie(power, log_link):
@@ -272,4 +311,6 @@ def tweedie(power, log_link):
             _tweedie_identity_gradient,
             _tweedie_identity_curvature,
         )
-    return Loss(*(partial(part, power=power) for part in parts))
+    # Their curvatures are exponentials for these two alone.
+    bending = 1.0 if log_link and power in (1, 2) else None
+    return Loss(*(partial(part, power=power) for part in parts), bending=bending)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_unlearn._influence.linear.bounds import distance_bound
 from sklearn_unlearn._influence.linear.dual import column_sizes
 from sklearn_unlearn._influence.linear.inverse import by_block, solve_by_products
 from sklearn_unlearn._influence.solvers import IndefiniteError
@@ -17,6 +18,7 @@ LONG_STEP_OF_REMAINING = 0.001
 MAX_PASSES = 100
 # Relative error of parameters from which on a closed form is no longer called exact.
 MAX_ERROR = 1e-9
+BELOW_TOL = "gradient norm below tol"
 
 
 def arrive(target, carried, hessian_of, steps, pass_begins):
@@ -47,7 +49,7 @@ def arrive(target, carried, hessian_of, steps, pass_begins):
     outcome : Outcome
         What the receipt shall say.
     """
-    norm, reason = None, "closed form" if steps.eta else "eta is zero"
+    norm, reason, bound = None, "closed form" if steps.eta else "eta is zero", None
     if steps.eta:
         step, start = descend(target, hessian_of, pass_begins)
         if start is target:
@@ -59,7 +61,7 @@ def arrive(target, carried, hessian_of, steps, pass_begins):
             way = start.theta + step - target.theta
             carried = carried.at(target.theta + steps.eta * way)
     if steps.n_refine and steps.eta:
-        carried, reason = refine(carried, steps.n_refine, steps.tol, pass_begins)
+        carried, reason, bound = _refined(carried, steps, pass_begins)
         norm = carried.gradient_norm()
     exact = (
         carried.loss.quadratic
@@ -75,7 +77,42 @@ def arrive(target, carried, hessian_of, steps, pass_begins):
     elif exact and not precise:
         carried.imprecise = True
         reason += ", in which rounding errors may show"
-    return carried, Outcome(guarantee, stopped_because=reason, gradient_norm_after=norm)
+    measures = {} if bound is None or bound.value is None else {"distance_bound": bound.value}
+    if bound is not None and bound.value is None:
+        reason += f"; no distance is proved: {bound.why}"
+    return carried, Outcome(
+        guarantee, stopped_because=reason, gradient_norm_after=norm, measures=measures
+    )
+
+
+def _refined(objective, steps, pass_begins):
+    """Return the objective after refinements, what ended them, and the distance that is proved."""
+    automatic = steps.n_refine == "auto"
+    found = {}
+
+    def near(point, bent, step):
+        # A step that is too long itself needs no bound.
+        most = steps.tol_distance * np.linalg.norm(point.theta)
+        if np.linalg.norm(step) > most:
+            return ""
+        pass_begins()
+        found[id(point)] = bound = distance_bound(point, bent)
+        if bound.value is None:
+            return BELOW_TOL if point.gradient_norm() <= steps.tol else ""
+        return "distance bound below tol_distance" if bound.value <= most else ""
+
+    best, bent, reason = refine(
+        objective,
+        MAX_PASSES if automatic else steps.n_refine,
+        steps.tol,
+        pass_begins,
+        near if automatic else None,
+    )
+    bound = found.get(id(best))
+    if bound is None:
+        pass_begins()
+        bound = distance_bound(best, bent)
+    return best, reason, bound
 
 
 def newton_step(objective, gradient, tight=False):
@@ -260,7 +297,7 @@ def backtrack(objective, step):
     )
 
 
-def refine(objective, n_refine, tol, pass_begins):
+def refine(objective, n_refine, tol, pass_begins, near=None):
     """Make up to n_refine Newton steps with a pass over the rows each.
 
     Parameters
@@ -277,10 +314,17 @@ def refine(objective, n_refine, tol, pass_begins):
     pass_begins : callable
         Called before every pass, for progress.
 
+    near : callable, default=None
+        Takes a point, where its Hessian was measured, and the next step; returns why the steps
+        end there, "" to go on. By default they end at a gradient norm of ``tol``.
+
     Returns
     -------
     objective : LinearObjective
         The last point that lowered the gradient norm, expanded there.
+
+    bent : LinearObjective
+        Where the Hessian was measured last: there, or a step before.
 
     stopped_because : str
         What ended the steps.
@@ -295,17 +339,20 @@ def refine(objective, n_refine, tol, pass_begins):
         norm = objective.gradient_norm()
         lower = best is None or objective.value() < best.value() - rounding
         if lower or norm < best.gradient_norm():
-            best, stalled = objective, 0
+            best, bent, stalled = objective, objective if made < n_refine else start, 0
         else:
             stalled += 1
-        if norm <= tol:
-            return objective, "gradient norm below tol"
+        if norm <= tol and near is None:
+            return objective, objective if made < n_refine else start, BELOW_TOL
         if stalled == 3:
-            return best, "gradient norm no longer falls"
+            return best, bent, "gradient norm no longer falls"
         if made < n_refine:
             start, step = objective, objective.newton_step(tight=True)
+            reason = "" if near is None else near(objective, start, step)
+            if reason:
+                return objective, start, reason
             if is_long(objective, step):
                 objective, step = backtrack(objective, step), None
             else:
                 objective = objective.moved(step)
-    return best, "n_refine steps made"
+    return best, bent, "n_refine steps made"

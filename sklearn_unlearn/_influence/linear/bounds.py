@@ -1,0 +1,286 @@
+"""How far at most is a linear model from the optimum of its rows? Proved, not estimated.
+
+At the end theta of a request, g is the gradient and H the Hessian, u leads to the optimum. Losses
+like the logistic one bend no faster than exponentials: along u the Hessian falls and grows by
+exp(M |x u|) at most, M the loss's own constant (Bach [1]_). With r the length of u in the norm of
+H, and a the largest M |x v| of a row for v of length one, -g u = int u H(theta + t u) u dt gives
+
+    (1 - exp(-a r)) / a <= |g|,  so  r <= -log(1 - a |g|) / a,
+
+where |g| is the norm that the inverse of H defines. The Newton step s misses u by no more than
+((exp(a r) - 1) / (a r) - 1) r, so that |u| <= |s| + that, in whichever norm. Squared losses have
+M = 0; those that are squares between kinks have it as long as no row can come to a kink.
+
+All sums are rounded: what that may change is bounded as well, for sums in whatever order within
+a block of rows. Parameters are scaled by the diagonal of H before anything is bounded.
+
+References
+----------
+.. [1] F. Bach, "Self-concordant analysis for logistic regression", Electronic Journal of
+   Statistics, 2010, :arxiv:`0910.4627`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.linalg import eigh
+
+from sklearn_unlearn._influence.linear.expansion import pull_back
+from sklearn_unlearn._influence.linear.inverse import is_open_to_shifts, matrices
+from sklearn_unlearn._influence.linear.sums import mapped
+from sklearn_unlearn._records.rows import CHUNK_VALUES
+
+# How much the curvature may have changed since the Hessian was measured; else it is measured anew.
+MAX_GROWTH = 1.5
+# Unit roundoff, and roundings of a derivative of a loss.
+UNIT = np.finfo(float).eps / 2
+OPERATIONS = 8
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A proved bound of a distance, or why there is none.
+
+    Parameters
+    ----------
+    value : float or None
+        The Euclidean distance to the nearest optimum is no larger; None if none is proved.
+
+    why : str, default=""
+        What stands against a proof.
+    """
+
+    value: float | None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a pass over the rows finds out for the bound.
+
+    Parameters
+    ----------
+    row : float
+        Largest norm of a row in scaled parameters.
+
+    prediction : float
+        Largest sum of the absolute products that make a raw prediction.
+
+    predictions : float
+        Sum of the squares of these sums, weighted by the curvature or more.
+
+    slopes : ndarray of the shape of theta
+        Sums of absolute values where the gradient sums values.
+
+    terms : ndarray of the shape of theta
+        The same for the terms of which derivatives of the loss are made.
+
+    room : float
+        Least distance of a raw prediction from a kink over the norm of its row.
+    """
+
+    row: float
+    prediction: float
+    predictions: float
+    slopes: np.ndarray
+    terms: np.ndarray
+    room: float
+
+
+def distance_bound(end, bent):
+    """Return a bound of the distance of parameters from those of the optimum.
+
+    Parameters
+    ----------
+    end : LinearObjective
+        Where the distance is asked for; its gradient is measured.
+
+    bent : LinearObjective
+        On the same rows, with the Hessian that is measured there; ``end`` or near to it.
+
+    Returns
+    -------
+    Bound
+        The distance, of which a pass over the rows of n d is made, and d^3 operations.
+    """
+    why = _unproved(end, bent)
+    if why:
+        return Bound(None, why)
+    return _bounded(end, bent)
+
+
+def _unproved(end, bent):
+    """Return what stands against a proof before anything is computed, "" if nothing does."""
+    loss = end.loss
+    if loss.bending is None:
+        return "no bound is known for its loss"
+    if end.is_reweighted:
+        return "remaining rows have other weights than a model without the rows would give them"
+    if len(end.off):
+        return "an output is switched off"
+    if not end.keeps_hessian or not bent.expanded().has_hessian:
+        return "no Hessian is kept for so many parameters"
+    return ""
+
+
+def _bounded(end, bent):
+    """Return the bound, after a pass over the rows."""
+    systems, gradient = _systems(bent), end.gradient()
+    scales = np.ones(end.shape)
+    for system in systems:
+        scales.flat[system.where] = system.scale
+    rounding, dot = _sum_rounding(end), 1.01 * (end.shape[1] + 2) * UNIT
+    sizes = _sizes(end, scales, dot)
+    off = end.loss.bending * sizes.prediction * dot
+    coupled = len(systems) == 1 and end.loss.coupling is not None
+    way = end.theta - bent.theta
+    squares, where = [], "the rows that remain leave parameters open, up to rounding"
+    for system in systems:
+        d = len(system.where)
+        floor = system.values[0] - d * (rounding + off + (OPERATIONS + 4 * d) * UNIT)
+        if not floor > 0.5 * system.values[0]:
+            return Bound(None, where)
+        # H is at least (1 - error) of what was summed up, and at most (1 + error).
+        error = 1 - floor / system.values[0]
+        longest = 1 / np.sqrt(floor)
+        g = gradient.flat[system.where]
+        blur = (rounding + OPERATIONS * UNIT) * sizes.slopes.flat[system.where]
+        blur += OPERATIONS * UNIT * (sizes.terms.flat[system.where] + np.abs(g))
+        blur = np.linalg.norm(system.scale * blur) * longest + dot * np.sqrt(sizes.predictions)
+        turned = system.vectors.T @ (system.scale * g)
+        length = np.linalg.norm(turned / np.sqrt(system.values)) / np.sqrt(1 - error) + blur
+        step = system.scale * (system.vectors @ (turned / system.values))
+        bending = end.loss.bending * sizes.row * longest
+        bending *= np.sqrt(2) if coupled else 1.0
+        moved = system.length_of(way.flat[system.where]) / np.sqrt(1 - error)
+        grown = np.exp(min(bending * moved, 700.0))
+        share = bending * grown * length
+        if share >= 0.9:
+            return Bound(None, "the step to the optimum is too long to be bounded")
+        reach = grown * length if bending == 0 else -np.log1p(-share) / bending
+        from_bent = np.linalg.norm(way.flat[system.where] / system.scale)
+        if bent is not end and (grown > MAX_GROWTH or from_bent > 0.1 * sizes.room):
+            anew = end.measured()
+            return _bounded(anew, anew)
+        if end.loss.kinks is not None and from_bent + reach * longest >= sizes.room:
+            return Bound(None, "a row may pass a kink of the loss on the way to the optimum")
+        bow = bending * reach
+        turn = grown * (np.expm1(bow) / bow if bow > 0 else 1.0) - 1
+        miss = (turn * (1 + error) + error + 8 * d * d * UNIT / floor) * reach + blur
+        squares.append(np.linalg.norm(step) + np.sqrt(system.trace) * miss / np.sqrt(1 - error))
+    # The last roundings are those of this function.
+    return Bound(float(np.linalg.norm(squares) * (1 + 1e-9)))
+
+
+@dataclass(frozen=True)
+class System:
+    """One block of the Hessian in scaled parameters, by its eigenvalues.
+
+    Parameters
+    ----------
+    where : ndarray of int
+        Places of its parameters.
+
+    scale : ndarray of shape (d,)
+        What a parameter of size one is in them.
+
+    values, vectors : ndarray
+        Eigenvalues in ascending order, and eigenvectors.
+    """
+
+    where: np.ndarray
+    scale: np.ndarray
+    values: np.ndarray
+    vectors: np.ndarray
+
+    @property
+    def trace(self):
+        """Trace of the inverse in parameters as they are."""
+        return float(((self.scale[:, None] * self.vectors) ** 2 / self.values).sum())
+
+    def length_of(self, v):
+        """Return the norm of a difference of parameters that the block defines."""
+        turned = self.vectors.T @ (v / self.scale)
+        return float(np.linalg.norm(turned * np.sqrt(np.maximum(self.values, 0))))
+
+
+def _systems(objective):
+    """Return the blocks of a Hessian; where outputs may shift together, with that shift bent."""
+    found = []
+    for matrix, where in matrices(objective):
+        if is_open_to_shifts(objective):
+            matrix = _without_shifts(objective, matrix, where)
+        scale = np.diag(matrix).copy()
+        scale = 1 / np.sqrt(np.where(scale > 0, scale, 1.0))
+        values, vectors = eigh(matrix * scale * scale[:, None])
+        found.append(System(where, scale, values, vectors))
+    return found
+
+
+def _without_shifts(objective, matrix, where):
+    """Return a Hessian of softmax that bends shifts of all outputs as well.
+
+    No loss changes along them, so the nearest optimum lies across them, and so do gradients.
+    """
+    q, penalty = objective.shape[1], objective.penalty().ravel()[where]
+    matrix = matrix.copy()
+    for column in np.unique(where % q):
+        at = np.flatnonzero(where % q == column)
+        if not penalty[at].any():
+            matrix[np.ix_(at, at)] += np.diag(matrix)[at].mean()
+    return matrix
+
+
+def _sum_rounding(objective):
+    """Return by how much of the absolute sum a sum over rows may be off."""
+    n, width = len(objective.rows), max(1, objective.row_values)
+    most = min(n, max(2 * objective.shape[1], -(-CHUNK_VALUES // width)))
+    return (most + n / most + 2) * UNIT
+
+
+def _sizes(end, scales, dot):
+    """Return what a pass over the rows finds out."""
+    loss, weights = end.loss, end.live_weights()
+    lengths, theta = scales**2, np.abs(end.theta)
+    factors = end.class_weights.factors() if end.is_grouped else None
+
+    def part(at, rows, Z):
+        u = end.output_weights(rows, weights[rows])
+        if factors is not None:
+            u = u * factors[end.y[rows]]
+        live = (u != 0).any(axis=1)
+        if not live.any():
+            return None
+        rows, Z, u = rows_at(rows, live), Z[live], u[live]
+        raw, y = end.push_forward(Z), end.targets(rows)
+        size = np.abs(Z)
+        sums = size @ theta[:, :-1].T + theta[:, -1]
+        norms = np.sqrt((Z.power(2) if sparse.issparse(Z) else Z**2) @ lengths[:, :-1].T
+                        + lengths[:, -1])  # fmt: skip
+        slopes = pull_back(size, u * np.abs(loss.gradient(raw, y)))
+        terms = pull_back(size, u * (np.abs(y) + 1))
+        # Of softmax these are probabilities, no smaller than the diagonal of the curvature.
+        bent = np.sum(u * np.abs(loss.curvature(raw, y)) * sums**2)
+        room = np.inf
+        if loss.kinks is not None:
+            room = ((loss.kinks(raw, y) - 2 * dot * (sums + 1 + np.abs(y))) / norms).min()
+        return Sizes(norms.max(), sums.max(), bent, slopes, terms, room)
+
+    parts = [one for one in mapped(end, part) if one is not None]
+    own = np.abs(end.penalty_gradient())
+    return Sizes(
+        max(one.row for one in parts),
+        max(one.prediction for one in parts),
+        sum(one.predictions for one in parts),
+        sum(one.slopes for one in parts) + own,
+        sum(one.terms for one in parts),
+        min(one.room for one in parts),
+    )
+
+
+def rows_at(rows, live):
+    """Return the numbers of some of the rows of a block."""
+    if isinstance(rows, slice):
+        rows = np.arange(rows.start, rows.stop)
+    return rows[live]
