@@ -36,6 +36,7 @@ MAX_GROWTH = 1.5
 # Unit roundoff, and roundings of a derivative of a loss.
 UNIT = np.finfo(float).eps / 2
 OPERATIONS = 8
+TINY = np.finfo(float).tiny
 
 
 @dataclass(frozen=True)
@@ -126,51 +127,73 @@ def _unproved(end, bent):
 
 def _bounded(end, bent):
     """Return the bound, after a pass over the rows."""
-    systems, gradient = _systems(bent), end.gradient()
+    systems, gradient, way = _systems(bent), end.gradient(), end.theta - bent.theta
+    if not systems:
+        return Bound(None, "its Hessian is not finite")
     scales = np.ones(end.shape)
     for system in systems:
         scales.flat[system.where] = system.scale
-    rounding, dot = _sum_rounding(end), 1.01 * (end.shape[1] + 2) * UNIT
-    sizes = _sizes(end, scales, dot)
-    off = end.loss.bending * sizes.prediction * dot
-    coupled = len(systems) == 1 and end.loss.coupling is not None
-    way = end.theta - bent.theta
-    squares, where = [], "the rows that remain leave parameters open, up to rounding"
+    rounding = Rounding.of(end)
+    sizes = _sizes(end, scales, rounding.product)
+    squares = []
     for system in systems:
-        d = len(system.where)
-        floor = system.values[0] - d * (rounding + off + (OPERATIONS + 4 * d) * UNIT)
-        if not floor > 0.5 * system.values[0]:
-            return Bound(None, where)
-        # H is at least (1 - error) of what was summed up, and at most (1 + error).
-        error = 1 - floor / system.values[0]
-        longest = 1 / np.sqrt(floor)
-        g = gradient.flat[system.where]
-        blur = (rounding + OPERATIONS * UNIT) * sizes.slopes.flat[system.where]
-        blur += OPERATIONS * UNIT * (sizes.terms.flat[system.where] + np.abs(g))
-        blur = np.linalg.norm(system.scale * blur) * longest + dot * np.sqrt(sizes.predictions)
-        turned = system.vectors.T @ (system.scale * g)
-        length = np.linalg.norm(turned / np.sqrt(system.values)) / np.sqrt(1 - error) + blur
-        step = system.scale * (system.vectors @ (turned / system.values))
+        where = system.where
+        error = system.error(rounding, end.loss.bending * sizes.prediction * rounding.product)
+        if not error < 0.5:
+            return Bound(None, "the rows that remain leave parameters open, up to rounding")
+        # Largest norm of scaled parameters that are one in the norm of H.
+        longest = 1 / np.sqrt(system.values[0] * (1 - error))
         bending = end.loss.bending * sizes.row * longest
-        bending *= np.sqrt(2) if coupled else 1.0
-        moved = system.length_of(way.flat[system.where]) / np.sqrt(1 - error)
+        if end.loss.coupling is not None:
+            bending *= np.sqrt(2)
+        from_bent = np.linalg.norm(way.flat[where] / system.scale)
+        moved = system.length_of(way.flat[where]) / np.sqrt(1 - error)
         grown = np.exp(min(bending * moved, 700.0))
+        if bent is not end and (grown > MAX_GROWTH or from_bent > 0.1 * sizes.room):
+            anew = end.measured()
+            return _bounded(anew, anew)
+        g = gradient.flat[where]
+        blur = system.blur(g, sizes, rounding) * longest
+        blur += rounding.product * np.sqrt(sizes.predictions)
+        step, length = system.newton(g)
+        length = length / np.sqrt(1 - error) + blur
         share = bending * grown * length
         if share >= 0.9:
             return Bound(None, "the step to the optimum is too long to be bounded")
         reach = grown * length if bending == 0 else -np.log1p(-share) / bending
-        from_bent = np.linalg.norm(way.flat[system.where] / system.scale)
-        if bent is not end and (grown > MAX_GROWTH or from_bent > 0.1 * sizes.room):
-            anew = end.measured()
-            return _bounded(anew, anew)
         if end.loss.kinks is not None and from_bent + reach * longest >= sizes.room:
             return Bound(None, "a row may pass a kink of the loss on the way to the optimum")
         bow = bending * reach
         turn = grown * (np.expm1(bow) / bow if bow > 0 else 1.0) - 1
-        miss = (turn * (1 + error) + error + 8 * d * d * UNIT / floor) * reach + blur
+        solving = 8 * len(where) ** 2 * UNIT * longest**2
+        miss = (turn * (1 + error) + error + solving) * reach + blur
         squares.append(np.linalg.norm(step) + np.sqrt(system.trace) * miss / np.sqrt(1 - error))
     # The last roundings are those of this function.
     return Bound(float(np.linalg.norm(squares) * (1 + 1e-9)))
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """By how much sums may be off, as shares of the sums of absolute values.
+
+    Parameters
+    ----------
+    sum : float
+        A sum over rows.
+
+    product : float
+        A raw prediction.
+    """
+
+    sum: float
+    product: float
+
+    @classmethod
+    def of(cls, objective):
+        """Return that of an objective's passes, whose blocks are summed up in any order."""
+        n, width = len(objective.rows), max(1, objective.row_values)
+        most = min(n, max(2 * objective.shape[1], -(-CHUNK_VALUES // width)))
+        return cls((most + n / most + 2) * UNIT, 1.01 * (objective.shape[1] + 2) * UNIT)
 
 
 @dataclass(frozen=True)
@@ -194,6 +217,23 @@ class System:
     values: np.ndarray
     vectors: np.ndarray
 
+    def error(self, rounding, off):
+        """Return which share of any eigenvalue may be rounding, of sums and of curvatures."""
+        d = len(self.where)
+        return d * (rounding.sum + off + (OPERATIONS + 4 * d) * UNIT) / max(self.values[0], TINY)
+
+    def blur(self, g, sizes, rounding):
+        """Return the norm, in scaled parameters, of what rounding may have done to a gradient."""
+        off = (rounding.sum + OPERATIONS * UNIT) * sizes.slopes.flat[self.where]
+        off += OPERATIONS * UNIT * (sizes.terms.flat[self.where] + np.abs(g))
+        return np.linalg.norm(self.scale * off)
+
+    def newton(self, g):
+        """Return the Newton step, and its length in the norm of the block."""
+        turned = self.vectors.T @ (self.scale * g)
+        step = self.scale * (self.vectors @ (turned / self.values))
+        return step, np.linalg.norm(turned / np.sqrt(self.values))
+
     @property
     def trace(self):
         """Trace of the inverse in parameters as they are."""
@@ -206,14 +246,17 @@ class System:
 
 
 def _systems(objective):
-    """Return the blocks of a Hessian; where outputs may shift together, with that shift bent."""
+    """Return the blocks of a Hessian, none if it is not finite; shifts of all outputs are bent."""
     found = []
     for matrix, where in matrices(objective):
         if is_open_to_shifts(objective):
             matrix = _without_shifts(objective, matrix, where)
         scale = np.diag(matrix).copy()
         scale = 1 / np.sqrt(np.where(scale > 0, scale, 1.0))
-        values, vectors = eigh(matrix * scale * scale[:, None])
+        matrix = matrix * scale * scale[:, None]
+        if not np.isfinite(matrix).all():
+            return []
+        values, vectors = eigh(matrix)
         found.append(System(where, scale, values, vectors))
     return found
 
@@ -232,14 +275,7 @@ def _without_shifts(objective, matrix, where):
     return matrix
 
 
-def _sum_rounding(objective):
-    """Return by how much of the absolute sum a sum over rows may be off."""
-    n, width = len(objective.rows), max(1, objective.row_values)
-    most = min(n, max(2 * objective.shape[1], -(-CHUNK_VALUES // width)))
-    return (most + n / most + 2) * UNIT
-
-
-def _sizes(end, scales, dot):
+def _sizes(end, scales, product):
     """Return what a pass over the rows finds out."""
     loss, weights = end.loss, end.live_weights()
     lengths, theta = scales**2, np.abs(end.theta)
@@ -264,7 +300,7 @@ def _sizes(end, scales, dot):
         bent = np.sum(u * np.abs(loss.curvature(raw, y)) * sums**2)
         room = np.inf
         if loss.kinks is not None:
-            room = ((loss.kinks(raw, y) - 2 * dot * (sums + 1 + np.abs(y))) / norms).min()
+            room = ((loss.kinks(raw, y) - 2 * product * (sums + 1 + np.abs(y))) / norms).min()
         return Sizes(norms.max(), sums.max(), bent, slopes, terms, room)
 
     parts = [one for one in mapped(end, part) if one is not None]
