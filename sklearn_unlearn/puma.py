@@ -14,13 +14,14 @@ from sklearn.utils import check_consistent_length
 from sklearn_unlearn._influence.compensation import Criterion, Weighting, compensated
 from sklearn_unlearn._influence.criteria import CriterionRows, CriterionSource, given_pair
 from sklearn_unlearn._influence.drawn import DrawnRows
+from sklearn_unlearn._influence.linear.release import noised, released_outcome
 from sklearn_unlearn._influence.objective import Settings, Steps
 from sklearn_unlearn._influence.unlearner import ObjectiveUnlearner, check_settings
 from sklearn_unlearn._inner.callbacks import with_callbacks
 from sklearn_unlearn._inner.declared import check_number, check_option
 from sklearn_unlearn._inner.fit_params import with_weights
 from sklearn_unlearn._inner.networks import is_network
-from sklearn_unlearn._inner.pipelines import last_step
+from sklearn_unlearn._inner.pipelines import joined_pipeline, last_step
 from sklearn_unlearn._records.targets import hold_out
 from sklearn_unlearn.base import Ids, MatrixLike, RandomState, serial
 
@@ -107,6 +108,13 @@ class PUMAUnlearner(ObjectiveUnlearner):
     tol_distance : float, default=1e-6
         Linear models with ``n_refine="auto"``: proved distance from the optimum at which steps
         stop, as a share of the norm of the parameters.
+
+    release_noise : float or None, default=None
+        Linear models: standard deviation of Gaussian noise on the parameters of ``estimator_``,
+        drawn anew by ``fit`` and by every request; the exact parameters stay in the unlearner. It
+        hides the distance that is proved, so it needs ``n_refine`` and ``reweight=None``; the
+        guarantee is then "certified", and the receipt's ``epsilon`` tells how well. Transformers
+        before the model get no noise, and a model behind any is not certified.
 
     params : {"all", "last_layer"} or str, default="all"
         Networks: parameters that may move; any other string is a pattern of their names
@@ -253,6 +261,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
         validation_fraction: float | None = None,
         tol: float = 1e-6,
         tol_distance: float = 1e-6,
+        release_noise: float | None = None,
         params: str = "all",
         curvature: Literal["gauss-newton", "hessian"] = "gauss-newton",
         damping: float | Literal["auto"] = "auto",
@@ -272,6 +281,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
         self.validation_fraction = validation_fraction
         self.tol = tol
         self.tol_distance = tol_distance
+        self.release_noise = release_noise
         self.params = params
         self.curvature = curvature
         self.damping = damping
@@ -397,6 +407,8 @@ class PUMAUnlearner(ObjectiveUnlearner):
         if self.n_refine != "auto":
             check_number(self, "n_refine", Integral, 0)
         check_number(self, "tol_distance", Real, 0, closed=False)
+        if self.release_noise is not None:
+            self._check_release()
         check_number(self, "tol", Real, 0)
         if self.n_compensators is not None:
             check_number(self, "n_compensators", Integral, 1)
@@ -410,6 +422,36 @@ class PUMAUnlearner(ObjectiveUnlearner):
                 'criterion="loss_per_class" needs a classifier; '
                 f'{type(self.estimator).__name__} is none. Use criterion="loss".'
             )
+
+    def _check_release(self):
+        """Raise if noise could hide no distance, as none would be proved."""
+        check_number(self, "release_noise", Real, 0, closed=False)
+        if self.n_refine == 0 or self.reweight is not None:
+            raise ValueError(
+                f"release_noise={self.release_noise!r} hides a distance that is proved, which "
+                f"n_refine={self.n_refine!r} and reweight={self.reweight!r} do not. Set "
+                'n_refine="auto" and reweight=None.'
+            )
+
+    def _start(self, estimator, subjects, **attributes):
+        released = self._released(estimator, attributes["_objective"])
+        super()._start(released, subjects, **attributes)
+
+    def _released(self, model, objective):
+        """Return a model as it may be seen: with noise, where that is asked for."""
+        if self.release_noise is None or not objective.has_closed_form:
+            return model
+        last = noised(objective, self.release_noise).written(last_step(model))
+        return joined_pipeline(model, objective.features.transformers, last)
+
+    def _forget(self, rows, context):
+        attributes, outcome = super()._forget(rows, context)
+        if self.release_noise is None or "_objective" not in attributes:
+            return attributes, outcome
+        objective = attributes["_objective"]
+        released = self._released(attributes["estimator_"], objective)
+        outcome = released_outcome(outcome, objective, self.release_noise)
+        return attributes | {"estimator_": released}, outcome
 
     def _check_unchanged(self):
         digests = super()._check_unchanged()

@@ -5,8 +5,7 @@ import logging
 import pickle
 
 from sklearn_unlearn._checks.demands import demand
-
-GUARANTEES = ("exact", "optimum", "approximate")
+from sklearn_unlearn._records.receipt_fields import GUARANTEES
 
 
 def check_receipts(trial):

@@ -14,6 +14,7 @@ import numpy as np
 import sklearn
 
 from sklearn_unlearn._records.encoding import all_encoded
+from sklearn_unlearn._records.gaussian import gaussian_epsilon
 from sklearn_unlearn._records.keys import as_keys, check_keys, check_twins
 from sklearn_unlearn._records.receipt_fields import check_fields
 from sklearn_unlearn._version import __version__
@@ -39,7 +40,7 @@ class Outcome:
 
     Parameters
     ----------
-    guarantee : {"exact", "optimum", "approximate"}, default="approximate"
+    guarantee : {"exact", "optimum", "certified", "approximate"}, default="approximate"
         What is promised of the model.
 
     stopped_because : str, default=""
@@ -102,11 +103,13 @@ class ForgetReceipt:
     method : str
         Class of the unlearner.
 
-    guarantee : {"exact", "optimum", "approximate"}
+    guarantee : {"exact", "optimum", "certified", "approximate"}
         "exact": the model is what training without the rows gives, bitwise for ensembles
         of chains, and for PUMAUnlearner the optimum that this training aims at, up to
         rounding;
         "optimum": the gradient norm of the remaining objective is at most the tolerance;
+        "certified": the model was released with noise that hides the proved distance from the
+        optimum, see :meth:`epsilon`;
         "approximate": neither is promised.
 
     n_subjects : int
@@ -229,6 +232,45 @@ class ForgetReceipt:
         give. None where nothing is proved: ``stopped_because`` says why if it was tried.
         """
         return self.measures.get("distance_bound")
+
+    def epsilon(self, delta: float) -> float:
+        """Return how well the released model can be told from one trained without the rows.
+
+        That is the epsilon of (epsilon, delta)-indistinguishability of this release from one of
+        the optimum of the remaining rows with noise of the same size (analytic Gaussian mechanism
+        [1]_, at the distance that is proved). It says nothing of what several releases tell.
+
+        Parameters
+        ----------
+        delta : float
+            In (0, 1).
+
+        Returns
+        -------
+        float
+            The least epsilon that is proved.
+
+        Raises
+        ------
+        ValueError
+            If delta is invalid, or the guarantee is not "certified".
+
+        References
+        ----------
+        .. [1] B. Balle, Y.-X. Wang, "Improving the Gaussian Mechanism for Differential Privacy:
+           Analytical Calibration and Optimal Denoising", ICML 2018, theorem 8,
+           :arxiv:`1805.06530`.
+        """
+        if not 0 < delta < 1:
+            raise ValueError(f"delta={delta!r} is invalid: it must be in (0, 1).")
+        if self.guarantee != "certified":
+            raise ValueError(
+                f"This receipt's guarantee is {self.guarantee!r}; only a certified release has an "
+                "epsilon. Set release_noise of PUMAUnlearner."
+            )
+        return gaussian_epsilon(
+            delta, self.measures["distance_bound"] / self.measures["release_noise"]
+        )
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> Self:

@@ -5,7 +5,7 @@ import re
 from datetime import datetime
 from numbers import Integral, Real
 
-GUARANTEES = ("exact", "optimum", "approximate")
+GUARANTEES = ("exact", "optimum", "certified", "approximate")
 _COUNTS = ("n_subjects", "n_rows", "n_rows_remaining", "n_rows_retrained", "n_unknown")
 _NORMS = ("gradient_norm_before", "gradient_norm_after")
 _DIGESTS = ("request_digest", "model_digest_before", "model_digest_after")

@@ -9,6 +9,7 @@ from sklearn_unlearn._inner.pipelines import out_of_reach
 from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn.baselines._stored import StoredRowsUnlearner
 
+# What a function may promise: a certificate is more than a word.
 GUARANTEES = ("exact", "optimum", "approximate")
 
 

@@ -65,7 +65,7 @@ class NetworkObjective(Objective):
     row_values = CHUNK_VALUES // BATCH_ROWS
 
     converts = False
-    idle_params = ("tol", "n_jobs", "n_refine")
+    idle_params = ("tol", "tol_distance", "release_noise", "n_jobs", "n_refine")
 
     def __init__(self, model, data, features, settings, seed):
         super().__init__(data, features)
