@@ -9,6 +9,7 @@ from sklearn_unlearn.metrics.membership import (
     membership_auc,
     resistance,
 )
+from sklearn_unlearn.metrics.reconstruction import reconstruction_risk
 from sklearn_unlearn.metrics.refits import Refits, make_refits
 from sklearn_unlearn.metrics.relearning import relearn_time
 from sklearn_unlearn.metrics.report import ForgettingReport, forgetting_report
@@ -29,6 +30,7 @@ __all__ = [
     "make_forget_scorer",
     "make_refits",
     "membership_auc",
+    "reconstruction_risk",
     "relearn_time",
     "resistance",
     "retrain_gap",
