@@ -11,6 +11,7 @@ from sklearn_unlearn.metrics._calibrated import calibrated_attack
 from sklearn_unlearn.metrics._outputs import row_losses
 from sklearn_unlearn.metrics._table import ATTACKED
 from sklearn_unlearn.metrics.membership import both_scores, unseen_like
+from sklearn_unlearn.metrics.reconstruction import reconstructed
 
 Data = dict[str, tuple[ArrayLike, ArrayLike]]
 # Values of the models of a stage, by stage, by name of the line.
@@ -62,7 +63,7 @@ def performance_of(
             stage: [metric.value(scores["before"][0], own) for own in some]
             for stage, some in scores.items()
         }
-    return found | calibrated_attack(models, *seen)
+    return found | calibrated_attack(models, *seen) | reconstructed(models, data)
 
 
 def unseen_rows(model: BaseEstimator, data: Data) -> tuple[ArrayLike, ArrayLike]:

@@ -121,3 +121,45 @@ def _bent(objective: LinearObjective, old: np.ndarray, n_rows: int | None) -> np
     penalty = start.penalty_gradient() - end.penalty_gradient()
     data = start.gradient() - end.gradient() - penalty
     return share * data + (penalty if objective.problem.scale == "one" else share * penalty)
+
+
+def reconstructed(
+    models: dict[str, list[BaseEstimator]], data: dict[str, tuple[ArrayLike, ArrayLike]]
+) -> dict[str, dict[str, list[float]]]:
+    """Return the line of a report on one row of a linear model; nothing for other requests.
+
+    Parameters
+    ----------
+    models : dict of str to list of estimator
+        Models of the stages "before", "after" and "refit".
+
+    data : dict of str to tuple of (X, y)
+        Rows by kind; the attacker has those that remain.
+
+    Returns
+    -------
+    dict
+        Values by line and stage: from the model before to each of the others.
+    """
+    (before,), (X, _), (X_known, y_known) = models["before"], data["forgotten"], data["remaining"]
+    if count_rows(X) != 1 or not has_closed_form(before):
+        return {}
+    size = np.size(last_step(before).coef_)
+    if any(np.size(last_step(one).coef_) != size for some in models.values() for one in some):
+        # A class has left.
+        return {}
+    found = {
+        stage: [reconstruction_risk(before, one, X, X_known=X_known, y_known=y_known) for one in of]
+        for stage, of in models.items()
+        if stage != "before"
+    }
+    return {"reconstruction, cosine": {"before": [np.nan], **found}}
+
+
+def has_closed_form(model: BaseEstimator) -> bool:
+    """Tell whether a model is linear with a loss that is known."""
+    try:
+        check_linear(last_step(model))
+    except TypeError:
+        return False
+    return True

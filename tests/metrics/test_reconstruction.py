@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler, scale
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_unlearn import PUMAUnlearner
-from sklearn_unlearn.metrics import reconstruction_risk
+from sklearn_unlearn.metrics import forgetting_report, reconstruction_risk
 
 DIGITS, LABELS = load_digits(return_X_y=True)
 DIGITS = scale(DIGITS[:400, (DIGITS[:400] > 0).mean(axis=0) > 0.3])
@@ -79,6 +79,20 @@ def test_behind_transformers_it_is_their_features_that_come_out():
     left = np.delete(np.arange(300), 5)
     known = {"X_known": DIGITS[left], "y_known": LABELS[left]}
     assert reconstruction_risk(before, after, DIGITS[[5]], **known) > 0.9
+
+
+def test_a_report_on_one_row_has_the_line_and_others_have_not():
+    y = (LABELS > 4).astype(int)
+    model = PUMAUnlearner(LogisticRegression(tol=1e-8), reweight=None).fit(DIGITS[:300], y[:300])
+    row = int(weighty(model.estimator, y)[0])
+    test = DIGITS[STRANGERS], y[STRANGERS]
+    line = forgetting_report(model, [row], *test, n_refits=2).performance["reconstruction, cosine"]
+    assert line["after"] > 0.99
+    assert line["refit"] > 0.99
+    assert np.isnan(line["before"])
+    report = forgetting_report(model, [row, row + 1], *test, n_refits=2)
+    assert "reconstruction, cosine" not in report.performance
+    assert "reconstruction" not in str(report)
 
 
 @pytest.mark.parametrize(
