@@ -23,7 +23,7 @@ APPLICATION = 0x756E6C72
 # How long a writer waits for another, in seconds.
 PATIENCE = 60.0
 
-STATES = ("received", "forgotten", "published", "purged", "absent", "refused")
+STATES = ("received", "forgotten", "published", "purged", "absent", "refused", "released")
 
 _TABLES = """
 CREATE TABLE event (
@@ -246,19 +246,19 @@ class Reading:
         """Return the number and the seal of the last event."""
         return _head(self.db)
 
-    def sealed(self):
-        """Yield number, kind, text and seal of every event in order."""
-        yield from self.db.execute("SELECT seq, kind, body, seal FROM event ORDER BY seq")
+    def sealed(self, where="1", values=()):
+        """Yield number, kind, text and seal of events in order, by default of all."""
+        yield from self.db.execute(
+            f"SELECT seq, kind, body, seal FROM event WHERE {where} ORDER BY seq", values
+        )
 
     def is_sealed(self, body, seal):
         """Tell whether a seal is that of a text."""
         return hmac.compare_digest(seal, self.ledger._seal(body))
 
-    def events(self, kinds=None, subject=None):
-        """Return events in order, all or those of some kinds, or that concern a subject."""
-        if subject is not None:
-            where, values = "JOIN concerns USING (seq) WHERE subject = ?", (subject,)
-        elif kinds is not None:
+    def events(self, kinds=None):
+        """Return events in order, all or those of some kinds."""
+        if kinds is not None:
             where, values = f"WHERE kind IN ({', '.join('?' * len(kinds))})", kinds
         else:
             where, values = "", ()
@@ -295,8 +295,8 @@ class Reading:
         )
         return [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
 
-    def asked(self, where="1"):
-        """Return the subjects of requests, a set."""
+    def asked(self, where="state != 'released'"):
+        """Return the subjects of requests, a set; by default of those who did not come back."""
         return {
             subject for (subject,) in self.db.execute(f"SELECT subject FROM request WHERE {where}")
         }
@@ -316,13 +316,13 @@ class Writing(Reading):
     def add_requests(self, hidden, reference, due):
         """Write down requests by subject, with the hidden id; return those that now wait.
 
-        One that was refused waits again; others that are there stay as they are.
+        One that was refused or released waits again; others that are there stay as they are.
         """
         one = "SELECT state FROM request WHERE subject = ?"
         new = [
             subject
             for subject in hidden
-            if self.db.execute(one, (subject,)).fetchone() in (None, ("refused",))
+            if self.db.execute(one, (subject,)).fetchone() in (None, ("refused",), ("released",))
         ]
         if new:
             at = now()
@@ -332,6 +332,31 @@ class Writing(Reading):
                 [(subject, hidden[subject], reference, at, due, seq) for subject in new],
             )
         return new
+
+    def release(self, subjects, reference):
+        """Put requests that are done out of force; return how many were in force."""
+        found = {row["subject"]: row["state"] for row in self._requests_of(subjects)}
+        n_unknown = len(subjects) - len(found)
+        if n_unknown:
+            raise KeyError(
+                f"{n_unknown} of {len(subjects)} id(s) were never submitted to this store; nobody "
+                "was released."
+            )
+        n_open = sum(state not in ("purged", "absent", "released") for state in found.values())
+        if n_open:
+            raise ValueError(
+                f"{n_open} of {len(subjects)} request(s) are not done, so nobody was released. "
+                "Call apply() first; what was refused is settled by a training."
+            )
+        back = [subject for subject in subjects if found[subject] != "released"]
+        if back:
+            self.append("released", subjects=back, reference=reference)
+            self.settle(back, "released")
+        return len(back)
+
+    def _requests_of(self, subjects):
+        for subject in subjects:
+            yield from self.requests("subject = ?", (subject,))
 
     def settle(self, subjects, state, *, version=None, reason=None):
         """Put requests in a state; their ids go."""

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from sklearn_unlearn._records.keys import as_keys, check_keys
 from sklearn_unlearn.base import BaseUnlearner, Ids, MatrixLike
-from sklearn_unlearn.store.copies import copies_in, stale
+from sklearn_unlearn.store.certificates import write_certificate
+from sklearn_unlearn.store.copies import copies_in, known_place, place_of, stale
 from sklearn_unlearn.store.errors import StoreError
 from sklearn_unlearn.store.ledger import STATES, Ledger, Reading
 from sklearn_unlearn.store.requests import Request, as_moment, requests_of
-from sklearn_unlearn.store.subjects import SubjectNames, checked_ids, kind_of, read_key
-from sklearn_unlearn.store.verifying import check_ledger, check_versions
+from sklearn_unlearn.store.subjects import SubjectNames, checked_ids, keys_of, kind_of, read_key
+from sklearn_unlearn.store.verifying import check_chain, check_ledger, check_versions
 from sklearn_unlearn.store.versions import ESTIMATOR, Versions
 from sklearn_unlearn.store.writer import Writer
 
@@ -90,6 +90,8 @@ class ModelStore:
         self._ledger = Ledger(self.folder / "ledger.sqlite", secret)
         self._versions = Versions(self.folder)
         self._writer = Writer(self._ledger, self._versions, self._names)
+        # Number and seal of the event up to which the ledger was checked.
+        self._checked: tuple[int, str] | None = None
 
     @property
     def latest_version(self) -> int | None:
@@ -176,6 +178,36 @@ class ModelStore:
             f"{' and '.join(trained['id_kinds'])}. Convert them: an id of another kind is "
             "another subject, and would be called absent."
         )
+
+    def release(self, ids: Ids, *, reference: str | None = None) -> int:
+        """Take subjects off the list of those who are left out: they came back.
+
+        The next training takes their rows again. What was done stays in the ledger.
+
+        Parameters
+        ----------
+        ids : array-like of shape (n_subjects,)
+            Their ids. One that was released before counts as nothing.
+
+        reference : str, default=None
+            What their consent is called elsewhere; don't put personal data in it.
+
+        Returns
+        -------
+        int
+            Number of subjects that were released now.
+
+        Raises
+        ------
+        KeyError
+            If nobody asked to forget some of them; then none is released.
+
+        ValueError
+            If some requests are not done: they must be, before somebody can come back.
+        """
+        keys = checked_ids(ids)
+        with self._ledger.writing() as ledger:
+            return ledger.release(list(map(self._names.of, keys)), reference)
 
     def train(
         self,
@@ -324,8 +356,7 @@ class ModelStore:
         ndarray of bool of shape (n_rows,)
             True for those whose rows must be left out.
         """
-        keys = as_keys(ids)
-        check_keys(keys, "given as ids")
+        keys = keys_of(ids, "ids")
         with self._ledger.reading() as ledger:
             found = self._names.among(keys, ledger.asked())
         return np.array([key in found for key in keys], dtype=bool)
@@ -361,30 +392,26 @@ class ModelStore:
 
         StoreError
             If the ledger is not whole.
+
+        Notes
+        -----
+        The first call checks all events; later ones of this object check those that were added
+        since, and those that the certificate shows. :meth:`verify` checks all at each call.
         """
-        status = self.status(id)
-        if status is None:
-            raise KeyError("No request to forget this id was submitted to this store.")
+        subject = self._names.of(checked_ids([id])[0])
         with self._ledger.reading() as ledger:
-            check_ledger(ledger)
-            seq, seal = ledger.head()
-            events = ledger.events(subject=status.subject)
-            trainings = ledger.events(("trained",))
-            latest = ledger.last_version()
-        asked = next(event["seq"] for event in events if event["kind"] == "received")
-        return {
-            "request": vars(status),
-            "events": [_of_subject(event, status.subject) for event in events],
-            "left_out_of_trainings": [
-                {"version": event["version"], "at": event["at"]}
-                for event in trainings
-                if event["asked_until"] >= asked
-            ],
-            "latest_version": latest,
-            "versions_present": self._versions.present(),
-            "to_be_rebuilt_or_deleted": self.stale_exports(),
-            "ledger": {"seq": seq, "seal": seal, "checked_at": _utc_now()},
-        }
+            if not ledger.requests("subject = ?", (subject,)):
+                raise KeyError("No request to forget this id was submitted to this store.")
+            # Once in this process; then what was added since.
+            self._checked = (
+                check_ledger(ledger)
+                if self._checked is None
+                else check_chain(ledger, self._checked)
+            )
+            found = write_certificate(ledger, subject)
+        found["versions_present"] = self._versions.present()
+        found["ledger"]["checked_at"] = _utc_now()
+        return found
 
     def verify(self, head: str | None = None) -> int:
         """Check that the ledger is whole and that the files are what it says.
@@ -407,7 +434,8 @@ class ModelStore:
         """
         while True:
             with self._ledger.reading() as ledger:
-                n_events, latest = check_ledger(ledger, head), ledger.last_version()
+                self._checked, latest = check_ledger(ledger, head), ledger.last_version()
+                n_events = self._checked[0]
                 try:
                     check_versions(ledger, self._versions, latest)
                     return n_events
@@ -480,12 +508,32 @@ class ModelStore:
         number = self.latest_version if version is None else version
         if number is None:
             raise StoreError("No model was trained in this store yet.")
-        # A file of this machine is found again from every folder.
-        place = os.path.abspath(path) if os.path.exists(path) else os.fspath(path)
         with self._ledger.writing() as ledger:
             if not 1 <= number <= ledger.last_version():
                 raise ValueError(f"version={number} is invalid: there was no such version.")
-            ledger.append("adopted", place=place, version=number)
+            ledger.append("adopted", place=place_of(path), version=number)
+
+    def resolve(self, path: str | os.PathLike[str], *, how: str = "deleted") -> None:
+        """Write down that what was made of an old version is deleted, or made of the newest.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The place, as it was given to :meth:`adopt`.
+
+        how : {"deleted", "rebuilt"}, default="deleted"
+            What was done. What is rebuilt is listed again once there is a newer version.
+
+        Raises
+        ------
+        ValueError
+            If nothing at this place was adopted, or ``how`` is another word.
+        """
+        if how not in ("deleted", "rebuilt"):
+            raise ValueError(f'how={how!r} is invalid: it must be "deleted" or "rebuilt".')
+        with self._ledger.writing() as ledger:
+            version = ledger.last_version() if how == "rebuilt" else None
+            ledger.append("resolved", place=known_place(ledger, path), version=version)
 
     def stale_exports(self) -> list[dict[str, Any]]:
         """Return what was made of versions that knew somebody who is forgotten now.
@@ -497,13 +545,6 @@ class ModelStore:
         """
         with self._ledger.reading() as ledger:
             return stale(ledger)
-
-
-def _of_subject(event: dict[str, Any], subject: str) -> dict[str, Any]:
-    """Return an event as one subject may see it."""
-    n_others = len(event.get("subjects", ())) - 1
-    shown = {name: value for name, value in event.items() if name not in ("subjects", "files")}
-    return {**shown, "subject": subject, "n_other_subjects": n_others}
 
 
 def _utc_now() -> str:

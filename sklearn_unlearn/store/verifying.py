@@ -19,36 +19,68 @@ def check_ledger(ledger, head=None):
 
     Returns
     -------
-    int
-        Number of events.
+    tuple of (int, str)
+        Number of events, and the seal of the last one.
 
     Raises
     ------
     StoreError
         That names the first event that is wrong.
     """
-    before, n_events, seals = "", 0, set()
-    for number, (seq, kind, body, seal) in enumerate(ledger.sealed(), start=1):
-        if not ledger.is_sealed(body, seal):
-            raise StoreError(f"Event {seq} was changed: its seal does not fit.")
-        event = json.loads(body)
+    end = check_chain(ledger)
+    if head is not None and not any(ledger.sealed("seal = ?", (head,))):
+        raise StoreError("The event that was noted is not in the ledger: its end was cut off.")
+    _check_tables(ledger)
+    return end
+
+
+def check_chain(ledger, since=(0, "")):
+    """Check events from a known one on: their seals, and that each names the one before.
+
+    Parameters
+    ----------
+    ledger : Reading
+        Of one moment.
+
+    since : tuple of (int, str), default=(0, "")
+        Number and seal of an event up to which the chain was checked before.
+
+    Returns
+    -------
+    tuple of (int, str)
+        Number and seal of the last event.
+
+    Raises
+    ------
+    StoreError
+        That names the first event that is wrong.
+    """
+    number, before = since
+    if number and not any(ledger.sealed("seq = ? AND seal = ?", since)):
+        raise StoreError(f"Event {number} was there before, and is not now.")
+    for seq, kind, body, seal in ledger.sealed("seq > ?", (number,)):
+        number += 1
+        event = opened(ledger, seq, body, seal)
         if event["kind"] != kind:
             raise StoreError(f"Event {seq} is listed as one of another kind.")
         if seq != number or event["seq"] != number or event["before"] != before:
             raise StoreError(f"An event before number {seq} was removed or added.")
-        before, n_events = seal, number
-        seals.add(seal)
-    if head is not None and head not in seals:
-        raise StoreError("The event that was noted is not in the ledger: its end was cut off.")
-    _check_tables(ledger)
-    return n_events
+        before = seal
+    return number, before
+
+
+def opened(ledger, seq, body, seal):
+    """Return what an event says; raise a StoreError if its seal does not fit."""
+    if not ledger.is_sealed(body, seal):
+        raise StoreError(f"Event {seq} was changed: its seal does not fit.")
+    return json.loads(body)
 
 
 def _check_tables(ledger):
     """Raise if the tables are not what the events tell of."""
     events = ledger.events()
-    told = {subject: _derived(row) for subject, row in told_by(events).items()}
-    if {row["subject"]: _derived(row) for row in ledger.requests()} != told:
+    told = {subject: derived(row) for subject, row in told_by(events).items()}
+    if {row["subject"]: derived(row) for row in ledger.requests()} != told:
         raise StoreError("The table of requests is not what the events tell of.")
     concerned = {(subject, e["seq"]) for e in events for subject in e.get("subjects", ())}
     if set(ledger.db.execute("SELECT subject, seq FROM concerns")) != concerned:
@@ -60,7 +92,8 @@ def _check_tables(ledger):
 _TOLD = ("reference", "received_at", "due", "reason", "version", "seq")
 
 
-def _derived(row):
+def derived(row):
+    """Return what events tell of a request."""
     # A request advances from "forgotten" to "published" without an event of its own.
     state = "published" if row["state"] == "forgotten" else row["state"]
     return state, *(row[name] for name in _TOLD)
@@ -85,6 +118,8 @@ def told_by(events):
             not_purged += subjects
         elif kind in ("absent", "refused"):
             _settle(requests, subjects, state=kind, reason=event.get("reason"))
+        elif kind == "released":
+            _settle(requests, subjects, state="released", reason=None)
         elif kind == "purged" and not event["left"]:
             _settle(requests, not_purged, state="purged")
             not_purged = []

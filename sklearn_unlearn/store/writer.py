@@ -4,13 +4,9 @@ import json
 import logging
 from contextlib import contextmanager
 
-import numpy as np
-
 from sklearn_unlearn._records.digest import model_digest
-from sklearn_unlearn._records.keys import as_keys, check_keys
-from sklearn_unlearn._records.rows import count_rows, take_rows
 from sklearn_unlearn.store.errors import StoreError
-from sklearn_unlearn.store.subjects import kind_of
+from sklearn_unlearn.store.subjects import keys_of, kind_of
 from sklearn_unlearn.store.versions import MANIFEST, UNLEARNER
 
 logger = logging.getLogger(__name__)
@@ -38,7 +34,7 @@ class Writer:
 
     def train(self, unlearner, X, y, X_ids, fit_params):
         """Fit an unlearner without those who asked to be forgotten; see :class:`ModelStore`."""
-        keys = checked_rows(X_ids, count_rows(X))
+        keys = keys_of(X_ids, "X_ids")
         kinds = kind_of(set(keys))
         with self._exclusive():
             self._recover()
@@ -55,18 +51,10 @@ class Writer:
                     f"kind {' and '.join(kinds)}: nobody would be found. Convert X_ids."
                 )
             left_out = self._names.among(keys, asked)
-            rows = np.flatnonzero([key not in left_out for key in keys])
-            n_left_out = len(keys) - len(rows)
-            if not len(rows):
+            if len(left_out) == len(set(keys)):
                 raise StoreError("All rows belong to subjects that asked to be forgotten.")
-            if n_left_out:
-                fit_params = {
-                    name: take_rows(value, rows) if _is_per_row(name, value, len(keys)) else value
-                    for name, value in fit_params.items()
-                }
-                X, y = take_rows(X, rows), take_rows(np.asarray(y), rows)
-                keys = [keys[row] for row in rows]
-            unlearner.fit(X, y, X_ids=keys, **fit_params)
+            unlearner.fit(X, y, X_ids=keys, exclude_ids=left_out or None, **fit_params)
+            n_rows, n_left_out = unlearner.n_rows_, unlearner.n_rows_excluded_
             files = self._write(version, unlearner)
             with self._ledger.writing() as ledger:
                 # Not those who have asked since: the model was trained on their rows.
@@ -76,7 +64,7 @@ class Writer:
                     version=version,
                     files=files,
                     id_kinds=kinds,
-                    n_rows=len(rows),
+                    n_rows=n_rows,
                     n_left_out=n_left_out,
                     # Whoever asked up to this event was left out.
                     asked_until=seq,
@@ -86,7 +74,7 @@ class Writer:
             # The object is the user's, who may go on with it.
             self._held = None
             self._finish(version)
-        logger.info("version %d: trained on %d rows, %d left out", version, len(rows), n_left_out)
+        logger.info("version %d: trained on %d rows, %d left out", version, n_rows, n_left_out)
         return version
 
     def apply(self, max_batch):
@@ -253,26 +241,6 @@ class Writer:
             yield
         finally:
             lock.release()
-
-
-def checked_rows(X_ids, n_rows):
-    """Return the ids of rows as keys, one per row."""
-    keys = as_keys(X_ids)
-    if len(keys) != n_rows:
-        raise ValueError(f"X_ids has {len(keys)} entries, X has {n_rows} rows.")
-    check_keys(keys, "given as X_ids")
-    return keys
-
-
-def _is_per_row(name, value, n_rows):
-    """Tell whether a parameter of ``fit`` has an entry for each row."""
-    if name in ("X_val", "y_val"):
-        # Rows of their own, of which there may be as many.
-        return False
-    is_table = hasattr(value, "shape") and len(value.shape) > 0
-    return (is_table and value.shape[0] == n_rows) or (
-        isinstance(value, (list, tuple)) and len(value) == n_rows
-    )
 
 
 def _forget(unlearner, keys):

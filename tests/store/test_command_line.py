@@ -59,6 +59,29 @@ def test_requests_from_a_file_to_the_certificate(run, folder, tmp_path, monkeypa
     assert (code, printed.out) == (1, f"{copy}: version 2\n")
 
 
+def test_exports_are_listed_until_they_are_resolved_and_who_comes_back_is_let_in(
+    run, monkeypatch, folder
+):
+    def piped(command, *more):
+        monkeypatch.setattr(sys, "stdin", io.StringIO("person-000003\n"))
+        return run(command, "-", *more)
+
+    piped("submit")
+    assert run("adopt", "models:/churn/1", "--made-of", 1)[1].out == "noted\n"
+    assert run("exports")[1].out == "none\n"
+    run("apply")
+    code, printed = run("exports")
+    assert (code, printed.out) == (1, "models:/churn/1: version 1\n")
+    assert run("resolve", "models:/churn/1", "deleted")[0] == 0
+    assert run("exports", "--json")[1].out == "[]\n"
+    code, printed = run("resolve", "models:/churn/1", "deleted")
+    assert (code, "nothing at this place" in printed.err) == (1, True)
+    code, printed = piped("release", "--reference", "form 9")
+    assert (code, printed.out) == (0, "1 ids, 1 of them released now\n")
+    assert json.loads(run("status", "--json")[1].out)[str(folder)]["released"] == 1
+    assert run("verify")[0] == 0
+
+
 @pytest.mark.parametrize("has_rich", [True, False], ids=["rich", "no rich"])
 def test_a_terminal_shows_tables_with_rich_and_without(run, monkeypatch, has_rich):
     pytest.importorskip("rich")

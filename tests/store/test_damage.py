@@ -10,6 +10,7 @@ from sklearn_unlearn.store import ModelStore, StoreError, ledger
 from sklearn_unlearn.store.versions import file_digest
 from tests.store.people import KEY, trained
 
+_UNGUARDED = "DROP TRIGGER IF EXISTS event_is_kept; DROP TRIGGER IF EXISTS event_is_unchanged;"
 _CUT = "DELETE FROM event WHERE seq > 2; DELETE FROM concerns WHERE seq > 2;"
 
 
@@ -25,7 +26,7 @@ def store(tmp_path):
 def change(store, script):
     """Change the ledger behind the store's back."""
     db = sqlite3.connect(store.folder / "ledger.sqlite")
-    db.executescript(f"DROP TRIGGER event_is_kept; DROP TRIGGER event_is_unchanged; {script}")
+    db.executescript(f"{_UNGUARDED} {script}")
     db.close()
 
 
@@ -54,6 +55,43 @@ def test_changes_of_the_ledger_are_found(store, script, message):
     change(store, script)
     with pytest.raises(StoreError, match=message):
         store.verify()
+
+
+def test_a_certificate_rests_on_the_chain_and_on_what_it_shows(store):
+    fresh = ModelStore(store.folder, key=KEY)
+    fresh.certificate("person-000003")
+    change(store, "UPDATE event SET body = body || ' ' WHERE kind = 'created'")
+    with pytest.raises(StoreError, match="its first event was changed"):
+        ModelStore(store.folder, key=KEY).certificate("person-000003")
+    # Seen whole before in this process, and not again: what it does not show is not looked at.
+    assert fresh.certificate("person-000003")["request"]["state"] == "purged"
+    with pytest.raises(StoreError, match="Event 1 was changed"):
+        fresh.verify()
+    change(store, "UPDATE event SET body = replace(body, 'letter 1', 'letter 2')")
+    with pytest.raises(StoreError, match="was changed"):
+        fresh.certificate("person-000003")
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        pytest.param(_CUT, "was there before, and is not now", id="cut"),
+        pytest.param(
+            "UPDATE request SET state = 'absent' WHERE state = 'purged'", "is not what", id="state"
+        ),
+        pytest.param("DELETE FROM concerns", "is not what", id="concerns"),
+        pytest.param(
+            "UPDATE event SET body = replace(body, 'purged', 'Purged') WHERE kind = 'purged'",
+            "was changed",
+            id="purged",
+        ),
+    ],
+)
+def test_what_a_second_certificate_would_show_wrongly_is_found(store, script, message):
+    store.certificate("person-000003")
+    change(store, script)
+    with pytest.raises(StoreError, match=message):
+        store.certificate("person-000003")
 
 
 def test_events_can_t_be_changed_while_the_triggers_are_there(store):
