@@ -3,7 +3,7 @@
 from sklearn_unlearn.store.copies import stale
 from sklearn_unlearn.store.errors import StoreError
 from sklearn_unlearn.store.requests import requests_of
-from sklearn_unlearn.store.verifying import derived, opened, told_by
+from sklearn_unlearn.store.verifying import derived, told_by
 
 
 def write_certificate(ledger, subject):
@@ -42,7 +42,7 @@ def write_certificate(ledger, subject):
         "events": [_of_subject(event, subject) for event in events],
         "left_out_of_trainings": [
             {"version": event["version"], "at": event["at"]}
-            for event in _opened(ledger, "kind = 'trained'")
+            for event in ledger.events("kind = 'trained'")
             if _asks_at(events, event["asked_until"])
         ],
         "latest_version": ledger.last_version(),
@@ -51,20 +51,14 @@ def write_certificate(ledger, subject):
     }
 
 
-def _opened(ledger, where, values=()):
-    """Yield events with their seals checked."""
-    for seq, _, body, seal in ledger.sealed(where, values):
-        yield opened(ledger, seq, body, seal)
-
-
 def _history(ledger, subject):
     """Return the events that concern a subject, and those by which it was purged."""
     where = "seq IN (SELECT seq FROM concerns WHERE subject = ?)"
     history = []
-    for event in _opened(ledger, where, (subject,)):
+    for event in ledger.events(where, (subject,)):
         history.append(event)
         if event["kind"] in ("trained", "forgotten"):
-            later = _opened(ledger, "kind = 'purged' AND seq > ?", (event["seq"],))
+            later = ledger.events("kind = 'purged' AND seq > ?", (event["seq"],))
             history += [each for each in later if not each["left"]][:1]
     return history
 

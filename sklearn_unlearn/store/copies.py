@@ -59,7 +59,7 @@ def stale(ledger):
 def exports(ledger):
     """Return the version that each place outside has, as far as the ledger was told."""
     found = {}
-    for event in ledger.events(("adopted", "resolved")):
+    for event in ledger.events("kind IN ('adopted', 'resolved')"):
         if event["version"] is None:
             del found[event["place"]]
         else:

@@ -252,26 +252,22 @@ class Reading:
             f"SELECT seq, kind, body, seal FROM event WHERE {where} ORDER BY seq", values
         )
 
-    def is_sealed(self, body, seal):
-        """Tell whether a seal is that of a text."""
-        return hmac.compare_digest(seal, self.ledger._seal(body))
+    def opened(self, seq, body, seal):
+        """Return what an event says; raise a StoreError if its seal does not fit."""
+        if not hmac.compare_digest(seal, self.ledger._seal(body)):
+            raise StoreError(f"Event {seq} was changed: its seal does not fit.")
+        return json.loads(body)
 
-    def events(self, kinds=None):
-        """Return events in order, all or those of some kinds."""
-        if kinds is not None:
-            where, values = f"WHERE kind IN ({', '.join('?' * len(kinds))})", kinds
-        else:
-            where, values = "", ()
-        rows = self.db.execute(f"SELECT body FROM event {where} ORDER BY seq", values)
-        return [json.loads(body) for (body,) in rows]
+    def events(self, where="1", values=()):
+        """Yield what events say in order, by default all; each only if its seal fits."""
+        for seq, _, body, seal in self.sealed(where, values):
+            yield self.opened(seq, body, seal)
 
     def last_event(self, *kinds):
         """Return the last event of some kinds, None before the first."""
         wanted = ", ".join("?" * len(kinds))
-        row = self.db.execute(
-            f"SELECT body FROM event WHERE kind IN ({wanted}) ORDER BY seq DESC LIMIT 1", kinds
-        ).fetchone()
-        return json.loads(row[0]) if row else None
+        last = f"seq = (SELECT max(seq) FROM event WHERE kind IN ({wanted}))"
+        return next(self.events(last, kinds), None)
 
     def last_version(self):
         """Return the number of the newest version, zero before the first."""
@@ -279,13 +275,15 @@ class Reading:
         return event["version"] if event else 0
 
     def files(self):
-        """Yield each version from the newest on, with the SHA-256 of its files by name."""
-        rows = self.db.execute(
-            "SELECT body FROM event WHERE kind IN ('trained', 'forgotten') ORDER BY seq DESC"
-        )
-        for (body,) in rows:
-            event = json.loads(body)
-            yield event["version"], event["files"]
+        """Return the SHA-256 of the files of each version, by name; the newest comes last."""
+        made = self.events("kind IN ('trained', 'forgotten')")
+        return {event["version"]: event["files"] for event in made}
+
+    def files_of(self, version):
+        """Return the SHA-256 of the files of one version, by name; None if no event names it."""
+        number = self.last_version()
+        event = self.last_event("trained", "forgotten") if number == version else None
+        return event["files"] if event else self.files().get(version)
 
     def requests(self, where="1", values=(), limit=-1):
         """Return requests as dicts, in the order of their events."""

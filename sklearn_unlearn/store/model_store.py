@@ -13,20 +13,20 @@ from sklearn.base import BaseEstimator
 
 from sklearn_unlearn.base import BaseUnlearner, Ids, MatrixLike
 from sklearn_unlearn.store.certificates import write_certificate
-from sklearn_unlearn.store.copies import copies_in, known_place, place_of, stale
+from sklearn_unlearn.store.elsewhere import ElsewhereMixin
 from sklearn_unlearn.store.errors import StoreError
 from sklearn_unlearn.store.ledger import STATES, Ledger, Reading
 from sklearn_unlearn.store.requests import Request, as_moment, requests_of
 from sklearn_unlearn.store.subjects import SubjectNames, checked_ids, keys_of, kind_of, read_key
-from sklearn_unlearn.store.verifying import check_chain, check_ledger, check_versions
-from sklearn_unlearn.store.versions import ESTIMATOR, Versions
+from sklearn_unlearn.store.verifying import check_chain, check_end, check_ledger, check_versions
+from sklearn_unlearn.store.versions import ESTIMATOR, FORMATS, Versions
 from sklearn_unlearn.store.writer import Writer
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
-class ModelStore:
+class ModelStore(ElsewhereMixin):
     """A folder that holds a model that forgets, and what became of each request.
 
     Any process of the machine may open it: requests are written down in milliseconds and wait; one
@@ -114,14 +114,20 @@ class ModelStore:
         Raises
         ------
         StoreError
-            If there is no such version, or its file is not the one that was written.
+            If there is no such version, or its file is not the one that the ledger names.
         """
         for _ in range(20):
-            number = self.latest_version if version is None else version
-            if number is None:
+            latest = self.latest_version
+            if latest is None:
                 raise StoreError("No model was trained in this store yet.")
+            number = latest if version is None else version
+            with self._ledger.reading() as ledger:
+                check_end(latest, ledger.last_version())
+                files = ledger.files_of(number)
+            if files is None:
+                break
             with suppress(FileNotFoundError):
-                return self._versions.load(number, ESTIMATOR)
+                return self._versions.load(number, ESTIMATOR, files)
             if version is not None:
                 break
             # It was replaced by a newer one meanwhile.
@@ -216,6 +222,7 @@ class ModelStore:
         y: "ArrayLike",
         *,
         X_ids: Ids,
+        format: str = "joblib",  # noqa: A002
         **fit_params: Any,
     ) -> int:
         """Fit an unlearner on the rows of those who did not ask to be forgotten, and publish it.
@@ -233,6 +240,10 @@ class ModelStore:
 
         X_ids : array-like of shape (n_samples,)
             Id of the subject that each row belongs to.
+
+        format : {"joblib", "skops"}, default="joblib"
+            What servers load, here and in later versions. A skops file can't run code of whoever
+            changed it, but holds no types except those of scikit-learn, NumPy and this package.
 
         **fit_params : dict
             Further parameters of ``fit``. Those with an entry per row are cut like X; X_val and
@@ -257,7 +268,9 @@ class ModelStore:
         Other trainings and :meth:`apply` wait meanwhile; :meth:`submit` and :meth:`load` don't.
         Who is submitted while the training runs is forgotten by the next ``apply``.
         """
-        return self._writer.train(unlearner, X, y, X_ids, fit_params)
+        if format not in FORMATS:
+            raise ValueError(f'format={format!r} is invalid: it must be "joblib" or "skops".')
+        return self._writer.train(unlearner, X, y, X_ids, format, fit_params)
 
     def apply(self, max_batch: int = 1000) -> int:
         """Make the model forget whoever waits.
@@ -464,87 +477,6 @@ class ModelStore:
                 file.write(json.dumps({"body": body, "seal": seal}) + "\n")
                 n_events += 1
         return n_events
-
-    def find_copies(self, paths: list[str | os.PathLike[str]]) -> list[tuple[Path, int]]:
-        """Find copies of models of this store elsewhere.
-
-        Parameters
-        ----------
-        paths : list of path-like
-            Files and folders to look through.
-
-        Returns
-        -------
-        list of (Path, int)
-            Files that are, byte for byte, a file of a version, and the number of the version.
-        """
-        with self._ledger.reading() as ledger:
-            known = {
-                digest: version for version, files in ledger.files() for digest in files.values()
-            }
-        return copies_in(paths, known, self.folder)
-
-    def adopt(self, path: str | os.PathLike[str], *, version: int | None = None) -> None:
-        """Write down that something outside was made of a version of the model.
-
-        Once somebody is forgotten, it is listed as to be rebuilt or deleted.
-
-        Parameters
-        ----------
-        path : str or path-like
-            A file, or whatever names the place: an address in a registry, a backup.
-
-        version : int, default=None
-            The version; by default the newest.
-
-        Raises
-        ------
-        StoreError
-            If no model was trained yet.
-
-        ValueError
-            If there was no such version.
-        """
-        number = self.latest_version if version is None else version
-        if number is None:
-            raise StoreError("No model was trained in this store yet.")
-        with self._ledger.writing() as ledger:
-            if not 1 <= number <= ledger.last_version():
-                raise ValueError(f"version={number} is invalid: there was no such version.")
-            ledger.append("adopted", place=place_of(path), version=number)
-
-    def resolve(self, path: str | os.PathLike[str], *, how: str = "deleted") -> None:
-        """Write down that what was made of an old version is deleted, or made of the newest.
-
-        Parameters
-        ----------
-        path : str or path-like
-            The place, as it was given to :meth:`adopt`.
-
-        how : {"deleted", "rebuilt"}, default="deleted"
-            What was done. What is rebuilt is listed again once there is a newer version.
-
-        Raises
-        ------
-        ValueError
-            If nothing at this place was adopted, or ``how`` is another word.
-        """
-        if how not in ("deleted", "rebuilt"):
-            raise ValueError(f'how={how!r} is invalid: it must be "deleted" or "rebuilt".')
-        with self._ledger.writing() as ledger:
-            version = ledger.last_version() if how == "rebuilt" else None
-            ledger.append("resolved", place=known_place(ledger, path), version=version)
-
-    def stale_exports(self) -> list[dict[str, Any]]:
-        """Return what was made of versions that knew somebody who is forgotten now.
-
-        Returns
-        -------
-        list of dict
-            Place and version of each. A file that is gone is not among them.
-        """
-        with self._ledger.reading() as ledger:
-            return stale(ledger)
 
 
 def _utc_now() -> str:

@@ -1,7 +1,5 @@
 """Is a store what its ledger says?"""
 
-import json
-
 from sklearn_unlearn.store.errors import StoreError
 from sklearn_unlearn.store.versions import MANIFEST
 
@@ -60,7 +58,7 @@ def check_chain(ledger, since=(0, "")):
         raise StoreError(f"Event {number} was there before, and is not now.")
     for seq, kind, body, seal in ledger.sealed("seq > ?", (number,)):
         number += 1
-        event = opened(ledger, seq, body, seal)
+        event = ledger.opened(seq, body, seal)
         if event["kind"] != kind:
             raise StoreError(f"Event {seq} is listed as one of another kind.")
         if seq != number or event["seq"] != number or event["before"] != before:
@@ -69,16 +67,18 @@ def check_chain(ledger, since=(0, "")):
     return number, before
 
 
-def opened(ledger, seq, body, seal):
-    """Return what an event says; raise a StoreError if its seal does not fit."""
-    if not ledger.is_sealed(body, seal):
-        raise StoreError(f"Event {seq} was changed: its seal does not fit.")
-    return json.loads(body)
+def check_end(published, latest):
+    """Raise a StoreError if a version is published that is newer than all that events tell of."""
+    if published > latest:
+        raise StoreError(
+            f"Version {published} is published, but the ledger ends before it: its end was cut "
+            "off, or an old copy of it was put back."
+        )
 
 
 def _check_tables(ledger):
     """Raise if the tables are not what the events tell of."""
-    events = ledger.events()
+    events = list(ledger.events())
     told = {subject: derived(row) for subject, row in told_by(events).items()}
     if {row["subject"]: derived(row) for row in ledger.requests()} != told:
         raise StoreError("The table of requests is not what the events tell of.")
@@ -150,11 +150,9 @@ def check_versions(ledger, versions, latest):
     StoreError
         If a file is not what its event says, or names an event that is not there.
     """
-    files = dict(ledger.files())
+    files = ledger.files()
     seals = {seal for *_, seal in ledger.sealed()}
-    published = versions.latest() or 0
-    if published > latest:
-        raise StoreError(f"Version {published} is published, but the ledger ends before it.")
+    check_end(versions.latest() or 0, latest)
     there = [number for number in versions.present() if versions.of(number).is_dir()]
     if latest and latest not in there:
         raise StoreError(f"Version {latest}, the newest, is missing.")

@@ -11,13 +11,11 @@ import sklearn
 
 from sklearn_unlearn._version import __version__
 from sklearn_unlearn.store.errors import StoreError
+from sklearn_unlearn.store.plain_files import dump, load
 
-ESTIMATOR, UNLEARNER, MANIFEST, LATEST = (
-    "estimator.joblib",
-    "unlearner.joblib",
-    "manifest.json",
-    "latest",
-)
+ESTIMATOR, UNLEARNER, MANIFEST, LATEST = "estimator", "unlearner.joblib", "manifest.json", "latest"
+# What the plain model is written in, by the end of its file's name.
+FORMATS = ("joblib", "skops")
 # Names of folders that are being written, or removed.
 WRITING, LEAVING = ".writing-", ".leaving-"
 
@@ -51,7 +49,7 @@ class Versions:
         """Return the folder of a version."""
         return self.folder / f"v{version:06d}"
 
-    def write(self, version, unlearner, **manifest):
+    def write(self, version, unlearner, form, **manifest):
         """Write a version under another name, and rename it once it is on the disk.
 
         Parameters
@@ -61,6 +59,9 @@ class Versions:
 
         unlearner : BaseUnlearner
             Fitted.
+
+        form : {"joblib", "skops"}
+            What its ``estimator_`` is written in.
 
         **manifest : dict
             What the manifest says beside files and versions of libraries.
@@ -74,9 +75,10 @@ class Versions:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
         try:
-            joblib.dump(unlearner.estimator_, draft / ESTIMATOR)
+            estimator = f"{ESTIMATOR}.{form}"
+            (dump if form == "skops" else joblib.dump)(unlearner.estimator_, draft / estimator)
             joblib.dump(unlearner, draft / UNLEARNER)
-            files = {name: file_digest(draft / name) for name in (ESTIMATOR, UNLEARNER)}
+            files = {name: file_digest(draft / name) for name in (estimator, UNLEARNER)}
             text = {"version": version, "files": files, "libraries": VERSIONS, **manifest}
             (draft / MANIFEST).write_text(json.dumps(text, indent=1, sort_keys=True))
             for path in (*draft.iterdir(), draft):
@@ -111,23 +113,38 @@ class Versions:
                 "which one it should be."
             ) from error
 
-    def load(self, version, name):
+    def load(self, version, name, files):
         """Return the object of a file of a version.
+
+        Parameters
+        ----------
+        version : int
+            Its number.
+
+        name : str
+            ``ESTIMATOR`` or ``UNLEARNER``.
+
+        files : dict of str to str
+            SHA-256 of the files by name, as the ledger has them.
 
         Raises
         ------
         StoreError
-            If the file is not the one that the manifest names, or can't be read here.
+            If the file is not the one that was written, or can't be read here.
+
+        FileNotFoundError
+            If it is not there.
         """
-        manifest = self.manifest(version)
+        name = estimator_in(files) if name == ESTIMATOR else name
         path = self.of(version) / name
-        if file_digest(path) != manifest["files"][name]:
+        if file_digest(path) != files[name]:
             raise _changed(name, version)
         try:
-            return joblib.load(path)
+            return load(path) if path.suffix == ".skops" else joblib.load(path)
         except (OSError, MemoryError):
             raise
         except Exception as error:
+            manifest = self.manifest(version)
             raise StoreError(
                 f"{name} of version {version} can't be read by this installation: {error}\n"
                 f"It was written with {_listed(manifest['libraries'])}; here are "
@@ -179,6 +196,11 @@ class Versions:
                 shutil.rmtree(path)
             else:
                 path.unlink()
+
+
+def estimator_in(files):
+    """Return the name of the file of the plain model, and so what it is written in."""
+    return next(name for name in files if name.startswith(f"{ESTIMATOR}."))
 
 
 def _changed(name, version):

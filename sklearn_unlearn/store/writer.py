@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from sklearn_unlearn._records.digest import model_digest
 from sklearn_unlearn.store.errors import StoreError
 from sklearn_unlearn.store.subjects import keys_of, kind_of
-from sklearn_unlearn.store.versions import MANIFEST, UNLEARNER
+from sklearn_unlearn.store.verifying import check_end
+from sklearn_unlearn.store.versions import UNLEARNER, estimator_in
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class Writer:
         # The unlearner of a version, so that it is not read again for each batch.
         self._held = None
 
-    def train(self, unlearner, X, y, X_ids, fit_params):
+    def train(self, unlearner, X, y, X_ids, form, fit_params):
         """Fit an unlearner without those who asked to be forgotten; see :class:`ModelStore`."""
         keys = keys_of(X_ids, "X_ids")
         kinds = kind_of(set(keys))
@@ -41,7 +42,7 @@ class Writer:
             with self._ledger.reading() as ledger:
                 asked, (seq, _) = ledger.asked(), ledger.head()
                 waits = kind_of(self._ids(ledger.requests("id IS NOT NULL")).values())
-                before = [event["id_kinds"] for event in ledger.events(("trained",))]
+                before = [event["id_kinds"] for event in ledger.events("kind = 'trained'")]
                 version = ledger.last_version() + 1
             known = set(waits).union(*before)
             if asked and known and (set(waits) - set(kinds) or set(kinds) - known):
@@ -55,7 +56,7 @@ class Writer:
                 raise StoreError("All rows belong to subjects that asked to be forgotten.")
             unlearner.fit(X, y, X_ids=keys, exclude_ids=left_out or None, **fit_params)
             n_rows, n_left_out = unlearner.n_rows_, unlearner.n_rows_excluded_
-            files = self._write(version, unlearner)
+            files = self._write(version, unlearner, form)
             with self._ledger.writing() as ledger:
                 # Not those who have asked since: the model was trained on their rows.
                 todo = sorted(ledger.asked("state IN ('received', 'refused')") & asked)
@@ -136,21 +137,22 @@ class Writer:
         if self._held is not None and self._held[0] == version:
             return self._held[1]
         with self._ledger.reading() as ledger:
-            _, files = next(ledger.files())
-        # The ledger knows the manifest, and the manifest the other files.
-        self._versions.check(version, {MANIFEST: files[MANIFEST]})
+            files = ledger.files_of(version)
         try:
-            return self._versions.load(version, UNLEARNER)
+            return self._versions.load(version, UNLEARNER, files)
         except FileNotFoundError as error:
             raise StoreError(f"{UNLEARNER} of version {version} is missing.") from error
 
-    def _write(self, version, unlearner):
-        """Write a version, and return the digests of its files."""
+    def _write(self, version, unlearner, form=None):
+        """Write a version, by default in the form of the last, and return its files' digests."""
         with self._ledger.reading() as ledger:
             seq, seal = ledger.head()
+            if form is None:
+                form = estimator_in(ledger.files_of(ledger.last_version())).rpartition(".")[2]
         return self._versions.write(
             version,
             unlearner,
+            form,
             method=type(unlearner).__name__,
             model_digest=model_digest(unlearner.estimator_),
             n_rows=unlearner.n_rows_,
@@ -202,11 +204,7 @@ class Writer:
         """Bring the folder to what the ledger says, after a writer that was stopped."""
         with self._ledger.reading() as ledger:
             version = ledger.last_version()
-        if (self._versions.latest() or 0) > version:
-            raise StoreError(
-                f"Version {self._versions.latest()} is published, but the ledger ends before it: "
-                "its end was cut off, or an old copy of it was put back."
-            )
+        check_end(self._versions.latest() or 0, version)
         self._versions.sweep()
         for number in self._versions.present():
             # Versions are numbered in the order of their events.

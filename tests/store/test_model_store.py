@@ -19,6 +19,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn_unlearn import PUMAUnlearner, SISAEnsemble
 from sklearn_unlearn.store import ModelStore, StoreError
 from sklearn_unlearn.store.copies import file_digest
+from sklearn_unlearn.store.plain_files import load
 from sklearn_unlearn.store.versions import LEAVING
 from tests.store.people import KEY, check_forgotten, rows, trained, unlearner
 
@@ -26,6 +27,10 @@ from tests.store.people import KEY, check_forgotten, rows, trained, unlearner
 @pytest.fixture
 def store(tmp_path):
     return trained(tmp_path / "store")
+
+
+class Strange(GaussianNB):
+    """A model of a type that nobody trusts."""
 
 
 class Watched(SISAEnsemble):
@@ -357,6 +362,31 @@ def test_copies_elsewhere_and_what_was_made_of_a_model_are_found(store, tmp_path
         store.resolve("models:/churn/1")
     assert store.verify()
     assert file_digest(other) != file_digest(store.folder / "v000003" / "estimator.joblib")
+
+
+def test_plain_models_in_skops_files_run_nobody_s_code(tmp_path):
+    sio = pytest.importorskip("skops.io")
+    store, (X, y, ids) = ModelStore(tmp_path, key=KEY), rows(40)
+    store.train(unlearner("sisa"), X, y, X_ids=ids, format="skops")
+    store.submit(["person-000003"])
+    store.apply()
+    check_forgotten(store, "sisa", 40, ["person-000003"], [])
+    path = store.folder / "v000002" / "estimator.skops"
+    assert not path.with_suffix(".joblib").exists()
+    sio.dump(Strange(), path)
+    with pytest.raises(StoreError, match="is not what was written"):
+        store.load()
+    for untold, error, message in (
+        (SISAEnsemble(Strange(), n_shards=2, random_state=0), StoreError, "would have to be trus"),
+        (unlearner("sisa"), ValueError, "format='pickle' is invalid"),
+    ):
+        form = "skops" if error is StoreError else "pickle"
+        with pytest.raises(error, match=message):
+            store.train(untold, X, y, X_ids=ids, format=form)
+    assert store.latest_version == 2
+    assert not list(store.folder.glob(".writing*"))
+    with pytest.raises(StoreError, match=r"types that are not trusted: .*Strange"):
+        load(path)
 
 
 def test_ids_of_another_kind_bring_nobody_back(tmp_path):
