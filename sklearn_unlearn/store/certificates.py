@@ -46,6 +46,7 @@ def write_certificate(ledger, subject):
             if _asks_at(events, event["asked_until"])
         ],
         "latest_version": ledger.last_version(),
+        "not_removed": (ledger.last_event("purged") or {"left": {}})["left"],
         "to_be_rebuilt_or_deleted": stale(ledger),
         "ledger": {"seq": seq, "seal": seal},
     }

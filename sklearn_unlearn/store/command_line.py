@@ -185,10 +185,10 @@ def _read_ids(options):
     """Return the ids of a file; none may be lost on the way."""
     try:
         if options.ids == "-":
-            rows = list(csv.reader(sys.stdin))
+            rows = list(csv.reader(sys.stdin, strict=True))
         else:
             with open(options.ids, newline="", encoding="utf-8-sig") as file:
-                rows = list(csv.reader(file))
+                rows = list(csv.reader(file, strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or "it is no CSV file in UTF-8"
         raise _MisuseError(f"{options.ids} can't be read: {reason}.") from error
@@ -202,12 +202,18 @@ def _read_ids(options):
             raise _MisuseError(
                 f"{options.ids} has no column {options.column!r}; it has {', '.join(header)}."
             )
+        if header.count(options.column) > 1:
+            n_columns = header.count(options.column)
+            raise _MisuseError(f"{options.ids} has {n_columns} columns {options.column!r}.")
         at = header.index(options.column)
     elif any(len(row) > 1 for row in rows):
         raise _MisuseError(f"{options.ids} has several columns; name that of the ids by --column.")
     found = [row[at].strip() if len(row) > at else "" for row in rows]
     if "" in found:
         raise _MisuseError(f"{options.ids}: {found.count('')} lines have no id.")
+    n_long = sum(len(text.splitlines()) > 1 for text in found)
+    if n_long:
+        raise _MisuseError(f"{options.ids}: {n_long} ids have several lines: is a quote left open?")
     return found
 
 

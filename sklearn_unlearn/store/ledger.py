@@ -71,8 +71,8 @@ class Ledger:
         self._is_checked = False
 
     @contextmanager
-    def _opened(self):
-        """Open the database, and close it.
+    def _opened(self, reads=False):
+        """Open the database, perhaps only to read it, and close it.
 
         Raises
         ------
@@ -80,7 +80,7 @@ class Ledger:
             If that can't be done, or the file is no ledger, one of another format, or one under
             another key.
         """
-        with self._connected() as db:
+        with self._connected(reads) as db:
             if not self._is_checked:
                 if not _n_tables(db):
                     self._make(db)
@@ -92,14 +92,14 @@ class Ledger:
             yield db
 
     @contextmanager
-    def _connected(self):
+    def _connected(self, reads):
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"The store's folder can't be made: {error.strerror}.") from error
         db = None
         try:
-            db = sqlite3.connect(self._address(), timeout=PATIENCE, isolation_level=None, uri=True)
+            db = self._connect(reads)
             yield db
         except sqlite3.DatabaseError as error:
             raise StoreError(f"{self._path.name}: {error}.") from error
@@ -107,14 +107,24 @@ class Ledger:
             if db is not None:
                 db.close()
 
-    def _address(self):
-        """Return where the database is, and how it may be opened."""
-        address = self._path.absolute().as_uri()
-        if not self._path.exists() or os.access(self._path.parent, os.W_OK):
-            return address
-        # A folder that can't be written, as a backup: a log that is there must be read too.
-        has_log = self._path.with_name(f"{self._path.name}-wal").exists()
-        return f"{address}?mode=ro" if has_log else f"{address}?mode=ro&immutable=1"
+    def _connect(self, reads):
+        """Return a connection; on a full disk, one that can read and nothing else."""
+        address, as_it_is = self._path.absolute().as_uri(), "?mode=ro&immutable=1"
+        log = self._path.with_name(f"{self._path.name}-wal")
+        if self._path.exists() and not os.access(self._path.parent, os.W_OK):
+            # A folder that can't be written, as a backup: a log that is there must be read too.
+            address += "?mode=ro" if log.exists() else as_it_is
+        params = {"timeout": PATIENCE, "isolation_level": None, "uri": True}
+        try:
+            db = sqlite3.connect(address, **params)
+            _n_tables(db)
+            return db
+        except sqlite3.OperationalError as error:
+            # Even to read takes room, for what processes share.
+            is_full = "disk" in str(error) and self._path.exists()
+            if not (reads and is_full) or (log.exists() and log.stat().st_size):
+                raise
+            return sqlite3.connect(self._path.absolute().as_uri() + as_it_is, **params)
 
     def _make(self, db):
         """Make the tables of a new file."""
@@ -157,7 +167,7 @@ class Ledger:
     @contextmanager
     def reading(self):
         """Open the ledger to read it as it is at one moment."""
-        with self._opened() as db:
+        with self._opened(reads=True) as db:
             # An exception or the end closes it.
             db.execute("BEGIN")
             yield Reading(self, db)

@@ -117,12 +117,13 @@ class ModelStore(ElsewhereMixin):
             If there is no such version, or its file is not the one that the ledger names.
         """
         for _ in range(20):
-            latest = self.latest_version
-            if latest is None:
+            published = self.latest_version
+            if published is None:
                 raise StoreError("No model was trained in this store yet.")
-            number = latest if version is None else version
             with self._ledger.reading() as ledger:
-                check_end(latest, ledger.last_version())
+                newest = ledger.last_version()
+                check_end(published, newest)
+                number = newest if version is None else version
                 files = ledger.files_of(number)
             if files is None:
                 break

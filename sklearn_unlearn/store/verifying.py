@@ -152,7 +152,15 @@ def check_versions(ledger, versions, latest):
     """
     files = ledger.files()
     seals = {seal for *_, seal in ledger.sealed()}
-    check_end(versions.latest() or 0, latest)
+    published = versions.latest() or 0
+    check_end(published, latest)
+    made, purged = ledger.last_event("trained", "forgotten"), ledger.last_event("purged")
+    # The one is written before it is published, the other after.
+    if published < latest and purged is not None and purged["seq"] > made["seq"]:
+        raise StoreError(
+            f"The file latest names version {published}, but version {latest} was published. Call "
+            "apply(), which mends it."
+        )
     there = [number for number in versions.present() if versions.of(number).is_dir()]
     if latest and latest not in there:
         raise StoreError(f"Version {latest}, the newest, is missing.")

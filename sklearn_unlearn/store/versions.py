@@ -1,5 +1,6 @@
 """Versions of a model in a store: folders that are there whole or not at all."""
 
+import errno
 import hashlib
 import json
 import os
@@ -104,14 +105,17 @@ class Versions:
     def latest(self):
         """Return the number of the version that servers load, None before the first."""
         try:
-            return int((self.folder / LATEST).read_text())
+            text = (self.folder / LATEST).read_text().strip()
         except FileNotFoundError:
             return None
-        except ValueError as error:
+        except IsADirectoryError:
+            text = ""
+        if not (text.isascii() and text.isdigit()):
             raise StoreError(
                 f"The file {LATEST} names no version. Remove it and call apply(): the ledger knows "
                 "which one it should be."
-            ) from error
+            )
+        return int(text)
 
     def load(self, version, name, files):
         """Return the object of a file of a version.
@@ -182,20 +186,28 @@ class Versions:
         """Remove a version; raise an OSError if that can't be done."""
         leaving = self.folder / f"{LEAVING}{version:06d}"
         if leaving.exists():
-            shutil.rmtree(leaving)
+            _remove(leaving)
         if self.of(version).exists():
             # First out of sight, so that nobody loads half a version.
             os.replace(self.of(version), leaving)
-            shutil.rmtree(leaving)
+            _remove(leaving)
         _sync(self.folder)
 
     def sweep(self):
         """Remove what a writer that was stopped has left half written."""
         for path in self.folder.glob(f"{WRITING}*"):
-            if path.is_dir():
+            if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink()
+
+
+def _remove(folder):
+    """Remove a folder; not a link, since what it points to would stay."""
+    if folder.is_symlink():
+        reason = "it is a link: remove what it points to, then the link"
+        raise OSError(errno.ELOOP, reason, os.fspath(folder))
+    shutil.rmtree(folder)
 
 
 def estimator_in(files):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from sklearn_unlearn._records.digest import model_digest
 from sklearn_unlearn.store.errors import StoreError
 from sklearn_unlearn.store.subjects import keys_of, kind_of
-from sklearn_unlearn.store.verifying import check_end
+from sklearn_unlearn.store.verifying import check_end, check_ledger
 from sklearn_unlearn.store.versions import UNLEARNER, estimator_in
 
 logger = logging.getLogger(__name__)
@@ -40,6 +40,8 @@ class Writer:
         with self._exclusive():
             self._recover()
             with self._ledger.reading() as ledger:
+                # Who is left out stands in a table, which only its events vouch for.
+                check_ledger(ledger)
                 asked, (seq, _) = ledger.asked(), ledger.head()
                 waits = kind_of(self._ids(ledger.requests("id IS NOT NULL")).values())
                 before = [event["id_kinds"] for event in ledger.events("kind = 'trained'")]
@@ -93,7 +95,7 @@ class Writer:
                     raise StoreError("No model was trained in this store yet; use train().")
                 self._apply_batch(version, self._ids(todo))
                 n_settled += len(todo)
-            if version:
+            if n_settled:
                 self._finish(version)
         return n_settled
 
@@ -210,8 +212,8 @@ class Writer:
             # Versions are numbered in the order of their events.
             if number > version:
                 self._versions.remove(number)
-        if version and self._versions.latest() != version:
-            self._versions.publish(version)
+        if version:
+            self._finish(version)
         if self._held is not None and self._held[0] != version:
             # It knows subjects that another process has forgotten since.
             self._held = None

@@ -102,6 +102,9 @@ def test_a_terminal_shows_tables_with_rich_and_without(run, monkeypatch, has_ric
         ),
         pytest.param("submit ids.csv", 2, "name that of the ids by --column", id="which column"),
         pytest.param("submit ids.csv --column c", 2, "1 lines have no id", id="no id"),
+        pytest.param("submit open.csv --column id", 2, "is no CSV file", id="open quote"),
+        pytest.param("submit long.csv --column id", 2, "1 ids have several lines", id="lines"),
+        pytest.param("submit twice.csv --column id", 2, "has 2 columns 'id'", id="twice"),
         pytest.param("submit none.csv", 2, "none.csv can't be read", id="no file"),
         pytest.param("submit ids.csv --column b --type int", 2, "those of the training", id="kind"),
         pytest.param("submit ids.csv --column a --type int", 2, "no whole number", id="number"),
@@ -115,6 +118,9 @@ def test_a_terminal_shows_tables_with_rich_and_without(run, monkeypatch, has_ric
 def test_what_is_wrong_is_said(run, tmp_path, monkeypatch, words, code, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "ids.csv").write_text("a,b,c\nx,1,\n")
+    (tmp_path / "open.csv").write_text('id\n"person-000001\nperson-000002\n')
+    (tmp_path / "long.csv").write_text('id\n"person-000001\nperson-000002"\n')
+    (tmp_path / "twice.csv").write_text("id,id\nperson-000001,person-000002\n")
     (tmp_path / "other.key").write_text("another key of 16 bytes")
     found, printed = run(*words.split())
     assert found == code

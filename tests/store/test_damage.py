@@ -9,7 +9,7 @@ import joblib
 import pytest
 
 from sklearn_unlearn.store import ModelStore, StoreError, ledger
-from tests.store.people import KEY, trained
+from tests.store.people import KEY, rows, trained, unlearner
 
 _UNGUARDED = "DROP TRIGGER IF EXISTS event_is_kept; DROP TRIGGER IF EXISTS event_is_unchanged;"
 _CUT = "DELETE FROM event WHERE seq > 2; DELETE FROM concerns WHERE seq > 2;"
@@ -174,6 +174,53 @@ def test_another_release_and_other_libraries_are_named(store, monkeypatch):
     change(store, "PRAGMA user_version = 99")
     with pytest.raises(StoreError, match=r"has format 99; sklearn_unlearn .* reads format 1"):
         ModelStore(store.folder, key=KEY).requests()
+
+
+def test_a_training_does_not_trust_a_table_that_brings_people_back(store):
+    change(store, "UPDATE request SET state = 'released' WHERE state = 'purged'")
+    X, y, ids = rows(40)
+    with pytest.raises(StoreError, match="table of requests"):
+        store.train(unlearner("sisa"), X, y, X_ids=ids)
+    assert store.latest_version == 3
+
+
+def test_servers_load_what_the_ledger_calls_newest(store):
+    latest = store.folder / "latest"
+    latest.write_text("1")
+    assert store.load()
+    with pytest.raises(StoreError, match="names version 1, but version 3 was published"):
+        store.verify()
+    for text in ("-3", "two", None):
+        latest.unlink()
+        if text is None:
+            latest.mkdir()
+        else:
+            latest.write_text(text)
+        with pytest.raises(StoreError, match="names no version"):
+            store.load()
+    latest.rmdir()
+    store.apply()
+    assert store.latest_version == 4
+    assert store.verify()
+
+
+def test_links_in_the_folder_are_not_followed(store, tmp_path):
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "letter").touch()
+    (store.folder / ".writing-000009").symlink_to(precious)
+    (store.folder / "v000001").symlink_to(precious)
+    store.apply()
+    assert (precious / "letter").exists()
+    assert not (store.folder / ".writing-000009").is_symlink()
+    # What it points to may be a copy.
+    assert store.status("person-000007").state == "published"
+    purged = store.certificate("person-000007")
+    assert purged["versions_present"] == [1, 4]
+    assert "a link" in purged["not_removed"]["1"]
+    (store.folder / ".leaving-000001").unlink()
+    store.apply()
+    assert store.status("person-000007").state == "purged"
 
 
 def test_an_older_version_in_the_newest_one_s_place_is_not_served(tmp_path):

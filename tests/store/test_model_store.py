@@ -216,6 +216,21 @@ def test_a_full_disk_changes_nothing(store, monkeypatch, where):
     check_forgotten(store, "sisa", 40, ["person-000003", "person-000009"], [])
 
 
+def test_a_full_disk_does_not_keep_a_server_from_loading(store, monkeypatch):
+    connect = sqlite3.connect
+
+    def no_room_for_shared_memory(address, **params):
+        if "immutable" not in address:
+            raise sqlite3.OperationalError("disk I/O error")
+        return connect(address, **params)
+
+    monkeypatch.setattr(sqlite3, "connect", no_room_for_shared_memory)
+    assert store.load()
+    assert store.status("person-000003") is None
+    with pytest.raises(StoreError, match="disk I/O error"):
+        store.submit(["person-000003"])
+
+
 def _with_no_page_to_spare(connect):
     """Return a function that opens databases that can't grow."""
 
