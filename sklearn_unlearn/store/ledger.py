@@ -114,12 +114,16 @@ class Ledger:
         if self._path.exists() and not os.access(self._path.parent, os.W_OK):
             # A folder that can't be written, as a backup: a log that is there must be read too.
             address += "?mode=ro" if log.exists() else as_it_is
+        elif self._is_checked:
+            # One that is gone since is not made anew.
+            address += "?mode=rw"
         params = {"timeout": PATIENCE, "isolation_level": None, "uri": True}
+        db = sqlite3.connect(address, **params)
         try:
-            db = sqlite3.connect(address, **params)
             _n_tables(db)
             return db
         except sqlite3.OperationalError as error:
+            db.close()
             # Even to read takes room, for what processes share.
             is_full = "disk" in str(error) and self._path.exists()
             if not (reads and is_full) or (log.exists() and log.stat().st_size):
