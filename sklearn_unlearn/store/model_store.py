@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class ModelStore(ElsewhereMixin):
     """A folder that holds a model that forgets, and what became of each request.
 
-    Any process of the machine may open it: requests are written down in milliseconds and wait; one
+    Any process of the machine may open it: requests are written down at once and wait; one
     writer at a time applies them, and servers load the plain model of the newest version. A
     process that is killed loses nothing: what the ledger does not say happened is done again.
 
@@ -56,7 +56,7 @@ class ModelStore(ElsewhereMixin):
 
     Notes
     -----
-    ``submit`` costs one transaction. ``apply`` costs the request of the unlearner, and writing it:
+    ``submit`` costs one transaction: milliseconds, and as long as the disk takes. ``apply`` costs the request of the unlearner, and writing it:
     the rows that it keeps, as a rule.
 
     The ledger holds no id in clear: those of requests that wait are hidden under the key, and are

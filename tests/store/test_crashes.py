@@ -37,7 +37,7 @@ def test_what_a_stopped_writer_left_is_purged_before_the_next_does_anything(tmp_
     store = trained(tmp_path)
     store.submit(["person-000003"])
 
-    def stop(*args):
+    def stop(*args, **params):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
