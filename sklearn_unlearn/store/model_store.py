@@ -56,8 +56,8 @@ class ModelStore(ElsewhereMixin):
 
     Notes
     -----
-    ``submit`` costs one transaction: milliseconds, and as long as the disk takes. ``apply`` costs the request of the unlearner, and writing it:
-    the rows that it keeps, as a rule.
+    ``submit`` costs one transaction: milliseconds, and as long as the disk takes. ``apply`` costs
+    the request of the unlearner, and writing it: the rows that it keeps, as a rule.
 
     The ledger holds no id in clear: those of requests that wait are hidden under the key, and are
     gone once these are settled. The key must be kept apart from the folder. The stored unlearner

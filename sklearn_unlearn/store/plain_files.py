@@ -10,7 +10,7 @@ def dump(model, path):
     """Write a model; raise a StoreError if it could not be read again."""
     sio = _skops()
     sio.dump(model, path)
-    odd = _foreign(sio, path)
+    odd = _foreign(sio.get_untrusted_types(file=path))
     if odd:
         raise StoreError(
             f'format="skops" can\'t hold this model: {", ".join(odd)} would have to be trusted. '
@@ -18,18 +18,19 @@ def dump(model, path):
         )
 
 
-def load(path):
-    """Return the model of a file; raise a StoreError for types that nobody trusts."""
+def load(raw):
+    """Return the model of a file's bytes; raise a StoreError for types that nobody trusts."""
     sio = _skops()
-    odd = _foreign(sio, path)
+    untrusted = sio.get_untrusted_types(data=raw)
+    odd = _foreign(untrusted)
     if odd:
         raise StoreError(f"It holds types that are not trusted: {', '.join(odd)}.")
-    return sio.load(path, trusted=sio.get_untrusted_types(file=path))
+    return sio.loads(raw, trusted=untrusted)
 
 
-def _foreign(sio, path):
-    """Return the types of a file that neither skops nor this package knows."""
-    return [name for name in sio.get_untrusted_types(file=path) if not name.startswith(OURS)]
+def _foreign(untrusted):
+    """Return those types that are not this package's."""
+    return [name for name in untrusted if not name.startswith(OURS)]
 
 
 def _skops():
