@@ -26,7 +26,7 @@ def excluding(method):
     def without(self, *args, exclude_ids=None, **params):
         if exclude_ids is None:
             return method(self, *args, **params)
-        if isinstance(self.estimator, FrozenEstimator):
+        if isinstance(getattr(self, "estimator", None), FrozenEstimator):
             raise ValueError(
                 "exclude_ids leaves no row out of an estimator that is frozen: it was trained "
                 "before. Fit on all its rows, then call partial_forget."

@@ -115,7 +115,7 @@ def _parser():
     sub.add_argument("--head", help="seal of an event that was noted elsewhere")
     sub = command("find-copies", _find_copies, "find copies of the store's models elsewhere")
     sub.add_argument("folders", nargs="+")
-    sub = command("exports", _exports, "list what must be rebuilt or deleted elsewhere")
+    sub = command("stale-exports", _stale_exports, "list what must be rebuilt or deleted elsewhere")
     sub = command("adopt", _adopt, "note that something elsewhere was made of a version")
     sub.add_argument("place", help="a file, an address in a registry, a backup")
     sub.add_argument("--made-of", type=int, metavar="VERSION", help="default: the newest")
@@ -367,7 +367,7 @@ def _find_copies(options):
     return OPEN_OR_FAILED if found else DONE
 
 
-def _exports(options):
+def _stale_exports(options):
     found = _open(options).stale_exports()
     lines = [f"{each['place']}: version {each['version']}" for each in found]
     _show(options, found, lines or ["none"])

@@ -68,12 +68,12 @@ def test_exports_are_listed_until_they_are_resolved_and_who_comes_back_is_let_in
 
     piped("submit")
     assert run("adopt", "models:/churn/1", "--made-of", 1)[1].out == "noted\n"
-    assert run("exports")[1].out == "none\n"
+    assert run("stale-exports")[1].out == "none\n"
     run("apply")
-    code, printed = run("exports")
+    code, printed = run("stale-exports")
     assert (code, printed.out) == (1, "models:/churn/1: version 1\n")
     assert run("resolve", "models:/churn/1", "deleted")[0] == 0
-    assert run("exports", "--json")[1].out == "[]\n"
+    assert run("stale-exports", "--json")[1].out == "[]\n"
     code, printed = run("resolve", "models:/churn/1", "deleted")
     assert (code, "nothing at this place" in printed.err) == (1, True)
     code, printed = piped("release", "--reference", "form 9")
