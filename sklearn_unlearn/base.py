@@ -2,12 +2,10 @@
 
 import logging
 from abc import ABCMeta, abstractmethod
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import wraps
-from threading import RLock
 from time import perf_counter
 from typing import Any, Protocol, Self, TypeAlias
 
@@ -25,8 +23,10 @@ from sklearn_unlearn._inner.declared import (
     kept_settings,
     vary_seeds,
 )
+from sklearn_unlearn._inner.excluding import ExcludingMixin, excluding
 from sklearn_unlearn._inner.handed_on import HandedOnMixin
 from sklearn_unlearn._inner.rows_inside import parts_with_rows
+from sklearn_unlearn._inner.turns import serial
 from sklearn_unlearn._records.altered import altered
 from sklearn_unlearn._records.digest import model_digest
 from sklearn_unlearn._records.receipt import Outcome, write_receipt
@@ -42,22 +42,11 @@ logger = logging.getLogger(__name__)
 
 MatrixLike: TypeAlias = ArrayLike | sparse.sparray | sparse.spmatrix
 Ids: TypeAlias = Iterable[Hashable]
+Excluded: TypeAlias = Ids | Callable[[list[Any]], ArrayLike] | None
 RandomState: TypeAlias = int | np.random.RandomState | None
 
 # Public hooks; where a subclass says nothing else, their docstrings are those of the base class.
 _HOOKS = {"training_data", "trained_on", "fresh", "trainable", "refitted"}
-
-
-def serial(method):
-    """Make a method of an unlearner wait for whatever else changes or stores the object."""
-
-    @wraps(method)
-    def in_turn(self, *args, **kwargs):
-        # setdefault is one step: two threads that come first get the same lock.
-        with vars(self).setdefault("_lock", RLock()):
-            return method(self, *args, **kwargs)
-
-    return in_turn
 
 
 class Debt(Protocol):
@@ -88,6 +77,7 @@ class Erasure:
 class BaseUnlearner(
     VersionedStateMixin,
     HandedOnMixin,
+    ExcludingMixin,
     CallbackSupportMixin,
     FittedInnerMixin,
     MetaEstimatorMixin,
@@ -104,7 +94,7 @@ class BaseUnlearner(
     which hands them out.
     """
 
-    __metadata_request__fit = {"X_ids": True}
+    __metadata_request__fit = {"X_ids": True, "exclude_ids": True}
 
     # Parameters that act in ``fit`` alone: set after it, they make a request raise.
     fitting_params: tuple[str, ...] = ("estimator", "random_state")
@@ -118,7 +108,7 @@ class BaseUnlearner(
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         for name in {"fit", "partial_fit"} & vars(cls).keys():
-            setattr(cls, name, serial(vars(cls)[name]))
+            setattr(cls, name, serial(excluding(vars(cls)[name])))
         for name in _HOOKS & vars(cls).keys():
             method = vars(cls)[name]
             method.__doc__ = method.__doc__ or getattr(super(cls, cls), name).__doc__
@@ -141,7 +131,8 @@ class BaseUnlearner(
             Id of the data subject that each row belongs to.
 
         **fit_params : dict
-            Parameters for ``fit`` of the inner estimator.
+            Parameters for ``fit`` of the inner estimator. Not ``exclude_ids``: the rows that
+            it names are left out before a subclass gets them.
 
         Returns
         -------
@@ -374,6 +365,7 @@ class BaseUnlearner(
                 "_subjects": subjects,
                 "_params_at_fit": settings(self),
                 "receipts_": [],
+                "_n_excluded": 0,
                 "_settings_of_fit": kept_settings(self, self.fitting_params),
                 "_routed": get_config()["enable_metadata_routing"],
                 **attributes,
@@ -416,6 +408,7 @@ class BaseUnlearner(
             What the change still owes the records. ``pay(self)`` is called at once, and again
             before anything else happens, should an interrupt cut it short.
         """
+        attributes = self._with_left_out(attributes)
         if "estimator_" in attributes and "_digest" not in attributes:
             attributes = {"_digest": model_digest(attributes["estimator_"]), **attributes}
         # One C-level call: an interrupt comes before it or after it, never in between.

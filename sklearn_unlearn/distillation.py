@@ -16,7 +16,7 @@ from sklearn_unlearn._inner.networks import is_network
 from sklearn_unlearn._inner.pipelines import last_step
 from sklearn_unlearn._inner.skorch import adapted
 from sklearn_unlearn._inner.torch_state import torch_seed
-from sklearn_unlearn.base import Ids, MatrixLike, RandomState
+from sklearn_unlearn.base import Excluded, Ids, MatrixLike, RandomState
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -149,6 +149,7 @@ class DistillationUnlearner(ObjectiveUnlearner):
         y: "ArrayLike",
         *,
         X_ids: Ids | None = None,
+        exclude_ids: Excluded = None,
         X_val: MatrixLike | None = None,
         y_val: "ArrayLike | None" = None,
         sample_weight: "ArrayLike | None" = None,
@@ -168,6 +169,11 @@ class DistillationUnlearner(ObjectiveUnlearner):
             Id of the data subject that each row belongs to; a subject may own many rows.
             Any hashable values. By default the index of X if it is pandas, else the index
             of y if that is pandas, else the row positions.
+
+        exclude_ids : set, array-like or callable, default=None
+            Ids whose rows are left out, such as those of subjects that asked to be forgotten
+            before; ``n_rows_excluded_`` counts the rows. A callable gets the ids of all rows and
+            returns a boolean for each, as ``has_asked`` of a store does. Needs ids of the rows.
 
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
             Rows that the network is not trained on: what they tell, forgotten rows shall tell.

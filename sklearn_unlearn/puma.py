@@ -22,8 +22,9 @@ from sklearn_unlearn._inner.declared import check_number, check_option
 from sklearn_unlearn._inner.fit_params import with_weights
 from sklearn_unlearn._inner.networks import is_network
 from sklearn_unlearn._inner.pipelines import joined_pipeline, last_step
+from sklearn_unlearn._inner.turns import serial
 from sklearn_unlearn._records.targets import hold_out
-from sklearn_unlearn.base import Ids, MatrixLike, RandomState, serial
+from sklearn_unlearn.base import Excluded, Ids, MatrixLike, RandomState
 
 # Share of a network's rows that is held out unless the user says another.
 NETWORK_FRACTION = 0.1
@@ -296,6 +297,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
         y: ArrayLike,
         *,
         X_ids: Ids | None = None,
+        exclude_ids: Excluded = None,
         X_val: MatrixLike | None = None,
         y_val: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
@@ -315,6 +317,11 @@ class PUMAUnlearner(ObjectiveUnlearner):
             Id of the data subject that each row belongs to; a subject may own many rows.
             Any hashable values. By default the index of X if it is pandas, else the index
             of y if that is pandas, else the row positions.
+
+        exclude_ids : set, array-like or callable, default=None
+            Ids whose rows are left out, such as those of subjects that asked to be forgotten
+            before; ``n_rows_excluded_`` counts the rows. A callable gets the ids of all rows and
+            returns a boolean for each, as ``has_asked`` of a store does. Needs ids of the rows.
 
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
             Criterion rows. Without them the criterion is cross-fitted, or a share of the rows

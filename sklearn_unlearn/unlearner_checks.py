@@ -35,6 +35,7 @@ from sklearn_unlearn._checks.subjects import (
     check_a_subject_owns_many_rows,
     check_bad_ids_at_fit,
     check_bad_requests_change_nothing,
+    check_excluded_subjects_are_left_out,
     check_ids_do_not_change_the_result,
     check_the_index_names_the_subjects,
 )
@@ -52,6 +53,7 @@ CHECKS = [
     check_ids_do_not_change_the_result,
     check_a_subject_owns_many_rows,
     check_bad_ids_at_fit,
+    check_excluded_subjects_are_left_out,
     check_bad_requests_change_nothing,
     check_a_request_that_leaves_too_little_is_refused,
     check_requests_are_atomic,
@@ -113,7 +115,7 @@ def check_unlearner(unlearner, X=None, y=None, *, fit_params=None):
 
     Notes
     -----
-    Fits about 40 clones and sends them about 60 requests. The checks are the functions of the
+    Fits about 43 clones and sends them about 60 requests. The checks are the functions of the
     list ``CHECKS``; to run each as a test of its own, pass it ``Trial(unlearner, X, y)``.
     Some clauses ask for pandas, and are left out where it is not installed. A check can find a
     broken promise but not prove a kept one: rows are searched for in arrays, by value.

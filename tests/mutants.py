@@ -59,7 +59,7 @@ MUTANTS = {
         "tests/test_atomic.py",
     ),
     "no lock": (
-        "base.py",
+        "_inner/turns.py",
         'with vars(self).setdefault("_lock", RLock()):',
         "if True:",
         "tests/test_threads.py",

@@ -223,6 +223,16 @@ def test_reweighting(tmp_path):
 
 
 @pytest.mark.slow
+def test_store(tmp_path):
+    small = ("--people", "1000", "--events", "60", "--repeats", "2", "--folder", str(tmp_path))
+    figures = json.loads(run(tmp_path, "benchmarks/store.py", "--json", *small))
+    found = figures["milliseconds"]
+    assert "verify at 60 events" in found
+    assert all(each["median"] <= each["slowest"] for each in found.values())
+    assert figures["bytes"]["unlearner.joblib"] > figures["bytes"]["estimator.joblib"]
+
+
+@pytest.mark.slow
 def test_pipeline_requests(tmp_path):
     script = "benchmarks/pipeline_requests.py"
     figures = json.loads(run(tmp_path, script, "--json", "--max-rows", "2000"))

@@ -27,12 +27,14 @@ from sklearn_unlearn._inner.declared import check_number, check_unchanged, warn_
 from sklearn_unlearn._inner.inputs import learns_from_numbers
 from sklearn_unlearn._inner.pipelines import last_step, out_of_reach
 from sklearn_unlearn._inner.skorch import adapted, needs_two_rows
+from sklearn_unlearn._inner.turns import serial
+from sklearn_unlearn._records.exclusion import check_not_forgotten
 from sklearn_unlearn._records.fingerprint import check_same_rows, guarded
 from sklearn_unlearn._records.hashing import keyed_hash
 from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn._records.rows import RowParts, count_rows
 from sklearn_unlearn._records.subjects import SubjectIndex
-from sklearn_unlearn.base import BaseUnlearner, serial
+from sklearn_unlearn.base import BaseUnlearner
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,8 @@ class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
         "_places",
     }
     deals_by_ids = True
-    __metadata_request__fit = {"X_ids": True, "forget_proba": True}
-    __metadata_request__partial_fit = {"X_ids": True, "forget_proba": True}
+    __metadata_request__fit = {"X_ids": True, "exclude_ids": True, "forget_proba": True}
+    __metadata_request__partial_fit = {"X_ids": True, "exclude_ids": True, "forget_proba": True}
 
     @abstractmethod
     def _check_params(self):
@@ -155,7 +157,7 @@ class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
         return tuple(self.get_params(deep=False).keys() - {"n_jobs", "n_checkpoints"})
 
     @with_callbacks
-    def fit(self, X, y, *, X_ids=None, forget_proba=None):
+    def fit(self, X, y, *, X_ids=None, exclude_ids=None, forget_proba=None):
         """Fit all chains.
 
         Parameters
@@ -171,6 +173,11 @@ class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
             Any hashable values. By default the index of X if it is pandas, else the index
             of y if that is pandas, else the row positions. Ids decide the order of
             training: a fresh fit on remaining rows is bitwise equal if they keep their ids.
+
+        exclude_ids : set, array-like or callable, default=None
+            Ids whose rows are left out, such as those of subjects that asked to be forgotten
+            before; ``n_rows_excluded_`` counts the rows. A callable gets the ids of all rows and
+            returns a boolean for each, as ``has_asked`` of a store does. Needs ids of the rows.
 
         forget_proba : array-like of shape (n_samples,), default=None
             Probability, in [0, 1], that a row will have to be forgotten. Likely rows come
@@ -242,7 +249,7 @@ class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
         self._sweep()
 
     @with_callbacks
-    def partial_fit(self, X, y, classes=None, *, X_ids=None, forget_proba=None):
+    def partial_fit(self, X, y, classes=None, *, X_ids=None, exclude_ids=None, forget_proba=None):
         """Add rows, new classes among them; as exact as forgetting.
 
         The model is bitwise what ``fit`` on all rows together would have given.
@@ -262,6 +269,9 @@ class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
             Ids of the new rows, of the same kind as in ``fit``. A known id adds rows to
             its subject.
 
+        exclude_ids : set, array-like or callable, default=None
+            As in ``fit``.
+
         forget_proba : array-like of shape (n_samples,), default=None
             As in ``fit``; for all rows or for none.
 
@@ -273,7 +283,8 @@ class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
         Raises
         ------
         ValueError
-            If the input is invalid or does not go with the rows so far.
+            If the input is invalid or does not go with the rows so far, or an id was forgotten, as
+            receipts with salt tell: a model that was read from a file has none of these.
 
         Notes
         -----
@@ -297,6 +308,7 @@ class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
         check_number(self, "n_checkpoints", Integral, 0)
         n_new, start = count_rows(X), len(self._records.hashes)
         keys = self._subjects.new_keys(n_new, X, y, X_ids)
+        check_not_forgotten(keys, self.receipts_)
         check_columns(self.estimator_, X)
         check_consistent_length(X, y)
         self._check_rows(X)

@@ -84,6 +84,30 @@ def check_bad_ids_at_fit(trial):
         )
 
 
+def check_excluded_subjects_are_left_out(trial):
+    """``fit`` leaves out the rows of excluded ids, as if they had not been given."""
+    subjects = [key[:-1] for key in trial.ids]
+    gone = {subjects[10], subjects[40]}
+    keep = np.array([key not in gone for key in subjects])
+    given = {name: value for name, value in trial.fit_params.items() if np.ndim(value) == 0}
+    clause = (
+        "Rows of exclude_ids are left out. It is done before fit gets the rows, so let fit look at "
+        "no others."
+    )
+    left = trial.make().fit(
+        trial.X[keep], trial.y[keep], X_ids=[key for key in subjects if key not in gone], **given
+    )
+    answers = [key in gone for key in subjects]
+    for exclude_ids in (gone, lambda keys: answers if keys == subjects else None):
+        model = trial.make().fit(
+            trial.X.copy(), trial.y.copy(), X_ids=subjects, exclude_ids=exclude_ids, **given
+        )
+        demand(model.n_rows_excluded_ == 20 and model.n_rows_ == keep.sum(), clause)
+        assert_same(model, left, trial.X, clause)
+        demand(not model.knows(sorted(gone)).any(), clause)
+    demand(left.n_rows_excluded_ == 0, "n_rows_excluded_ is 0 where no id is excluded.")
+
+
 def check_bad_requests_change_nothing(trial):
     """Requests for unknown ids raise KeyError, malformed ones ValueError, and change nothing."""
     model = trial.named().partial_forget(trial.ids[:1])

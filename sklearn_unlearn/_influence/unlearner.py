@@ -44,13 +44,14 @@ from sklearn_unlearn._inner.pipelines import (
     out_of_reach,
 )
 from sklearn_unlearn._inner.skorch import adapted, fitted_adapted, holds_rows_out
+from sklearn_unlearn._inner.turns import serial
 from sklearn_unlearn._records.altered import altered
 from sklearn_unlearn._records.fingerprint import check_same_rows, guarded
 from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn._records.rows import copy_rows, count_rows, take_rows
 from sklearn_unlearn._records.subjects import SubjectIndex
 from sklearn_unlearn._records.targets import given_targets
-from sklearn_unlearn.base import BaseUnlearner, serial
+from sklearn_unlearn.base import BaseUnlearner
 
 # What a forgotten row has had a say in.
 STEERED = "what earlier requests owe to rows of this one, which they reweighted others by"
@@ -89,7 +90,7 @@ class ObjectiveUnlearner(BaseUnlearner):
     hessian_rows = "remaining"
 
     @with_callbacks
-    def fit(self, X, y, *, X_ids=None, sample_weight=None, **fit_params):
+    def fit(self, X, y, *, X_ids=None, exclude_ids=None, sample_weight=None, **fit_params):
         """Fit the inner estimator.
 
         Parameters
@@ -104,6 +105,11 @@ class ObjectiveUnlearner(BaseUnlearner):
             Id of the data subject that each row belongs to; a subject may own many rows.
             Any hashable values. By default the index of X if it is pandas, else the index
             of y if that is pandas, else the row positions.
+
+        exclude_ids : set, array-like or callable, default=None
+            Ids whose rows are left out, such as those of subjects that asked to be forgotten
+            before; ``n_rows_excluded_`` counts the rows. A callable gets the ids of all rows and
+            returns a boolean for each, as ``has_asked`` of a store does. Needs ids of the rows.
 
         sample_weight : float or array-like of shape (n_samples,), default=None
             Weights of the rows, for the inner estimator; for the last step of a pipeline

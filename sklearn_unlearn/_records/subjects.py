@@ -50,7 +50,7 @@ class UnknownIdError(KeyError):
         return self.args[0]
 
 
-def _read_keys(positions, X, y, X_ids):
+def read_keys(positions, X, y, X_ids):
     """Return where ids come from, and one per row."""
     if X_ids is not None:
         source, ids = "argument X_ids", X_ids
@@ -103,7 +103,7 @@ class SubjectIndex:
     """
 
     def __init__(self, n_rows, X=None, y=None, X_ids=None):
-        self.source, self._keys = _read_keys(range(n_rows), X, y, X_ids)
+        self.source, self._keys = read_keys(range(n_rows), X, y, X_ids)
         self._made = None
         self.n_rows = n_rows
 
@@ -131,7 +131,7 @@ class SubjectIndex:
         sequence
             One id per new row.
         """
-        source, keys = _read_keys(range(self.n_rows, self.n_rows + n_rows), X, y, X_ids)
+        source, keys = read_keys(range(self.n_rows, self.n_rows + n_rows), X, y, X_ids)
         if source != self.source:
             raise ValueError(
                 f"The new rows' ids come from {source}, those of the model from {self.source}. "

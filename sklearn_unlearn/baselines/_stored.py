@@ -42,7 +42,7 @@ class StoredRowsUnlearner(BaseUnlearner):
         """Return the fitted inner estimator, and attributes that remember its training."""
 
     @with_callbacks
-    def fit(self, X, y, *, X_ids=None, sample_weight=None, **fit_params):
+    def fit(self, X, y, *, X_ids=None, exclude_ids=None, sample_weight=None, **fit_params):
         """Fit the inner estimator.
 
         Parameters
@@ -57,6 +57,11 @@ class StoredRowsUnlearner(BaseUnlearner):
             Id of the data subject that each row belongs to; a subject may own many rows.
             Any hashable values. By default the index of X if it is pandas, else the index
             of y if that is pandas, else the row positions.
+
+        exclude_ids : set, array-like or callable, default=None
+            Ids whose rows are left out, such as those of subjects that asked to be forgotten
+            before; ``n_rows_excluded_`` counts the rows. A callable gets the ids of all rows and
+            returns a boolean for each, as ``has_asked`` of a store does. Needs ids of the rows.
 
         sample_weight : float or array-like of shape (n_samples,), default=None
             Weights of the rows, for the inner estimator; for the last step of a pipeline

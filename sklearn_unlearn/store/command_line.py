@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sklearn_unlearn._version import __version__
 from sklearn_unlearn.store.errors import StoreError
+from sklearn_unlearn.store.ledger import STATES
 from sklearn_unlearn.store.model_store import ModelStore
 from sklearn_unlearn.store.requests import OPEN, as_moment
 from sklearn_unlearn.store.subjects import read_key
@@ -93,13 +94,13 @@ def _parser():
         return sub
 
     sub = command("submit", _submit, "write down that subjects ask to be forgotten")
-    sub.add_argument(
-        "ids",
-        help='a CSV file with a header, a file of one id a line, or "-" for the standard input',
-    )
-    sub.add_argument("--column", help="column of the ids, if the file has a header")
+    _add_ids(sub)
     sub.add_argument("--reference", help="what the request is called elsewhere")
     sub.add_argument("--due", help="day by which it shall be done, as 2030-01-31")
+    _add_kind(sub)
+    sub = command("release", _release, "let subjects back in who were forgotten and came back")
+    _add_ids(sub)
+    sub.add_argument("--reference", help="what their consent is called elsewhere")
     _add_kind(sub)
     sub = command("apply", _apply, "make the model forget whoever waits")
     sub.add_argument("--max-batch", type=_size, default=1000, help="requests taken together")
@@ -114,9 +115,24 @@ def _parser():
     sub.add_argument("--head", help="seal of an event that was noted elsewhere")
     sub = command("find-copies", _find_copies, "find copies of the store's models elsewhere")
     sub.add_argument("folders", nargs="+")
+    sub = command("stale-exports", _stale_exports, "list what must be rebuilt or deleted elsewhere")
+    sub = command("adopt", _adopt, "note that something elsewhere was made of a version")
+    sub.add_argument("place", help="a file, an address in a registry, a backup")
+    sub.add_argument("--made-of", type=int, metavar="VERSION", help="default: the newest")
+    sub = command("resolve", _resolve, "note that an export is deleted or rebuilt")
+    sub.add_argument("place", help="as it was adopted")
+    sub.add_argument("how", choices=("deleted", "rebuilt"))
     sub = command("export", _export, "write the events to a file of JSON lines")
     sub.add_argument("file")
     return parser
+
+
+def _add_ids(sub):
+    sub.add_argument(
+        "ids",
+        help='a CSV file with a header, a file of one id a line, or "-" for the standard input',
+    )
+    sub.add_argument("--column", help="column of the ids, if the file has a header")
 
 
 def _size(text):
@@ -169,10 +185,10 @@ def _read_ids(options):
     """Return the ids of a file; none may be lost on the way."""
     try:
         if options.ids == "-":
-            rows = list(csv.reader(sys.stdin))
+            rows = list(csv.reader(sys.stdin, strict=True))
         else:
             with open(options.ids, newline="", encoding="utf-8-sig") as file:
-                rows = list(csv.reader(file))
+                rows = list(csv.reader(file, strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or "it is no CSV file in UTF-8"
         raise _MisuseError(f"{options.ids} can't be read: {reason}.") from error
@@ -186,19 +202,31 @@ def _read_ids(options):
             raise _MisuseError(
                 f"{options.ids} has no column {options.column!r}; it has {', '.join(header)}."
             )
+        if header.count(options.column) > 1:
+            n_columns = header.count(options.column)
+            raise _MisuseError(f"{options.ids} has {n_columns} columns {options.column!r}.")
         at = header.index(options.column)
     elif any(len(row) > 1 for row in rows):
         raise _MisuseError(f"{options.ids} has several columns; name that of the ids by --column.")
     found = [row[at].strip() if len(row) > at else "" for row in rows]
     if "" in found:
         raise _MisuseError(f"{options.ids}: {found.count('')} lines have no id.")
+    n_long = sum(len(text.splitlines()) > 1 for text in found)
+    if n_long:
+        raise _MisuseError(f"{options.ids}: {n_long} ids have several lines: is a quote left open?")
     return found
 
 
-def _submit(options):
+def _ids(options):
+    """Return the ids of a file as what they are."""
     ids = [_id(options, text) for text in _read_ids(options)]
     if not ids:
         raise _MisuseError(f"{options.ids} has no ids.")
+    return ids
+
+
+def _submit(options):
+    ids = _ids(options)
     due = _checked(as_moment, options.due)
     try:
         new = _open(options).submit(ids, reference=options.reference, due=due)
@@ -206,6 +234,14 @@ def _submit(options):
         raise _MisuseError(f"{error} See --type.") from error
     found = {"n_ids": len(set(ids)), "n_new": new}
     _show(options, found, [f"{found['n_ids']} ids, {new} of them new; they wait for apply"])
+    return DONE
+
+
+def _release(options):
+    ids = _ids(options)
+    back = _open(options).release(ids, reference=options.reference)
+    found = {"n_ids": len(set(ids)), "n_released": back}
+    _show(options, found, [f"{found['n_ids']} ids, {back} of them released now"])
     return DONE
 
 
@@ -256,7 +292,7 @@ def _status(options):
         }
         for folder, store in stores
     }
-    states = ("received", "refused", "forgotten", "published", "purged", "absent", "overdue")
+    states = (*STATES, "overdue")
     _table(
         options,
         counts,
@@ -329,6 +365,26 @@ def _find_copies(options):
     value = [{"path": str(path), "version": version} for path, version in found]
     _show(options, value, [f"{path}: version {version}" for path, version in found] or ["none"])
     return OPEN_OR_FAILED if found else DONE
+
+
+def _stale_exports(options):
+    found = _open(options).stale_exports()
+    lines = [f"{each['place']}: version {each['version']}" for each in found]
+    _show(options, found, lines or ["none"])
+    return OPEN_OR_FAILED if found else DONE
+
+
+def _adopt(options):
+    store = _open(options)
+    store.adopt(options.place, version=options.made_of)
+    _show(options, {"place": options.place}, ["noted"])
+    return DONE
+
+
+def _resolve(options):
+    _open(options).resolve(options.place, how=options.how)
+    _show(options, {"place": options.place, "how": options.how}, ["noted"])
+    return DONE
 
 
 def _export(options):

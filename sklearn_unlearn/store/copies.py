@@ -49,12 +49,40 @@ def copies_in(paths, known, folder):
 def stale(ledger):
     """Return what was made of versions that are not the newest, place and version of each."""
     newest = ledger.last_version()
-    latest = {event["place"]: event["version"] for event in ledger.events(("adopted",))}
     return [
         {"place": place, "version": version}
-        for place, version in latest.items()
+        for place, version in exports(ledger).items()
         if version < newest and not _is_gone(place)
     ]
+
+
+def exports(ledger):
+    """Return the version that each place outside has, as far as the ledger was told."""
+    found = {}
+    for event in ledger.events("kind IN ('adopted', 'resolved')"):
+        if event["version"] is None:
+            del found[event["place"]]
+        else:
+            found[event["place"]] = event["version"]
+    return found
+
+
+def place_of(path):
+    """Return the name of a place; a file of this machine is found again from every folder."""
+    return os.path.abspath(path) if os.path.exists(path) else os.fspath(path)
+
+
+def known_place(ledger, path):
+    """Return the name under which a place was adopted; raise a ValueError if it was not."""
+    known = exports(ledger)
+    # A file that is deleted is no longer known as one.
+    for name in (os.fspath(path), os.path.abspath(path)):
+        if name in known:
+            return name
+    raise ValueError(
+        f"path={os.fspath(path)!r} is invalid: nothing at this place was adopted, or it is deleted "
+        "already. stale_exports() lists what is open."
+    )
 
 
 def _files_in(paths):

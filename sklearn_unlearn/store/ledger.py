@@ -23,7 +23,7 @@ APPLICATION = 0x756E6C72
 # How long a writer waits for another, in seconds.
 PATIENCE = 60.0
 
-STATES = ("received", "forgotten", "published", "purged", "absent", "refused")
+STATES = ("received", "forgotten", "published", "purged", "absent", "refused", "released")
 
 _TABLES = """
 CREATE TABLE event (
@@ -71,8 +71,8 @@ class Ledger:
         self._is_checked = False
 
     @contextmanager
-    def _opened(self):
-        """Open the database, and close it.
+    def _opened(self, reads=False):
+        """Open the database, perhaps only to read it, and close it.
 
         Raises
         ------
@@ -80,7 +80,7 @@ class Ledger:
             If that can't be done, or the file is no ledger, one of another format, or one under
             another key.
         """
-        with self._connected() as db:
+        with self._connected(reads) as db:
             if not self._is_checked:
                 if not _n_tables(db):
                     self._make(db)
@@ -92,14 +92,14 @@ class Ledger:
             yield db
 
     @contextmanager
-    def _connected(self):
+    def _connected(self, reads):
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"The store's folder can't be made: {error.strerror}.") from error
         db = None
         try:
-            db = sqlite3.connect(self._address(), timeout=PATIENCE, isolation_level=None, uri=True)
+            db = self._connect(reads)
             yield db
         except sqlite3.DatabaseError as error:
             raise StoreError(f"{self._path.name}: {error}.") from error
@@ -107,14 +107,28 @@ class Ledger:
             if db is not None:
                 db.close()
 
-    def _address(self):
-        """Return where the database is, and how it may be opened."""
-        address = self._path.absolute().as_uri()
-        if not self._path.exists() or os.access(self._path.parent, os.W_OK):
-            return address
-        # A folder that can't be written, as a backup: a log that is there must be read too.
-        has_log = self._path.with_name(f"{self._path.name}-wal").exists()
-        return f"{address}?mode=ro" if has_log else f"{address}?mode=ro&immutable=1"
+    def _connect(self, reads):
+        """Return a connection; on a full disk, one that can read and nothing else."""
+        address, as_it_is = self._path.absolute().as_uri(), "?mode=ro&immutable=1"
+        log = self._path.with_name(f"{self._path.name}-wal")
+        if self._path.exists() and not os.access(self._path.parent, os.W_OK):
+            # A folder that can't be written, as a backup: a log that is there must be read too.
+            address += "?mode=ro" if log.exists() else as_it_is
+        elif self._is_checked:
+            # One that is gone since is not made anew.
+            address += "?mode=rw"
+        params = {"timeout": PATIENCE, "isolation_level": None, "uri": True}
+        db = sqlite3.connect(address, **params)
+        try:
+            _n_tables(db)
+            return db
+        except sqlite3.OperationalError as error:
+            db.close()
+            # Even to read takes room, for what processes share.
+            is_full = "disk" in str(error) and self._path.exists()
+            if not (reads and is_full) or (log.exists() and log.stat().st_size):
+                raise
+            return sqlite3.connect(self._path.absolute().as_uri() + as_it_is, **params)
 
     def _make(self, db):
         """Make the tables of a new file."""
@@ -157,7 +171,7 @@ class Ledger:
     @contextmanager
     def reading(self):
         """Open the ledger to read it as it is at one moment."""
-        with self._opened() as db:
+        with self._opened(reads=True) as db:
             # An exception or the end closes it.
             db.execute("BEGIN")
             yield Reading(self, db)
@@ -246,32 +260,28 @@ class Reading:
         """Return the number and the seal of the last event."""
         return _head(self.db)
 
-    def sealed(self):
-        """Yield number, kind, text and seal of every event in order."""
-        yield from self.db.execute("SELECT seq, kind, body, seal FROM event ORDER BY seq")
+    def sealed(self, where="1", values=()):
+        """Yield number, kind, text and seal of events in order, by default of all."""
+        yield from self.db.execute(
+            f"SELECT seq, kind, body, seal FROM event WHERE {where} ORDER BY seq", values
+        )
 
-    def is_sealed(self, body, seal):
-        """Tell whether a seal is that of a text."""
-        return hmac.compare_digest(seal, self.ledger._seal(body))
+    def opened(self, seq, body, seal):
+        """Return what an event says; raise a StoreError if its seal does not fit."""
+        if not hmac.compare_digest(seal, self.ledger._seal(body)):
+            raise StoreError(f"Event {seq} was changed: its seal does not fit.")
+        return json.loads(body)
 
-    def events(self, kinds=None, subject=None):
-        """Return events in order, all or those of some kinds, or that concern a subject."""
-        if subject is not None:
-            where, values = "JOIN concerns USING (seq) WHERE subject = ?", (subject,)
-        elif kinds is not None:
-            where, values = f"WHERE kind IN ({', '.join('?' * len(kinds))})", kinds
-        else:
-            where, values = "", ()
-        rows = self.db.execute(f"SELECT body FROM event {where} ORDER BY seq", values)
-        return [json.loads(body) for (body,) in rows]
+    def events(self, where="1", values=()):
+        """Yield what events say in order, by default all; each only if its seal fits."""
+        for seq, _, body, seal in self.sealed(where, values):
+            yield self.opened(seq, body, seal)
 
     def last_event(self, *kinds):
         """Return the last event of some kinds, None before the first."""
         wanted = ", ".join("?" * len(kinds))
-        row = self.db.execute(
-            f"SELECT body FROM event WHERE kind IN ({wanted}) ORDER BY seq DESC LIMIT 1", kinds
-        ).fetchone()
-        return json.loads(row[0]) if row else None
+        last = f"seq = (SELECT max(seq) FROM event WHERE kind IN ({wanted}))"
+        return next(self.events(last, kinds), None)
 
     def last_version(self):
         """Return the number of the newest version, zero before the first."""
@@ -279,13 +289,15 @@ class Reading:
         return event["version"] if event else 0
 
     def files(self):
-        """Yield each version from the newest on, with the SHA-256 of its files by name."""
-        rows = self.db.execute(
-            "SELECT body FROM event WHERE kind IN ('trained', 'forgotten') ORDER BY seq DESC"
-        )
-        for (body,) in rows:
-            event = json.loads(body)
-            yield event["version"], event["files"]
+        """Return the SHA-256 of the files of each version, by name; the newest comes last."""
+        made = self.events("kind IN ('trained', 'forgotten')")
+        return {event["version"]: event["files"] for event in made}
+
+    def files_of(self, version):
+        """Return the SHA-256 of the files of one version, by name; None if no event names it."""
+        number = self.last_version()
+        event = self.last_event("trained", "forgotten") if number == version else None
+        return event["files"] if event else self.files().get(version)
 
     def requests(self, where="1", values=(), limit=-1):
         """Return requests as dicts, in the order of their events."""
@@ -295,8 +307,8 @@ class Reading:
         )
         return [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
 
-    def asked(self, where="1"):
-        """Return the subjects of requests, a set."""
+    def asked(self, where="state != 'released'"):
+        """Return the subjects of requests, a set; by default of those who did not come back."""
         return {
             subject for (subject,) in self.db.execute(f"SELECT subject FROM request WHERE {where}")
         }
@@ -316,13 +328,13 @@ class Writing(Reading):
     def add_requests(self, hidden, reference, due):
         """Write down requests by subject, with the hidden id; return those that now wait.
 
-        One that was refused waits again; others that are there stay as they are.
+        One that was refused or released waits again; others that are there stay as they are.
         """
         one = "SELECT state FROM request WHERE subject = ?"
         new = [
             subject
             for subject in hidden
-            if self.db.execute(one, (subject,)).fetchone() in (None, ("refused",))
+            if self.db.execute(one, (subject,)).fetchone() in (None, ("refused",), ("released",))
         ]
         if new:
             at = now()
@@ -332,6 +344,31 @@ class Writing(Reading):
                 [(subject, hidden[subject], reference, at, due, seq) for subject in new],
             )
         return new
+
+    def release(self, subjects, reference):
+        """Put requests that are done out of force; return how many were in force."""
+        found = {row["subject"]: row["state"] for row in self._requests_of(subjects)}
+        n_unknown = len(subjects) - len(found)
+        if n_unknown:
+            raise KeyError(
+                f"{n_unknown} of {len(subjects)} id(s) were never submitted to this store; nobody "
+                "was released."
+            )
+        n_open = sum(state not in ("purged", "absent", "released") for state in found.values())
+        if n_open:
+            raise ValueError(
+                f"{n_open} of {len(subjects)} request(s) are not done, so nobody was released. "
+                "Call apply() first; what was refused is settled by a training."
+            )
+        back = [subject for subject in subjects if found[subject] != "released"]
+        if back:
+            self.append("released", subjects=back, reference=reference)
+            self.settle(back, "released")
+        return len(back)
+
+    def _requests_of(self, subjects):
+        for subject in subjects:
+            yield from self.requests("subject = ?", (subject,))
 
     def settle(self, subjects, state, *, version=None, reason=None):
         """Put requests in a state; their ids go."""

@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from sklearn_unlearn._records.keys import as_keys, check_keys
 from sklearn_unlearn.base import BaseUnlearner, Ids, MatrixLike
-from sklearn_unlearn.store.copies import copies_in, stale
+from sklearn_unlearn.store.certificates import write_certificate
+from sklearn_unlearn.store.elsewhere import ElsewhereMixin
 from sklearn_unlearn.store.errors import StoreError
 from sklearn_unlearn.store.ledger import STATES, Ledger, Reading
 from sklearn_unlearn.store.requests import Request, as_moment, requests_of
-from sklearn_unlearn.store.subjects import SubjectNames, checked_ids, kind_of, read_key
-from sklearn_unlearn.store.verifying import check_ledger, check_versions
-from sklearn_unlearn.store.versions import ESTIMATOR, Versions
+from sklearn_unlearn.store.subjects import SubjectNames, checked_ids, keys_of, kind_of, read_key
+from sklearn_unlearn.store.verifying import check_chain, check_end, check_ledger, check_versions
+from sklearn_unlearn.store.versions import ESTIMATOR, FORMATS, Versions
 from sklearn_unlearn.store.writer import Writer
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
-class ModelStore:
+class ModelStore(ElsewhereMixin):
     """A folder that holds a model that forgets, and what became of each request.
 
-    Any process of the machine may open it: requests are written down in milliseconds and wait; one
+    Any process of the machine may open it: requests are written down at once and wait; one
     writer at a time applies them, and servers load the plain model of the newest version. A
     process that is killed loses nothing: what the ledger does not say happened is done again.
 
@@ -56,8 +56,8 @@ class ModelStore:
 
     Notes
     -----
-    ``submit`` costs one transaction. ``apply`` costs the request of the unlearner, and writing it:
-    the rows that it keeps, as a rule.
+    ``submit`` costs one transaction: milliseconds, and as long as the disk takes. ``apply`` costs
+    the request of the unlearner, and writing it: the rows that it keeps, as a rule.
 
     The ledger holds no id in clear: those of requests that wait are hidden under the key, and are
     gone once these are settled. The key must be kept apart from the folder. The stored unlearner
@@ -90,6 +90,8 @@ class ModelStore:
         self._ledger = Ledger(self.folder / "ledger.sqlite", secret)
         self._versions = Versions(self.folder)
         self._writer = Writer(self._ledger, self._versions, self._names)
+        # Number and seal of the event up to which the ledger was checked.
+        self._checked: tuple[int, str] | None = None
 
     @property
     def latest_version(self) -> int | None:
@@ -112,14 +114,21 @@ class ModelStore:
         Raises
         ------
         StoreError
-            If there is no such version, or its file is not the one that was written.
+            If there is no such version, or its file is not the one that the ledger names.
         """
         for _ in range(20):
-            number = self.latest_version if version is None else version
-            if number is None:
+            published = self.latest_version
+            if published is None:
                 raise StoreError("No model was trained in this store yet.")
+            with self._ledger.reading() as ledger:
+                newest = ledger.last_version()
+                check_end(published, newest)
+                number = newest if version is None else version
+                files = ledger.files_of(number)
+            if files is None:
+                break
             with suppress(FileNotFoundError):
-                return self._versions.load(number, ESTIMATOR)
+                return self._versions.load(number, ESTIMATOR, files)
             if version is not None:
                 break
             # It was replaced by a newer one meanwhile.
@@ -177,6 +186,36 @@ class ModelStore:
             "another subject, and would be called absent."
         )
 
+    def release(self, ids: Ids, *, reference: str | None = None) -> int:
+        """Take subjects off the list of those who are left out: they came back.
+
+        The next training takes their rows again. What was done stays in the ledger.
+
+        Parameters
+        ----------
+        ids : array-like of shape (n_subjects,)
+            Their ids. One that was released before counts as nothing.
+
+        reference : str, default=None
+            What their consent is called elsewhere; don't put personal data in it.
+
+        Returns
+        -------
+        int
+            Number of subjects that were released now.
+
+        Raises
+        ------
+        KeyError
+            If nobody asked to forget some of them; then none is released.
+
+        ValueError
+            If some requests are not done: they must be, before somebody can come back.
+        """
+        keys = checked_ids(ids)
+        with self._ledger.writing() as ledger:
+            return ledger.release(list(map(self._names.of, keys)), reference)
+
     def train(
         self,
         unlearner: BaseUnlearner,
@@ -184,6 +223,7 @@ class ModelStore:
         y: "ArrayLike",
         *,
         X_ids: Ids,
+        format: str = "joblib",  # noqa: A002
         **fit_params: Any,
     ) -> int:
         """Fit an unlearner on the rows of those who did not ask to be forgotten, and publish it.
@@ -201,6 +241,10 @@ class ModelStore:
 
         X_ids : array-like of shape (n_samples,)
             Id of the subject that each row belongs to.
+
+        format : {"joblib", "skops"}, default="joblib"
+            What servers load, here and in later versions. A skops file can't run code of whoever
+            changed it, but holds no types except those of scikit-learn, NumPy and this package.
 
         **fit_params : dict
             Further parameters of ``fit``. Those with an entry per row are cut like X; X_val and
@@ -225,7 +269,9 @@ class ModelStore:
         Other trainings and :meth:`apply` wait meanwhile; :meth:`submit` and :meth:`load` don't.
         Who is submitted while the training runs is forgotten by the next ``apply``.
         """
-        return self._writer.train(unlearner, X, y, X_ids, fit_params)
+        if format not in FORMATS:
+            raise ValueError(f'format={format!r} is invalid: it must be "joblib" or "skops".')
+        return self._writer.train(unlearner, X, y, X_ids, format, fit_params)
 
     def apply(self, max_batch: int = 1000) -> int:
         """Make the model forget whoever waits.
@@ -324,8 +370,7 @@ class ModelStore:
         ndarray of bool of shape (n_rows,)
             True for those whose rows must be left out.
         """
-        keys = as_keys(ids)
-        check_keys(keys, "given as ids")
+        keys = keys_of(ids, "ids")
         with self._ledger.reading() as ledger:
             found = self._names.among(keys, ledger.asked())
         return np.array([key in found for key in keys], dtype=bool)
@@ -361,30 +406,26 @@ class ModelStore:
 
         StoreError
             If the ledger is not whole.
+
+        Notes
+        -----
+        The first call checks all events; later ones of this object check those that were added
+        since, and those that the certificate shows. :meth:`verify` checks all at each call.
         """
-        status = self.status(id)
-        if status is None:
-            raise KeyError("No request to forget this id was submitted to this store.")
+        subject = self._names.of(checked_ids([id])[0])
         with self._ledger.reading() as ledger:
-            check_ledger(ledger)
-            seq, seal = ledger.head()
-            events = ledger.events(subject=status.subject)
-            trainings = ledger.events(("trained",))
-            latest = ledger.last_version()
-        asked = next(event["seq"] for event in events if event["kind"] == "received")
-        return {
-            "request": vars(status),
-            "events": [_of_subject(event, status.subject) for event in events],
-            "left_out_of_trainings": [
-                {"version": event["version"], "at": event["at"]}
-                for event in trainings
-                if event["asked_until"] >= asked
-            ],
-            "latest_version": latest,
-            "versions_present": self._versions.present(),
-            "to_be_rebuilt_or_deleted": self.stale_exports(),
-            "ledger": {"seq": seq, "seal": seal, "checked_at": _utc_now()},
-        }
+            if not ledger.requests("subject = ?", (subject,)):
+                raise KeyError("No request to forget this id was submitted to this store.")
+            # Once in this process; then what was added since.
+            self._checked = (
+                check_ledger(ledger)
+                if self._checked is None
+                else check_chain(ledger, self._checked)
+            )
+            found = write_certificate(ledger, subject)
+        found["versions_present"] = self._versions.present()
+        found["ledger"]["checked_at"] = _utc_now()
+        return found
 
     def verify(self, head: str | None = None) -> int:
         """Check that the ledger is whole and that the files are what it says.
@@ -407,7 +448,8 @@ class ModelStore:
         """
         while True:
             with self._ledger.reading() as ledger:
-                n_events, latest = check_ledger(ledger, head), ledger.last_version()
+                self._checked, latest = check_ledger(ledger, head), ledger.last_version()
+                n_events = self._checked[0]
                 try:
                     check_versions(ledger, self._versions, latest)
                     return n_events
@@ -436,74 +478,6 @@ class ModelStore:
                 file.write(json.dumps({"body": body, "seal": seal}) + "\n")
                 n_events += 1
         return n_events
-
-    def find_copies(self, paths: list[str | os.PathLike[str]]) -> list[tuple[Path, int]]:
-        """Find copies of models of this store elsewhere.
-
-        Parameters
-        ----------
-        paths : list of path-like
-            Files and folders to look through.
-
-        Returns
-        -------
-        list of (Path, int)
-            Files that are, byte for byte, a file of a version, and the number of the version.
-        """
-        with self._ledger.reading() as ledger:
-            known = {
-                digest: version for version, files in ledger.files() for digest in files.values()
-            }
-        return copies_in(paths, known, self.folder)
-
-    def adopt(self, path: str | os.PathLike[str], *, version: int | None = None) -> None:
-        """Write down that something outside was made of a version of the model.
-
-        Once somebody is forgotten, it is listed as to be rebuilt or deleted.
-
-        Parameters
-        ----------
-        path : str or path-like
-            A file, or whatever names the place: an address in a registry, a backup.
-
-        version : int, default=None
-            The version; by default the newest.
-
-        Raises
-        ------
-        StoreError
-            If no model was trained yet.
-
-        ValueError
-            If there was no such version.
-        """
-        number = self.latest_version if version is None else version
-        if number is None:
-            raise StoreError("No model was trained in this store yet.")
-        # A file of this machine is found again from every folder.
-        place = os.path.abspath(path) if os.path.exists(path) else os.fspath(path)
-        with self._ledger.writing() as ledger:
-            if not 1 <= number <= ledger.last_version():
-                raise ValueError(f"version={number} is invalid: there was no such version.")
-            ledger.append("adopted", place=place, version=number)
-
-    def stale_exports(self) -> list[dict[str, Any]]:
-        """Return what was made of versions that knew somebody who is forgotten now.
-
-        Returns
-        -------
-        list of dict
-            Place and version of each. A file that is gone is not among them.
-        """
-        with self._ledger.reading() as ledger:
-            return stale(ledger)
-
-
-def _of_subject(event: dict[str, Any], subject: str) -> dict[str, Any]:
-    """Return an event as one subject may see it."""
-    n_others = len(event.get("subjects", ())) - 1
-    shown = {name: value for name, value in event.items() if name not in ("subjects", "files")}
-    return {**shown, "subject": subject, "n_other_subjects": n_others}
 
 
 def _utc_now() -> str:

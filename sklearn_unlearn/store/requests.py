@@ -18,7 +18,7 @@ class Request:
         "published": it is the one that servers load; an older one is still there. "purged": no
         version that knew the subject is left. "absent": the subject was in no training data.
         "refused": the model can't forget it; ``reason`` says why, and a training without
-        the subject settles it.
+        the subject settles it. "released": the subject came back.
 
     subject : str
         Keyed hash of the id.

@@ -124,9 +124,20 @@ class SubjectNames:
 
 def checked_ids(X_ids, name="ids"):
     """Return ids as a list of keys, each once, in order; raise for what is no id."""
+    return list(dict.fromkeys(keys_of(X_ids, name)))
+
+
+def keys_of(X_ids, name):
+    """Return ids as a list of keys; raise for what names nobody."""
     keys = as_keys(X_ids)
     check_keys(keys, f"given as {name}")
-    return list(dict.fromkeys(keys))
+    n_blank = sum(isinstance(key, str) and not key.strip() for key in keys)
+    if n_blank:
+        raise ValueError(
+            f"{n_blank} of {len(keys)} {name} are blank texts, as tables have them where an id is "
+            "missing. Leave these rows out, or give each an id."
+        )
+    return keys
 
 
 def kind_of(keys):

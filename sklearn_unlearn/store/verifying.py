@@ -1,7 +1,5 @@
 """Is a store what its ledger says?"""
 
-import json
-
 from sklearn_unlearn.store.errors import StoreError
 from sklearn_unlearn.store.versions import MANIFEST
 
@@ -19,36 +17,70 @@ def check_ledger(ledger, head=None):
 
     Returns
     -------
-    int
-        Number of events.
+    tuple of (int, str)
+        Number of events, and the seal of the last one.
 
     Raises
     ------
     StoreError
         That names the first event that is wrong.
     """
-    before, n_events, seals = "", 0, set()
-    for number, (seq, kind, body, seal) in enumerate(ledger.sealed(), start=1):
-        if not ledger.is_sealed(body, seal):
-            raise StoreError(f"Event {seq} was changed: its seal does not fit.")
-        event = json.loads(body)
+    end = check_chain(ledger)
+    if head is not None and not any(ledger.sealed("seal = ?", (head,))):
+        raise StoreError("The event that was noted is not in the ledger: its end was cut off.")
+    _check_tables(ledger)
+    return end
+
+
+def check_chain(ledger, since=(0, "")):
+    """Check events from a known one on: their seals, and that each names the one before.
+
+    Parameters
+    ----------
+    ledger : Reading
+        Of one moment.
+
+    since : tuple of (int, str), default=(0, "")
+        Number and seal of an event up to which the chain was checked before.
+
+    Returns
+    -------
+    tuple of (int, str)
+        Number and seal of the last event.
+
+    Raises
+    ------
+    StoreError
+        That names the first event that is wrong.
+    """
+    number, before = since
+    if number and not any(ledger.sealed("seq = ? AND seal = ?", since)):
+        raise StoreError(f"Event {number} was there before, and is not now.")
+    for seq, kind, body, seal in ledger.sealed("seq > ?", (number,)):
+        number += 1
+        event = ledger.opened(seq, body, seal)
         if event["kind"] != kind:
             raise StoreError(f"Event {seq} is listed as one of another kind.")
         if seq != number or event["seq"] != number or event["before"] != before:
             raise StoreError(f"An event before number {seq} was removed or added.")
-        before, n_events = seal, number
-        seals.add(seal)
-    if head is not None and head not in seals:
-        raise StoreError("The event that was noted is not in the ledger: its end was cut off.")
-    _check_tables(ledger)
-    return n_events
+        before = seal
+    return number, before
+
+
+def check_end(published, latest):
+    """Raise a StoreError if a version is published that is newer than all that events tell of."""
+    if published > latest:
+        raise StoreError(
+            f"Version {published} is published, but the ledger ends before it: its end was cut "
+            "off, or an old copy of it was put back."
+        )
 
 
 def _check_tables(ledger):
     """Raise if the tables are not what the events tell of."""
-    events = ledger.events()
-    told = {subject: _derived(row) for subject, row in told_by(events).items()}
-    if {row["subject"]: _derived(row) for row in ledger.requests()} != told:
+    events = list(ledger.events())
+    told = {subject: derived(row) for subject, row in told_by(events).items()}
+    if {row["subject"]: derived(row) for row in ledger.requests()} != told:
         raise StoreError("The table of requests is not what the events tell of.")
     concerned = {(subject, e["seq"]) for e in events for subject in e.get("subjects", ())}
     if set(ledger.db.execute("SELECT subject, seq FROM concerns")) != concerned:
@@ -60,7 +92,8 @@ def _check_tables(ledger):
 _TOLD = ("reference", "received_at", "due", "reason", "version", "seq")
 
 
-def _derived(row):
+def derived(row):
+    """Return what events tell of a request."""
     # A request advances from "forgotten" to "published" without an event of its own.
     state = "published" if row["state"] == "forgotten" else row["state"]
     return state, *(row[name] for name in _TOLD)
@@ -85,6 +118,8 @@ def told_by(events):
             not_purged += subjects
         elif kind in ("absent", "refused"):
             _settle(requests, subjects, state=kind, reason=event.get("reason"))
+        elif kind == "released":
+            _settle(requests, subjects, state="released", reason=None)
         elif kind == "purged" and not event["left"]:
             _settle(requests, not_purged, state="purged")
             not_purged = []
@@ -115,11 +150,17 @@ def check_versions(ledger, versions, latest):
     StoreError
         If a file is not what its event says, or names an event that is not there.
     """
-    files = dict(ledger.files())
+    files = ledger.files()
     seals = {seal for *_, seal in ledger.sealed()}
     published = versions.latest() or 0
-    if published > latest:
-        raise StoreError(f"Version {published} is published, but the ledger ends before it.")
+    check_end(published, latest)
+    made, purged = ledger.last_event("trained", "forgotten"), ledger.last_event("purged")
+    # The one is written before it is published, the other after.
+    if published < latest and purged is not None and purged["seq"] > made["seq"]:
+        raise StoreError(
+            f"The file latest names version {published}, but version {latest} was published. Call "
+            "apply(), which mends it."
+        )
     there = [number for number in versions.present() if versions.of(number).is_dir()]
     if latest and latest not in there:
         raise StoreError(f"Version {latest}, the newest, is missing.")

@@ -1,6 +1,8 @@
 """Versions of a model in a store: folders that are there whole or not at all."""
 
+import errno
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -11,13 +13,11 @@ import sklearn
 
 from sklearn_unlearn._version import __version__
 from sklearn_unlearn.store.errors import StoreError
+from sklearn_unlearn.store.plain_files import dump, load
 
-ESTIMATOR, UNLEARNER, MANIFEST, LATEST = (
-    "estimator.joblib",
-    "unlearner.joblib",
-    "manifest.json",
-    "latest",
-)
+ESTIMATOR, UNLEARNER, MANIFEST, LATEST = "estimator", "unlearner.joblib", "manifest.json", "latest"
+# What the plain model is written in, by the end of its file's name.
+FORMATS = ("joblib", "skops")
 # Names of folders that are being written, or removed.
 WRITING, LEAVING = ".writing-", ".leaving-"
 
@@ -51,7 +51,7 @@ class Versions:
         """Return the folder of a version."""
         return self.folder / f"v{version:06d}"
 
-    def write(self, version, unlearner, **manifest):
+    def write(self, version, unlearner, form, **manifest):
         """Write a version under another name, and rename it once it is on the disk.
 
         Parameters
@@ -61,6 +61,9 @@ class Versions:
 
         unlearner : BaseUnlearner
             Fitted.
+
+        form : {"joblib", "skops"}
+            What its ``estimator_`` is written in.
 
         **manifest : dict
             What the manifest says beside files and versions of libraries.
@@ -74,9 +77,10 @@ class Versions:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
         try:
-            joblib.dump(unlearner.estimator_, draft / ESTIMATOR)
+            estimator = f"{ESTIMATOR}.{form}"
+            (dump if form == "skops" else joblib.dump)(unlearner.estimator_, draft / estimator)
             joblib.dump(unlearner, draft / UNLEARNER)
-            files = {name: file_digest(draft / name) for name in (ESTIMATOR, UNLEARNER)}
+            files = {name: file_digest(draft / name) for name in (estimator, UNLEARNER)}
             text = {"version": version, "files": files, "libraries": VERSIONS, **manifest}
             (draft / MANIFEST).write_text(json.dumps(text, indent=1, sort_keys=True))
             for path in (*draft.iterdir(), draft):
@@ -102,32 +106,51 @@ class Versions:
     def latest(self):
         """Return the number of the version that servers load, None before the first."""
         try:
-            return int((self.folder / LATEST).read_text())
+            text = (self.folder / LATEST).read_text().strip()
         except FileNotFoundError:
             return None
-        except ValueError as error:
+        except IsADirectoryError:
+            text = ""
+        if not (text.isascii() and text.isdigit()):
             raise StoreError(
                 f"The file {LATEST} names no version. Remove it and call apply(): the ledger knows "
                 "which one it should be."
-            ) from error
+            )
+        return int(text)
 
-    def load(self, version, name):
+    def load(self, version, name, files):
         """Return the object of a file of a version.
+
+        Parameters
+        ----------
+        version : int
+            Its number.
+
+        name : str
+            ``ESTIMATOR`` or ``UNLEARNER``.
+
+        files : dict of str to str
+            SHA-256 of the files by name, as the ledger has them.
 
         Raises
         ------
         StoreError
-            If the file is not the one that the manifest names, or can't be read here.
+            If the file is not the one that was written, or can't be read here.
+
+        FileNotFoundError
+            If it is not there.
         """
-        manifest = self.manifest(version)
-        path = self.of(version) / name
-        if file_digest(path) != manifest["files"][name]:
+        name = estimator_in(files) if name == ESTIMATOR else name
+        raw = (self.of(version) / name).read_bytes()
+        if hashlib.sha256(raw).hexdigest() != files[name]:
             raise _changed(name, version)
         try:
-            return joblib.load(path)
+            # These bytes and no others: the file may be changed meanwhile.
+            return load(raw) if name.endswith(".skops") else joblib.load(io.BytesIO(raw))
         except (OSError, MemoryError):
             raise
         except Exception as error:
+            manifest = self.manifest(version)
             raise StoreError(
                 f"{name} of version {version} can't be read by this installation: {error}\n"
                 f"It was written with {_listed(manifest['libraries'])}; here are "
@@ -165,20 +188,33 @@ class Versions:
         """Remove a version; raise an OSError if that can't be done."""
         leaving = self.folder / f"{LEAVING}{version:06d}"
         if leaving.exists():
-            shutil.rmtree(leaving)
+            _remove(leaving)
         if self.of(version).exists():
             # First out of sight, so that nobody loads half a version.
             os.replace(self.of(version), leaving)
-            shutil.rmtree(leaving)
+            _remove(leaving)
         _sync(self.folder)
 
     def sweep(self):
         """Remove what a writer that was stopped has left half written."""
         for path in self.folder.glob(f"{WRITING}*"):
-            if path.is_dir():
+            if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink()
+
+
+def _remove(folder):
+    """Remove a folder; not a link, since what it points to would stay."""
+    if folder.is_symlink():
+        reason = "it is a link: remove what it points to, then the link"
+        raise OSError(errno.ELOOP, reason, os.fspath(folder))
+    shutil.rmtree(folder)
+
+
+def estimator_in(files):
+    """Return the name of the file of the plain model, and so what it is written in."""
+    return next(name for name in files if name.startswith(f"{ESTIMATOR}."))
 
 
 def _changed(name, version):

@@ -4,14 +4,11 @@ import json
 import logging
 from contextlib import contextmanager
 
-import numpy as np
-
 from sklearn_unlearn._records.digest import model_digest
-from sklearn_unlearn._records.keys import as_keys, check_keys
-from sklearn_unlearn._records.rows import count_rows, take_rows
 from sklearn_unlearn.store.errors import StoreError
-from sklearn_unlearn.store.subjects import kind_of
-from sklearn_unlearn.store.versions import MANIFEST, UNLEARNER
+from sklearn_unlearn.store.subjects import keys_of, kind_of
+from sklearn_unlearn.store.verifying import check_end, check_ledger
+from sklearn_unlearn.store.versions import UNLEARNER, estimator_in
 
 logger = logging.getLogger(__name__)
 
@@ -36,16 +33,18 @@ class Writer:
         # The unlearner of a version, so that it is not read again for each batch.
         self._held = None
 
-    def train(self, unlearner, X, y, X_ids, fit_params):
+    def train(self, unlearner, X, y, X_ids, form, fit_params):
         """Fit an unlearner without those who asked to be forgotten; see :class:`ModelStore`."""
-        keys = checked_rows(X_ids, count_rows(X))
+        keys = keys_of(X_ids, "X_ids")
         kinds = kind_of(set(keys))
         with self._exclusive():
             self._recover()
             with self._ledger.reading() as ledger:
+                # Who is left out stands in a table, which only its events vouch for.
+                check_ledger(ledger)
                 asked, (seq, _) = ledger.asked(), ledger.head()
                 waits = kind_of(self._ids(ledger.requests("id IS NOT NULL")).values())
-                before = [event["id_kinds"] for event in ledger.events(("trained",))]
+                before = [event["id_kinds"] for event in ledger.events("kind = 'trained'")]
                 version = ledger.last_version() + 1
             known = set(waits).union(*before)
             if asked and known and (set(waits) - set(kinds) or set(kinds) - known):
@@ -55,19 +54,11 @@ class Writer:
                     f"kind {' and '.join(kinds)}: nobody would be found. Convert X_ids."
                 )
             left_out = self._names.among(keys, asked)
-            rows = np.flatnonzero([key not in left_out for key in keys])
-            n_left_out = len(keys) - len(rows)
-            if not len(rows):
+            if len(left_out) == len(set(keys)):
                 raise StoreError("All rows belong to subjects that asked to be forgotten.")
-            if n_left_out:
-                fit_params = {
-                    name: take_rows(value, rows) if _is_per_row(name, value, len(keys)) else value
-                    for name, value in fit_params.items()
-                }
-                X, y = take_rows(X, rows), take_rows(np.asarray(y), rows)
-                keys = [keys[row] for row in rows]
-            unlearner.fit(X, y, X_ids=keys, **fit_params)
-            files = self._write(version, unlearner)
+            unlearner.fit(X, y, X_ids=keys, exclude_ids=left_out or None, **fit_params)
+            n_rows, n_left_out = unlearner.n_rows_, unlearner.n_rows_excluded_
+            files = self._write(version, unlearner, form)
             with self._ledger.writing() as ledger:
                 # Not those who have asked since: the model was trained on their rows.
                 todo = sorted(ledger.asked("state IN ('received', 'refused')") & asked)
@@ -76,7 +67,7 @@ class Writer:
                     version=version,
                     files=files,
                     id_kinds=kinds,
-                    n_rows=len(rows),
+                    n_rows=n_rows,
                     n_left_out=n_left_out,
                     # Whoever asked up to this event was left out.
                     asked_until=seq,
@@ -86,7 +77,7 @@ class Writer:
             # The object is the user's, who may go on with it.
             self._held = None
             self._finish(version)
-        logger.info("version %d: trained on %d rows, %d left out", version, len(rows), n_left_out)
+        logger.info("version %d: trained on %d rows, %d left out", version, n_rows, n_left_out)
         return version
 
     def apply(self, max_batch):
@@ -104,7 +95,7 @@ class Writer:
                     raise StoreError("No model was trained in this store yet; use train().")
                 self._apply_batch(version, self._ids(todo))
                 n_settled += len(todo)
-            if version:
+            if n_settled:
                 self._finish(version)
         return n_settled
 
@@ -148,21 +139,22 @@ class Writer:
         if self._held is not None and self._held[0] == version:
             return self._held[1]
         with self._ledger.reading() as ledger:
-            _, files = next(ledger.files())
-        # The ledger knows the manifest, and the manifest the other files.
-        self._versions.check(version, {MANIFEST: files[MANIFEST]})
+            files = ledger.files_of(version)
         try:
-            return self._versions.load(version, UNLEARNER)
+            return self._versions.load(version, UNLEARNER, files)
         except FileNotFoundError as error:
             raise StoreError(f"{UNLEARNER} of version {version} is missing.") from error
 
-    def _write(self, version, unlearner):
-        """Write a version, and return the digests of its files."""
+    def _write(self, version, unlearner, form=None):
+        """Write a version, by default in the form of the last, and return its files' digests."""
         with self._ledger.reading() as ledger:
             seq, seal = ledger.head()
+            if form is None:
+                form = estimator_in(ledger.files_of(ledger.last_version())).rpartition(".")[2]
         return self._versions.write(
             version,
             unlearner,
+            form,
             method=type(unlearner).__name__,
             model_digest=model_digest(unlearner.estimator_),
             n_rows=unlearner.n_rows_,
@@ -214,18 +206,14 @@ class Writer:
         """Bring the folder to what the ledger says, after a writer that was stopped."""
         with self._ledger.reading() as ledger:
             version = ledger.last_version()
-        if (self._versions.latest() or 0) > version:
-            raise StoreError(
-                f"Version {self._versions.latest()} is published, but the ledger ends before it: "
-                "its end was cut off, or an old copy of it was put back."
-            )
+        check_end(self._versions.latest() or 0, version)
         self._versions.sweep()
         for number in self._versions.present():
             # Versions are numbered in the order of their events.
             if number > version:
                 self._versions.remove(number)
-        if version and self._versions.latest() != version:
-            self._versions.publish(version)
+        if version:
+            self._finish(version)
         if self._held is not None and self._held[0] != version:
             # It knows subjects that another process has forgotten since.
             self._held = None
@@ -253,26 +241,6 @@ class Writer:
             yield
         finally:
             lock.release()
-
-
-def checked_rows(X_ids, n_rows):
-    """Return the ids of rows as keys, one per row."""
-    keys = as_keys(X_ids)
-    if len(keys) != n_rows:
-        raise ValueError(f"X_ids has {len(keys)} entries, X has {n_rows} rows.")
-    check_keys(keys, "given as X_ids")
-    return keys
-
-
-def _is_per_row(name, value, n_rows):
-    """Tell whether a parameter of ``fit`` has an entry for each row."""
-    if name in ("X_val", "y_val"):
-        # Rows of their own, of which there may be as many.
-        return False
-    is_table = hasattr(value, "shape") and len(value.shape) > 0
-    return (is_table and value.shape[0] == n_rows) or (
-        isinstance(value, (list, tuple)) and len(value) == n_rows
-    )
 
 
 def _forget(unlearner, keys):

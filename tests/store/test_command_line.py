@@ -59,6 +59,29 @@ def test_requests_from_a_file_to_the_certificate(run, folder, tmp_path, monkeypa
     assert (code, printed.out) == (1, f"{copy}: version 2\n")
 
 
+def test_exports_are_listed_until_they_are_resolved_and_who_comes_back_is_let_in(
+    run, monkeypatch, folder
+):
+    def piped(command, *more):
+        monkeypatch.setattr(sys, "stdin", io.StringIO("person-000003\n"))
+        return run(command, "-", *more)
+
+    piped("submit")
+    assert run("adopt", "models:/churn/1", "--made-of", 1)[1].out == "noted\n"
+    assert run("stale-exports")[1].out == "none\n"
+    run("apply")
+    code, printed = run("stale-exports")
+    assert (code, printed.out) == (1, "models:/churn/1: version 1\n")
+    assert run("resolve", "models:/churn/1", "deleted")[0] == 0
+    assert run("stale-exports", "--json")[1].out == "[]\n"
+    code, printed = run("resolve", "models:/churn/1", "deleted")
+    assert (code, "nothing at this place" in printed.err) == (1, True)
+    code, printed = piped("release", "--reference", "form 9")
+    assert (code, printed.out) == (0, "1 ids, 1 of them released now\n")
+    assert json.loads(run("status", "--json")[1].out)[str(folder)]["released"] == 1
+    assert run("verify")[0] == 0
+
+
 @pytest.mark.parametrize("has_rich", [True, False], ids=["rich", "no rich"])
 def test_a_terminal_shows_tables_with_rich_and_without(run, monkeypatch, has_rich):
     pytest.importorskip("rich")
@@ -79,6 +102,9 @@ def test_a_terminal_shows_tables_with_rich_and_without(run, monkeypatch, has_ric
         ),
         pytest.param("submit ids.csv", 2, "name that of the ids by --column", id="which column"),
         pytest.param("submit ids.csv --column c", 2, "1 lines have no id", id="no id"),
+        pytest.param("submit open.csv --column id", 2, "is no CSV file", id="open quote"),
+        pytest.param("submit long.csv --column id", 2, "1 ids have several lines", id="lines"),
+        pytest.param("submit twice.csv --column id", 2, "has 2 columns 'id'", id="twice"),
         pytest.param("submit none.csv", 2, "none.csv can't be read", id="no file"),
         pytest.param("submit ids.csv --column b --type int", 2, "those of the training", id="kind"),
         pytest.param("submit ids.csv --column a --type int", 2, "no whole number", id="number"),
@@ -92,6 +118,9 @@ def test_a_terminal_shows_tables_with_rich_and_without(run, monkeypatch, has_ric
 def test_what_is_wrong_is_said(run, tmp_path, monkeypatch, words, code, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "ids.csv").write_text("a,b,c\nx,1,\n")
+    (tmp_path / "open.csv").write_text('id\n"person-000001\nperson-000002\n')
+    (tmp_path / "long.csv").write_text('id\n"person-000001\nperson-000002"\n')
+    (tmp_path / "twice.csv").write_text("id,id\nperson-000001,person-000002\n")
     (tmp_path / "other.key").write_text("another key of 16 bytes")
     found, printed = run(*words.split())
     assert found == code

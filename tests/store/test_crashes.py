@@ -33,6 +33,25 @@ def test_killed_workers_lose_nobody(
     check_forgotten(store, name, n_people, found["forgotten"], found["unknown"])
 
 
+def test_what_a_stopped_writer_left_is_purged_before_the_next_does_anything(tmp_path, monkeypatch):
+    store = trained(tmp_path)
+    store.submit(["person-000003"])
+
+    def stop(*args, **params):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Versions, "publish", stop)
+        with pytest.raises(KeyboardInterrupt):
+            store.apply()
+    store.submit(["person-000005"])
+    with monkeypatch.context() as patch:
+        patch.setattr(Versions, "write", stop)
+        with pytest.raises(KeyboardInterrupt):
+            store.apply()
+    assert store.status("person-000003").state == "purged"
+
+
 @pytest.mark.parametrize(
     ("owner", "name", "is_after"),
     [

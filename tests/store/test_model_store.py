@@ -17,8 +17,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 
 from sklearn_unlearn import PUMAUnlearner, SISAEnsemble
-from sklearn_unlearn.store import ModelStore, StoreError
+from sklearn_unlearn.store import ModelStore, StoreError, ledger
 from sklearn_unlearn.store.copies import file_digest
+from sklearn_unlearn.store.plain_files import load
 from sklearn_unlearn.store.versions import LEAVING
 from tests.store.people import KEY, check_forgotten, rows, trained, unlearner
 
@@ -26,6 +27,10 @@ from tests.store.people import KEY, check_forgotten, rows, trained, unlearner
 @pytest.fixture
 def store(tmp_path):
     return trained(tmp_path / "store")
+
+
+class Strange(GaussianNB):
+    """A model of a type that nobody trusts."""
 
 
 class Watched(SISAEnsemble):
@@ -48,8 +53,14 @@ def test_requests_go_through_their_states(store):
     assert len(store.requests(overdue=True)) == 2
     ledger = b"".join(path.read_bytes() for path in store.folder.glob("ledger*"))
     assert b"person-000003" not in ledger
+    assert store.certificate("person-000003")["purged_at"] is None
     assert store.apply() == 2
     check_forgotten(store, "sisa", 40, ["person-000003"], ["stranger"])
+    certificate = store.certificate("person-000003")
+    *_, purged = certificate["events"]
+    assert (purged["kind"], purged["versions"], purged["left"]) == ("purged", [1], {})
+    assert certificate["purged_at"] == purged["at"]
+    assert store.certificate("stranger")["purged_at"] is None
     assert store.requests(overdue=True) == []
     assert store.status("never asked") is None
     assert store.counts() | {"purged": 1, "absent": 1} == store.counts()
@@ -75,6 +86,36 @@ def test_a_training_from_an_old_extract_brings_nobody_back(store, monkeypatch):
     assert store.status("person-000007").state == "purged"
     certificate = store.certificate("person-000003")
     assert [each["version"] for each in certificate["left_out_of_trainings"]] == [3]
+    assert store.verify()
+
+
+def test_who_comes_back_is_trained_on_again_until_they_ask_again(store):
+    X, y, ids = rows(40)
+    back = ["person-000003", "person-000005"]
+    store.submit([*back, "person-000007"])
+    with pytest.raises(ValueError, match=r"2 of 2 .* are not done"):
+        store.release(back)
+    store.apply()
+    with pytest.raises(KeyError, match=r"1 of 3 .* never submitted"):
+        store.release([*back, "nobody"])
+    assert store.has_asked(back).all()
+    assert store.release(back, reference="form 9") == 2
+    assert store.release(back) == 0
+    assert not store.has_asked(back).any()
+    before = store.certificate("person-000003")
+    assert before["request"]["state"] == "released"
+    kinds = ["received", "forgotten", "purged", "released"]
+    assert [event["kind"] for event in before["events"]] == kinds
+    assert before["events"][-1]["reference"] == "form 9"
+    store.train(unlearner("sisa"), X, y, X_ids=ids)
+    assert store._writer._unlearner(3).knows([*back, "person-000007"]).tolist() == [1, 1, 0]
+    assert store.certificate("person-000003")["left_out_of_trainings"] == []
+    assert store.submit(["person-000005"]) == 1
+    store.apply()
+    again = store.certificate("person-000005")
+    assert [event["kind"] for event in again["events"]] == kinds + kinds[:3]
+    assert again["purged_at"] == again["events"][-1]["at"]
+    assert store.counts() | {"purged": 2, "released": 1} == store.counts()
     assert store.verify()
 
 
@@ -175,6 +216,18 @@ def test_a_full_disk_changes_nothing(store, monkeypatch, where):
     check_forgotten(store, "sisa", 40, ["person-000003", "person-000009"], [])
 
 
+def test_a_full_disk_does_not_keep_a_server_from_loading(store, monkeypatch):
+    def no_room(db):
+        # As at the first look, which makes what processes share.
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(ledger, "_n_tables", no_room)
+    assert store.load()
+    assert store.status("person-000003") is None
+    with pytest.raises(StoreError, match="disk I/O error"):
+        store.submit(["person-000003"])
+
+
 def _with_no_page_to_spare(connect):
     """Return a function that opens databases that can't grow."""
 
@@ -221,7 +274,7 @@ import os, sys
 import sklearn_unlearn
 # The package alone needs no store, and a server no locks.
 assert not {"sqlite3", "filelock"} & set(sys.modules)
-from sklearn_unlearn.store import ModelStore, StoreError
+from sklearn_unlearn.store import ModelStore, StoreError, ledger
 if os.getuid() == 0:
     os.setuid(65534)
 from tests.store.people import KEY
@@ -250,6 +303,12 @@ def test_bad_input_is_named(store, tmp_path, monkeypatch):
         store.submit([3])
     with pytest.raises(TypeError, match="can't wait in a store"):
         store.submit([frozenset({"a"})])
+    for blank in ("", " \t", None, float("nan"), np.nan):
+        for name_them in (store.submit, store.has_asked, store.release):
+            with pytest.raises(ValueError, match=r"missing values|are blank texts"):
+                name_them(["person-000003", blank])
+    with pytest.raises(ValueError, match="1 of 80 X_ids are blank texts"):
+        store.train(unlearner("sisa"), *rows(40)[:2], X_ids=["", *rows(40)[2][1:]])
     with pytest.raises(ValueError, match="max_batch=0"):
         store.apply(max_batch=0)
     with pytest.raises(ValueError, match="due='soon'"):
@@ -299,7 +358,47 @@ def test_copies_elsewhere_and_what_was_made_of_a_model_are_found(store, tmp_path
     copy.unlink()
     stale = store.certificate("person-000003")["to_be_rebuilt_or_deleted"]
     assert stale == [{"place": "models:/churn/1", "version": 1}]
-    assert file_digest(other) != file_digest(store.folder / "v000002" / "estimator.joblib")
+    with pytest.raises(ValueError, match="nothing at this place was adopted"):
+        store.resolve("models:/churn/2")
+    with pytest.raises(ValueError, match="how='gone'"):
+        store.resolve("models:/churn/1", how="gone")
+    store.resolve("models:/churn/1", how="rebuilt")
+    store.resolve(copy, how="deleted")
+    assert store.stale_exports() == []
+    store.submit(["person-000005"])
+    store.apply()
+    assert store.stale_exports() == [{"place": "models:/churn/1", "version": 2}]
+    store.resolve("models:/churn/1")
+    assert store.certificate("person-000005")["to_be_rebuilt_or_deleted"] == []
+    with pytest.raises(ValueError, match="deleted already"):
+        store.resolve("models:/churn/1")
+    assert store.verify()
+    assert file_digest(other) != file_digest(store.folder / "v000003" / "estimator.joblib")
+
+
+def test_plain_models_in_skops_files_run_nobody_s_code(tmp_path):
+    sio = pytest.importorskip("skops.io")
+    store, (X, y, ids) = ModelStore(tmp_path, key=KEY), rows(40)
+    store.train(unlearner("sisa"), X, y, X_ids=ids, format="skops")
+    store.submit(["person-000003"])
+    store.apply()
+    check_forgotten(store, "sisa", 40, ["person-000003"], [])
+    path = store.folder / "v000002" / "estimator.skops"
+    assert not path.with_suffix(".joblib").exists()
+    sio.dump(Strange(), path)
+    with pytest.raises(StoreError, match="is not what was written"):
+        store.load()
+    for untold, error, message in (
+        (SISAEnsemble(Strange(), n_shards=2, random_state=0), StoreError, "would have to be trus"),
+        (unlearner("sisa"), ValueError, "format='pickle' is invalid"),
+    ):
+        form = "skops" if error is StoreError else "pickle"
+        with pytest.raises(error, match=message):
+            store.train(untold, X, y, X_ids=ids, format=form)
+    assert store.latest_version == 2
+    assert not list(store.folder.glob(".writing*"))
+    with pytest.raises(StoreError, match=r"types that are not trusted: .*Strange"):
+        load(path.read_bytes())
 
 
 def test_ids_of_another_kind_bring_nobody_back(tmp_path):

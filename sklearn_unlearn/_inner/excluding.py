@@ -1,0 +1,87 @@
+"""Training without the rows of some subjects: the parameter exclude_ids of every unlearner."""
+
+from functools import wraps
+from inspect import Parameter, signature
+
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_unlearn._inner.fit_params import per_row
+from sklearn_unlearn._records.exclusion import included_rows
+from sklearn_unlearn._records.rows import count_rows, take_rows
+
+# Parameters that have other rows, or none, even if there are as many of them.
+_NOT_OF_ROWS = {"X_val", "y_val", "classes"}
+
+
+def excluding(method):
+    """Make ``fit`` or ``partial_fit`` leave out the rows of the ids in ``exclude_ids``.
+
+    The method gets the other rows, and nothing of that parameter.
+    """
+    form = signature(method)
+
+    @wraps(method)
+    def without(self, *args, exclude_ids=None, **params):
+        if exclude_ids is None:
+            return method(self, *args, **params)
+        if isinstance(getattr(self, "estimator", None), FrozenEstimator):
+            raise ValueError(
+                "exclude_ids leaves no row out of an estimator that is frozen: it was trained "
+                "before. Fit on all its rows, then call partial_forget."
+            )
+        given = _by_name(form, (self, *args), params)
+        try:
+            # The change of the model that follows takes the number up.
+            self._n_left_out = _cut(given, exclude_ids)
+            return method(self, **given)
+        finally:
+            vars(self).pop("_n_left_out", None)
+
+    return without
+
+
+def _by_name(form, args, params):
+    """Return the arguments of a call by name, without the object itself."""
+    itself, *others = form.parameters.values()
+    given = form.bind(*args, **params).arguments
+    del given[itself.name]
+    for parameter in others:
+        if parameter.kind is Parameter.VAR_KEYWORD:
+            given |= given.pop(parameter.name, {})
+    return given
+
+
+def _cut(given, exclude_ids):
+    """Leave excluded rows out of the arguments of a call; return how many there were."""
+    X, y, X_ids = (given.pop(name, None) for name in ("X", "y", "X_ids"))
+    check_consistent_length(X, y)
+    n_rows = count_rows(X)
+    rows, keys = included_rows(exclude_ids, n_rows, X, y, X_ids)
+    if len(rows) < n_rows:
+        X = take_rows(X, rows)
+        y = None if y is None else take_rows(y, rows)
+        X_ids = None if X_ids is None else keys
+        theirs = given.keys() - _NOT_OF_ROWS
+        given |= per_row({name: given[name] for name in theirs}, n_rows, rows)
+    given |= {"X": X, "y": y, "X_ids": X_ids}
+    return n_rows - len(rows)
+
+
+class ExcludingMixin:
+    """How many rows an estimator was told to leave out."""
+
+    @property
+    def n_rows_excluded_(self) -> int:
+        """Number of rows that ``fit``, and ``partial_fit`` since, left out for ``exclude_ids``."""
+        check_is_fitted(self)
+        return vars(self).get("_n_excluded", 0)
+
+    def _with_left_out(self, attributes):
+        """Return new attributes with the number of rows that the call at work leaves out."""
+        n_left_out = vars(self).get("_n_left_out")
+        if n_left_out is None:
+            return attributes
+        before = attributes.get("_n_excluded", vars(self).get("_n_excluded", 0))
+        return {**attributes, "_n_excluded": before + n_left_out}
