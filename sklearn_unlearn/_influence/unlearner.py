@@ -17,7 +17,7 @@ from sklearn_unlearn._influence.criteria import CriterionSource
 from sklearn_unlearn._influence.linear.lost_classes import switched_off
 from sklearn_unlearn._influence.linear.steps import refitted
 from sklearn_unlearn._influence.objective import Settings
-from sklearn_unlearn._influence.objectives import check_model, make_objective
+from sklearn_unlearn._influence.objectives import check_model, check_source, make_objective
 from sklearn_unlearn._influence.solvers import IndefiniteError
 from sklearn_unlearn._influence.training_anew import (
     check_classes,
@@ -48,8 +48,10 @@ from sklearn_unlearn._records.altered import altered
 from sklearn_unlearn._records.fingerprint import check_same_rows, guarded
 from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn._records.rows import copy_rows, count_rows, take_rows
+from sklearn_unlearn._records.source import RowSource
 from sklearn_unlearn._records.subjects import SubjectIndex
-from sklearn_unlearn._records.targets import given_targets
+from sklearn_unlearn._records.source_rows import SourceRows
+from sklearn_unlearn._records.targets import given_or_read, given_targets
 from sklearn_unlearn.base import BaseUnlearner, serial
 
 # What a forgotten row has had a say in.
@@ -129,7 +131,7 @@ class ObjectiveUnlearner(BaseUnlearner):
             If a parameter or the input is invalid.
         """
         fit_params = with_weights(self.estimator, fit_params, sample_weight)
-        return self._fit(X, y, X_ids, fit_params, no_criterion)
+        return self._fit(X, given_or_read(y, X), X_ids, fit_params, no_criterion)
 
     def _fit(self, X, y, X_ids, fit_params, source_of):
         """Fit the inner estimator on the rows that a source of criterion rows leaves.
@@ -144,6 +146,7 @@ class ObjectiveUnlearner(BaseUnlearner):
         else:
             inner = adapted(clone(self.estimator), holds_out=True)
         check_model(inner)
+        check_source(X, inner)
         n_rows = count_rows(X)
         subjects = SubjectIndex(n_rows, X, y, X_ids)
         seed = self._draw_seeds(inner, frozen)
@@ -169,11 +172,15 @@ class ObjectiveUnlearner(BaseUnlearner):
             )
 
         blank = clone(inner)
+        given = X
+        if isinstance(X, RowSource) and not frozen:
+            # What trains the inner estimator takes rows in memory; they are dropped after it.
+            X = X.read()
         self._fit_inner(inner, X, y, trained, fit_params, context)
         if source.split_off:
             source.held_out[inner.held_out_rows_] = True
             trained = ~source.held_out
-        X_kept, fingerprint = guarded(X)
+        X_kept, fingerprint = guarded(given)
         objective = objective_of_fit(inner, X_kept, trained)
         unknown = source.unpredictable(objective, inner) if not frozen else ()
         if len(unknown):
@@ -270,6 +277,24 @@ class ObjectiveUnlearner(BaseUnlearner):
         check_is_fitted(self)
         self._settle()
         return self._bound_objective()
+
+    @serial
+    def erase_forgotten(self):
+        """Erase from their file the rows that requests have left there (``erase="later"``).
+
+        To be called once the unlearner is stored. Where it was cut short, the unlearner that
+        was stored goes on with it, when this is called or at its next request.
+
+        Returns
+        -------
+        self : object
+            The unlearner.
+        """
+        check_is_fitted(self)
+        self._settle()
+        if isinstance(self._objective.rows, SourceRows):
+            self._objective.rows.source.settle()
+        return self
 
     def _bound_objective(self):
         return self._objective.bound(last_step(self.estimator_), self._settings())
