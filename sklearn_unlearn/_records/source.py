@@ -11,7 +11,15 @@ from sklearn_unlearn._records.packing import packed, unpacked
 # When rows are erased where they lie: at the end of a request, when it is said, or never.
 ERASE = ("now", "later", "never")
 
-_NONE = np.empty(0, dtype=np.intp)
+NO_ROWS = np.empty(0, dtype=np.intp)
+
+
+def are_among(rows, ordered):
+    """Tell which rows are among others, which are in order, ndarray of bool."""
+    if not len(ordered):
+        return np.zeros(len(rows), dtype=bool)
+    places = np.searchsorted(ordered, rows)
+    return ordered[np.minimum(places, len(ordered) - 1)] == rows
 
 
 class RowSource(ABC):
@@ -53,7 +61,7 @@ class RowSource(ABC):
             )
         self.shape, self.dtype, self.erase = shape, np.dtype(dtype), erase
         # Numbers of rows that are erased, and of those that wait for it; both in order.
-        self._gone = self._due = _NONE
+        self._gone = self._due = NO_ROWS
         self._lock = RLock()
 
     @property
@@ -104,7 +112,7 @@ class RowSource(ABC):
     @property
     def marked(self):
         """Numbers of the rows that are erased or wait for it, in order."""
-        return np.union1d(self._gone, self._due)
+        return np.union1d(self._gone, self._due) if len(self._due) else self._gone
 
     @property
     def leftovers(self):
@@ -129,7 +137,8 @@ class RowSource(ABC):
         if isinstance(rows, slice):
             return self.between(*rows.indices(len(self))[:2])
         with self._lock:
-            live = ~np.isin(rows, self.marked)
+            self._go_on()
+            live = ~are_among(rows, self.marked)
             if live.all():
                 return self._values(self._places(rows))
             found = np.zeros((len(rows), self.shape[1]), self.dtype)
@@ -139,10 +148,11 @@ class RowSource(ABC):
     def between(self, start, stop):
         """Return the rows of a run of numbers, zeros for those that are erased."""
         with self._lock:
+            self._go_on()
             live = np.arange(start, stop)
             marked = self.marked
             if len(marked):
-                live = live[~np.isin(live, marked)]
+                live = live[~are_among(live, marked)]
             if not len(live):
                 return np.zeros((stop - start, self.shape[1]), self.dtype)
             places = self._places(live)
@@ -156,14 +166,20 @@ class RowSource(ABC):
     def keys_of(self, rows):
         """Return the ids of numbered rows, None for those that are erased."""
         with self._lock:
-            there = ~np.isin(rows, self._gone)
-            keys = self._keys(self._places(rows[there]))
+            self._go_on()
+            there = ~are_among(rows, self._gone)
+            keys = self._keys(self._places(rows[there])) if there.any() else []
         if len(keys) == len(rows):
             return keys
         found = [GONE] * len(rows)
         for place, key in zip(np.flatnonzero(there).tolist(), keys, strict=True):
             found[place] = key
         return found
+
+    def _go_on(self):
+        """Finish an erasing that was cut short, as what is known of the rows may not hold."""
+        if len(self._due) and self.is_begun:
+            self.settle()
 
     def _places(self, rows):
         """Return where numbered rows, none of which is erased, lie now."""
@@ -212,6 +228,8 @@ class KeysInSource:
     """
 
     BLOCK_ROWS = 100_000
+    # The ids that were asked for last, by row: of those of a request, to be erased at its end.
+    _last: dict = {}
 
     def __init__(self, source, check):
         self._source = source
@@ -233,11 +251,14 @@ class KeysInSource:
             yield self.take(np.arange(start, min(start + self.BLOCK_ROWS, len(self))))
 
     def __getitem__(self, row):
-        return self.take(np.array([row]))[0]
+        if row not in self._last:
+            self._last = {row: self.take(np.array([row]))[0]}
+        return self._last[row]
 
     def __setitem__(self, row, key):
         """Forget the id of a row; nothing else can be set."""
         assert key is GONE
+        self._last = {}
         self.there[row] = False
 
     def take(self, rows):

@@ -5,7 +5,7 @@ from copy import copy
 
 import numpy as np
 
-from sklearn_unlearn._records.source import _NONE
+from sklearn_unlearn._records.source import NO_ROWS, are_among
 from sklearn_unlearn._records.rows import batches
 
 # Values of rows that are kept for the next request, 16 MiB: those that it is judged by.
@@ -33,7 +33,7 @@ class SourceRows:
     def __init__(self, source):
         self.source = source
         # Numbers of the rows that this unlearner has erased, in order.
-        self._erased = _NONE
+        self._erased = NO_ROWS
         self._forget_kept()
 
     def __len__(self):
@@ -51,7 +51,7 @@ class SourceRows:
 
     def own(self):
         """Pay what the source owes, and raise if it is no longer what this unlearner knows."""
-        if self.source.erase == "now" or self.source.is_begun:
+        if self.source.erase == "now":
             self._settle()
         others = np.setdiff1d(self.source.marked, self._erased)
         if len(others):
@@ -64,7 +64,7 @@ class SourceRows:
         """Return rows by their number."""
         rows = np.asarray(rows)
         numbers, values = self._kept
-        known = np.isin(rows, numbers)
+        known = are_among(rows, numbers)
         if not known.all():
             new = np.unique(rows[~known])
             if len(new) * self.row_values > MAX_KEPT_VALUES // 4:
@@ -110,7 +110,7 @@ class SourceRows:
     def _forget_kept(self, rows=None):
         """Drop the rows that are kept, or those that are named."""
         if rows is None:
-            self._kept = _NONE, np.empty((0, self.source.shape[1]), self.source.dtype)
+            self._kept = NO_ROWS, np.empty((0, self.source.shape[1]), self.source.dtype)
             return
         numbers, values = self._kept
         left = ~np.isin(numbers, rows)

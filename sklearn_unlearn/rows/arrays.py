@@ -9,7 +9,7 @@ import numpy as np
 from sklearn_unlearn._records.erasing import begin, begun, current, end, is_ours
 from sklearn_unlearn._records.in_file import stamp_of
 from sklearn_unlearn._records.keys import as_keys
-from sklearn_unlearn._records.source import _NONE, RowSource
+from sklearn_unlearn._records.source import NO_ROWS, RowSource
 
 
 class ArrayRows(RowSource):
@@ -122,7 +122,7 @@ class ArrayRows(RowSource):
         due = self._due
         stamps = {path: self._zeroed(path, due) for path in self._stamps}
         # One call, so that an interrupt can't come in between.
-        vars(self).update(_gone=np.union1d(self._gone, due), _due=_NONE, _stamps=stamps)
+        vars(self).update(_gone=np.union1d(self._gone, due), _due=NO_ROWS, _stamps=stamps)
 
     def _zeroed(self, path, rows):
         """Overwrite rows of a file; return its stamp."""

@@ -11,7 +11,11 @@ import numpy as np
 from sklearn_unlearn._records.erasing import begin, begun, current, end, is_ours, replace
 from sklearn_unlearn._records.in_file import stamp_of
 from sklearn_unlearn._records.keys import as_keys
-from sklearn_unlearn._records.source import _NONE, RowSource
+from sklearn_unlearn._records.source import NO_ROWS, RowSource
+
+
+# Files that are kept open.
+MAX_OPEN = 16
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,7 @@ class ParquetRows(RowSource):
         n_rows = sum(part.n_rows for part in self._parts)
         super().__init__((n_rows, len(self.columns)), dtype, erase)
         self.has_targets = target is not None
+        self._has_categories = any(hasattr(field.type, "value_type") for field in schema)
         if id_column is not None:
             self.ids_from = f"the column {id_column!r}"
 
@@ -133,10 +138,17 @@ class ParquetRows(RowSource):
         kind = "folder" if os.path.isdir(self.path) else "file"
         return f"the {kind} {Path(self.path).name}"
 
+    @property
+    def leftovers(self):
+        """What still holds forgotten rows at the end of a request, tuple of str."""
+        if self._has_categories and len(self._parts) > 1 and self.erase != "never":
+            others = "values of columns of categories, if other files list them as well"
+            return (*super().leftovers, others)
+        return super().leftovers
+
     def _read_part(self, path):
         """Return what is to be known of a file as it is."""
-        stamp, found = stamp_of(path), _parquet().ParquetFile(path)
-        self._open[path] = stamp, found
+        found = self._opened(path, stamp := stamp_of(path))
         groups = range(found.metadata.num_row_groups)
         return Part(path, stamp, tuple(found.metadata.row_group(g).num_rows for g in groups))
 
@@ -148,6 +160,7 @@ class ParquetRows(RowSource):
             _parts=parts,
             _groups=groups,
             _starts=np.cumsum([0, *sizes]),
+            _firsts=np.cumsum([0, *(part.n_rows for part in parts)]),
             _last=None,
             **more,
         )
@@ -156,15 +169,21 @@ class ParquetRows(RowSource):
         """Return an open file that is what it was."""
         current(part.path, part.stamp, part.name)
         stamp, found = self._open.get(part.path, (None, None))
-        if stamp != part.stamp:
-            found = _parquet().ParquetFile(part.path)
-            self._open[part.path] = part.stamp, found
+        return found if stamp == part.stamp else self._opened(part.path, part.stamp)
+
+    def _opened(self, path, stamp):
+        """Open a file, and keep it open for the next reading; a system opens only so many."""
+        found = _parquet().ParquetFile(path)
+        self._open.pop(path, None)
+        if len(self._open) == MAX_OPEN:
+            self._open.pop(next(iter(self._open)))
+        self._open[path] = stamp, found
         return found
 
     def _table(self, group, columns):
         """Return columns of a row group."""
         part, number = self._groups[group]
-        return self._file(part).read_row_group(number, columns=columns)
+        return self._file(part).read_row_group(number, columns, use_threads=False)
 
     def _matrix(self, table):
         """Return the features of a table, row by row in memory."""
@@ -225,27 +244,25 @@ class ParquetRows(RowSource):
         return any(begun(part.path, part.stamp) for part in self._parts)
 
     def _erase_due(self):
-        for number in range(len(self._parts)):
+        owners = np.searchsorted(self._firsts, self._places(self._due), side="right") - 1
+        for number in np.unique(owners).tolist():
             self._erase_from(number)
 
     def _erase_from(self, number):
         """Erase from one file what waits for it there."""
-        part, first = self._parts[number], sum(other.n_rows for other in self._parts[:number])
+        part, first = self._parts[number], self._firsts[number]
         places = self._places(self._due)
-        of = (places >= first) & (places < first + part.n_rows)
-        if not of.any():
-            return
+        of = (places >= first) & (places < self._firsts[number + 1])
         due, gone = self._due[of], places[of] - first
         if stamp_of(part.path) == part.stamp or not is_ours(part.path, part.stamp):
-            current(part.path, part.stamp, part.name)
+            old = self._file(part)
             begin(part.path, part.stamp)
-            replace(part.path, lambda new: _write_without(part.path, new, gone))
+            replace(part.path, lambda new: _write_without(old, new, gone))
         new = self._read_part(part.path)
         if new.n_rows != part.n_rows - len(gone):
             # It was rewritten for others than these.
             current(part.path, part.stamp, part.name)
         new = altered(new, stamp=end(part.path, part.stamp))
-        self._open.pop(part.path, None)
         self._set_parts(
             [*self._parts[:number], new, *self._parts[number + 1 :]],
             _gone=np.union1d(self._gone, due),
@@ -292,29 +309,36 @@ def _number_type(schema, name):
     return dtype
 
 
-def _write_without(path, new, gone):
-    """Write a file's rows to another, group by group, but for those at some places."""
-    parquet = _parquet()
-    with parquet.ParquetFile(path) as old:
-        meta = old.metadata
-        columns = [meta.row_group(0).column(place) for place in range(meta.num_columns)]
-        with parquet.ParquetWriter(
-            new,
-            old.schema_arrow,
-            compression={c.path_in_schema: c.compression for c in columns},
-            use_dictionary=[c.path_in_schema for c in columns if c.has_dictionary_page],
-        ) as writer:
-            start = 0
-            for group in range(meta.num_row_groups):
-                table = old.read_row_group(group)
-                end, inside = start + table.num_rows, gone[(gone >= start)] - start
-                inside = inside[inside < table.num_rows]
-                start = end
-                if len(inside):
-                    left = np.setdiff1d(np.arange(table.num_rows), inside)
-                    table = _with_used_values(table.take(left))
-                if table.num_rows:
-                    writer.write_table(table, row_group_size=table.num_rows)
+def _write_without(old, new, gone):
+    """Write an open file's rows to another, group by group, but for those at some places."""
+    meta, start = old.metadata, 0
+    columns = [meta.row_group(0).column(place) for place in range(meta.num_columns)]
+    with _parquet().ParquetWriter(
+        new,
+        old.schema_arrow,
+        compression={c.path_in_schema: _codec(c) for c in columns},
+        use_dictionary=[c.path_in_schema for c in columns if _pays_by_dictionary(c)],
+    ) as writer:
+        for group in range(meta.num_row_groups):
+            table = old.read_row_group(group, use_threads=False)
+            left = np.ones(table.num_rows, dtype=bool)
+            left[gone[(gone >= start) & (gone < start + len(left))] - start] = False
+            start += len(left)
+            if not left.all():
+                table = table.take(np.flatnonzero(left))
+            if table.num_rows:
+                writer.write_table(_with_used_values(table), row_group_size=table.num_rows)
+
+
+def _codec(column):
+    """Return how a column is compressed, as a writer takes it."""
+    return "none" if column.compression == "UNCOMPRESSED" else column.compression
+
+
+def _pays_by_dictionary(column):
+    """Tell whether the values of a column take less room in a dictionary than one by one."""
+    size = {"DOUBLE": 8, "INT64": 8, "FLOAT": 4, "INT32": 4}.get(column.physical_type, np.inf)
+    return column.has_dictionary_page and column.total_uncompressed_size < size * column.num_values
 
 
 def _with_used_values(table):
