@@ -193,9 +193,9 @@ class PUMAUnlearner(ObjectiveUnlearner):
     ``not_forgotten`` says so.
 
     The rows are kept, since later requests need them: a pickle of the unlearner holds the
-    remaining rows, unless they stay in a file (:mod:`sklearn_unlearn.rows`). ``estimator_`` holds none unless
-    a part of it does, as nearest neighbours do; receipts name it. Do not change X between
-    ``fit`` and the first request; until then the unlearner refers to it.
+    remaining rows, unless they stay in a file (:mod:`sklearn_unlearn.rows`). ``estimator_`` holds
+    none unless a part of it does, as nearest neighbours do; receipts name it. Do not change X
+    between ``fit`` and the first request; until then the unlearner refers to it.
 
     References
     ----------

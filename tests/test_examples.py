@@ -187,6 +187,16 @@ def test_scale(tmp_path):
     assert mapped["fit_mb"] < in_memory["fit_mb"] - 0.5 * in_memory["data_mb"]
 
 
+def test_rows_in_files(tmp_path):
+    pytest.importorskip("pyarrow")
+    small = ("--rows", "3000", "--features", "3", "--ids", "3000")
+    figures = json.loads(run(tmp_path, "benchmarks/rows_in_files.py", "--json", *small))
+    stored = {line["rows"]: line["stored_MB"] for line in figures["requests"][:5]}
+    assert len(stored) == 5
+    in_memory = stored.pop("in memory")
+    assert all(size < in_memory / 3 for size in stored.values())
+
+
 @pytest.mark.slow
 def test_verdicts(tmp_path):
     some = ("--seeds", "2", "--data", "diabetes", "--methods", "SISA", "nothing, linear")

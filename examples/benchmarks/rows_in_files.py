@@ -4,7 +4,7 @@ Unlearners whose rows lie outside
 
 A logistic regression on generated rows with an id of text each: the size of the stored unlearner,
 seconds to store it, and milliseconds of a request for one row, with the rows in memory, in an
-array's file and in Parquet, a folder of files of 5,000 rows each. Parquet is also measured with
+array's file and in Parquet, a folder of files of 2,500 rows each. Parquet is also measured with
 its erasing apart (``erase="later"``). Requests after the first, which makes the Hessian, once
 without a criterion and once with the default, which reads the rows that it judges by at the first
 request after loading. All of them are CPU seconds of this process, with one thread of BLAS.
@@ -32,7 +32,7 @@ from sklearn_unlearn import PUMAUnlearner
 from sklearn_unlearn.base import SubjectIndex
 from sklearn_unlearn.rows import ArrayRows, ParquetRows
 
-FILE_ROWS = 5_000
+FILE_ROWS = 2_500
 N_REQUESTS = 9
 
 

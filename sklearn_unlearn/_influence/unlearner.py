@@ -14,8 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._influence.checks import doubts, optimality_doubts, transformer_doubt
 from sklearn_unlearn._influence.criteria import CriterionSource
-from sklearn_unlearn._influence.linear.lost_classes import switched_off
-from sklearn_unlearn._influence.linear.steps import refitted
+from sklearn_unlearn._influence.linear.last_fit import fitted_last, fitted_without_class
 from sklearn_unlearn._influence.objective import Settings
 from sklearn_unlearn._influence.objectives import check_model, check_source, make_objective
 from sklearn_unlearn._influence.solvers import IndefiniteError
@@ -49,8 +48,8 @@ from sklearn_unlearn._records.fingerprint import check_same_rows, guarded
 from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn._records.rows import copy_rows, count_rows, take_rows
 from sklearn_unlearn._records.source import RowSource
-from sklearn_unlearn._records.subjects import SubjectIndex
 from sklearn_unlearn._records.source_rows import SourceRows
+from sklearn_unlearn._records.subjects import SubjectIndex
 from sklearn_unlearn._records.targets import given_or_read, given_targets
 from sklearn_unlearn.base import BaseUnlearner, serial
 
@@ -394,9 +393,9 @@ class ObjectiveUnlearner(BaseUnlearner):
                 raise
             carried, outcome = altered(after, imprecise=True), Outcome()
         if carried.needs_fit:
-            carried, outcome = self._fitted_without_class(carried)
+            carried, outcome = fitted_without_class(last_step(self.estimator_), carried)
         elif carried.imprecise:
-            carried, outcome = self._fitted_last(carried, outcome)
+            carried, outcome = fitted_last(last_step(self.estimator_), carried, outcome)
         if found:
             reason = f"{outcome.stopped_because}; approximate, because {found[0]}"
             outcome = replace(outcome, guarantee="approximate", stopped_because=reason)
@@ -437,39 +436,6 @@ class ObjectiveUnlearner(BaseUnlearner):
 
     # True once weights were changed for the sake of criterion rows that are rows of ``fit``.
     _steered = False
-
-    def _fitted_last(self, carried, outcome):
-        """Return the objective where a fit of the last step alone ends, and the outcome."""
-        last, numbers = last_step(self.estimator_), carried.remaining_rows()
-        best, exact = refitted(carried, self._fresh_last(carried, numbers))
-        if not exact:
-            why = f"{type(last).__name__} itself misses the optimum of such rows"
-            return best, replace(outcome, stopped_because=f"{outcome.stopped_because}; {why}")
-        return best, replace(
-            outcome,
-            guarantee="exact",
-            stopped_because=f"{type(last).__name__} fitted anew: its closed form loses digits",
-            n_rows_retrained=len(numbers),
-        )
-
-    def _fresh_last(self, carried, numbers):
-        """Return a fit of the last step alone on numbered rows."""
-        last, weights = last_step(self.estimator_), carried.weights[numbers]
-        Z = carried.features.without_marks()(carried.rows.take(numbers))
-        params = {} if (weights == 1).all() else {"sample_weight": weights}
-        return clone(last).fit(Z, given_targets(carried.y[numbers], last), **params)
-
-    def _fitted_without_class(self, carried):
-        """Return the objective where a fit without a class that is gone ends, and the outcome."""
-        # Rows without weight don't keep a class alive.
-        numbers = np.flatnonzero(carried.live_weights())
-        name = type(last_step(self.estimator_)).__name__
-        return switched_off(carried, self._fresh_last(carried, numbers)), Outcome(
-            stopped_because=f"{name} fitted anew without the class that has lost all rows; the "
-            "output of the class was switched off",
-            n_rows_retrained=len(numbers),
-            not_forgotten=("the label of a class without rows",),
-        )
 
     def _own(self):
         """Make private, writable copies of what a request erases; nothing else changes."""

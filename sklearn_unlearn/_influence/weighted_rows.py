@@ -8,7 +8,6 @@ from sklearn_unlearn._records.altered import altered
 from sklearn_unlearn._records.packing import packed, unpacked
 from sklearn_unlearn._records.rows import writable
 
-
 # Attributes of one value per row that are stored in few bytes.
 PACKED = ("y", "weights", "given", "trained")
 

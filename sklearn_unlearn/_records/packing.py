@@ -47,10 +47,13 @@ class Packed:
 
 def packed(values):
     """Return an array of one value per row in fewer bytes, or as it is if that gives none."""
-    if values.ndim != 1 or not len(values) or values.dtype.kind not in "fiub":
+    is_plain = values.dtype.kind in "fiub" and values.dtype.itemsize <= 8
+    if values.ndim != 1 or not len(values) or not is_plain:
         return values
     most = values[len(values) // 2]
-    rows = np.flatnonzero(values != most)
+    # By their bits, as -0.0 equals 0.0 and NaN nothing.
+    bits = np.ascontiguousarray(values).view(f"u{values.dtype.itemsize}")
+    rows = np.flatnonzero(bits != bits[len(bits) // 2])
     if len(rows) <= MAX_SHARE * len(values):
         return Packed(values[rows], values.dtype, values.shape, rows, most)
     if values.dtype.kind in "iu":

@@ -5,8 +5,8 @@ from copy import copy
 
 import numpy as np
 
-from sklearn_unlearn._records.source import NO_ROWS, are_among
 from sklearn_unlearn._records.rows import batches
+from sklearn_unlearn._records.source import NO_ROWS, are_among
 
 # Values of rows that are kept for the next request, 16 MiB: those that it is judged by.
 MAX_KEPT_VALUES = 2**21

@@ -30,8 +30,8 @@ class ArrayRows(RowSource):
 
     erase : {"now", "later", "never"}, default="now"
         When forgotten rows are erased from the file. "now": at the end of the request. "later":
-        when ``erase_forgotten`` of the unlearner is called, so that it can be stored before. "never":
-        the file is left to its owner. Receipts name rows that are left.
+        when ``erase_forgotten`` of the unlearner is called, so that it can be stored before.
+        "never": the file is left to its owner. Receipts name rows that are left.
 
     See Also
     --------

@@ -11,8 +11,7 @@ import numpy as np
 from sklearn_unlearn._records.erasing import begin, begun, current, end, is_ours, replace
 from sklearn_unlearn._records.in_file import stamp_of
 from sklearn_unlearn._records.keys import as_keys
-from sklearn_unlearn._records.source import NO_ROWS, RowSource
-
+from sklearn_unlearn._records.source import RowSource
 
 # Files that are kept open.
 MAX_OPEN = 16
@@ -76,8 +75,8 @@ class ParquetRows(RowSource):
 
     erase : {"now", "later", "never"}, default="now"
         When forgotten rows are erased from their file. "now": at the end of the request.
-        "later": when ``erase_forgotten`` of the unlearner is called, so that it can be stored before.
-        "never": the files are left to their owner. Receipts name rows that are left.
+        "later": when ``erase_forgotten`` of the unlearner is called, so that it can be stored
+        before. "never": the files are left to their owner. Receipts name rows that are left.
 
     See Also
     --------
@@ -100,6 +99,11 @@ class ParquetRows(RowSource):
     """
 
     closes_gaps = True
+    # The files, their row groups, and the first row of each of both.
+    _parts: list[Part]
+    _groups: list[tuple]
+    _starts: np.ndarray
+    _firsts: np.ndarray
 
     def __init__(
         self,

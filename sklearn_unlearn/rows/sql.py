@@ -253,5 +253,3 @@ class SQLRows(RowSource):
         is_function = callable(self.connection) and not hasattr(self.connection, "cursor")
         connection = self.connection if is_function else None
         return {**super().__getstate__(), "_connected": None, "connection": connection}
-
-
