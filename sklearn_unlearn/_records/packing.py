@@ -6,6 +6,8 @@ import numpy as np
 
 # Rows of another value than most, of all rows, up to which they are named one by one.
 MAX_SHARE = 0.05
+# Rows that are looked at for the value that most have.
+SOME_ROWS = 100
 
 
 @dataclass(frozen=True)
@@ -50,17 +52,25 @@ def packed(values):
     is_plain = values.dtype.kind in "fiub" and values.dtype.itemsize <= 8
     if values.ndim != 1 or not len(values) or not is_plain:
         return values
-    most = values[len(values) // 2]
     # By their bits, as -0.0 equals 0.0 and NaN nothing.
     bits = np.ascontiguousarray(values).view(f"u{values.dtype.itemsize}")
-    rows = np.flatnonzero(bits != bits[len(bits) // 2])
+    step = max(1, len(bits) // SOME_ROWS)
+    found, places, counts = np.unique(bits[::step], return_index=True, return_counts=True)
+    most = values[step * places[counts.argmax()]]
+    rows = np.flatnonzero(bits != found[counts.argmax()])
     if len(rows) <= MAX_SHARE * len(values):
         return Packed(values[rows], values.dtype, values.shape, rows, most)
     if values.dtype.kind in "iu":
-        narrow = np.promote_types(*map(np.min_scalar_type, (values.min(), values.max())))
+        narrow = _narrowest(values.min(), values.max())
         if narrow.itemsize < values.dtype.itemsize:
             return Packed(values.astype(narrow), values.dtype, values.shape)
     return values
+
+
+def _narrowest(low, high):
+    """Return the narrowest type of whole numbers that holds two."""
+    sizes = (np.dtype(f"{kind}{size}") for size in (1, 2, 4, 8) for kind in "ui")
+    return next(t for t in sizes if np.iinfo(t).min <= low and high <= np.iinfo(t).max)
 
 
 def unpacked(values):

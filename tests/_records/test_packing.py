@@ -16,9 +16,9 @@ CODES = np.arange(1000) % 7 - 2
 @pytest.mark.parametrize(
     ("values", "max_bytes"),
     [
-        pytest.param(ONES, 500, id="all alike"),
-        pytest.param(CHANGED, 500, id="a few changed"),
-        pytest.param(np.where(CHANGED == 1, 0.0, CHANGED)[::2], 500, id="with signed zeros"),
+        pytest.param(ONES, 700, id="all alike"),
+        pytest.param(CHANGED, 700, id="a few changed"),
+        pytest.param(np.where(CHANGED == 1, 0.0, CHANGED)[::2], 700, id="with signed zeros"),
         pytest.param(CODES, 1300, id="whole numbers"),
         pytest.param(CODES > 0, 1300, id="booleans"),
         pytest.param(CODES / 3, 8300, id="floats"),
