@@ -187,6 +187,7 @@ def test_scale(tmp_path):
     assert mapped["fit_mb"] < in_memory["fit_mb"] - 0.5 * in_memory["data_mb"]
 
 
+@pytest.mark.slow
 def test_rows_in_files(tmp_path):
     pytest.importorskip("pyarrow")
     small = ("--rows", "3000", "--features", "3", "--ids", "3000")

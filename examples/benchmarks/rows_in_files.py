@@ -135,8 +135,8 @@ def index(folder, n_ids):
     subjects = SubjectIndex(n_ids, rows)
     subjects.knows(ids_of(5, 6))
     now, peak = memory()
-    number = n_ids // 3
-    found = np.median([cpu(subjects.knows, ids_of(number, number + 1)) for _ in range(9)])
+    numbers = np.linspace(0, n_ids - 1, 9).astype(int).tolist()
+    found = np.median([cpu(subjects.knows, ids_of(number, number + 1)) for number in numbers])
     return {
         "ids": n_ids,
         "resident_MB": now - before,
