@@ -23,7 +23,7 @@ from sklearn_unlearn._inner.fit_params import with_weights
 from sklearn_unlearn._inner.networks import is_network
 from sklearn_unlearn._inner.pipelines import joined_pipeline, last_step
 from sklearn_unlearn._inner.turns import serial
-from sklearn_unlearn._records.targets import hold_out
+from sklearn_unlearn._records.targets import given_or_read, hold_out
 from sklearn_unlearn.base import Excluded, Ids, MatrixLike, RandomState
 
 # Share of a network's rows that is held out unless the user says another.
@@ -207,9 +207,9 @@ class PUMAUnlearner(ObjectiveUnlearner):
     ``not_forgotten`` says so.
 
     The rows are kept, since later requests need them: a pickle of the unlearner holds the
-    remaining rows. ``estimator_`` holds none unless
-    a part of it does, as nearest neighbours do; receipts name it. Do not change X between
-    ``fit`` and the first request; until then the unlearner refers to it.
+    remaining rows, unless they stay in a file (:mod:`sklearn_unlearn.rows`). ``estimator_`` holds
+    none unless a part of it does, as nearest neighbours do; receipts name it. Do not change X
+    between ``fit`` and the first request; until then the unlearner refers to it.
 
     References
     ----------
@@ -294,7 +294,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
     def fit(
         self,
         X: MatrixLike,
-        y: ArrayLike,
+        y: ArrayLike | None = None,
         *,
         X_ids: Ids | None = None,
         exclude_ids: Excluded = None,
@@ -307,11 +307,12 @@ class PUMAUnlearner(ObjectiveUnlearner):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training rows, as the inner estimator takes them.
+        X : {array-like, sparse matrix, source} of shape (n_samples, n_features)
+            Training rows, as the inner estimator takes them; for a linear model also a source
+            of rows that stay in a file, such as :class:`~sklearn_unlearn.rows.ParquetRows`.
 
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Targets. None only where X is a source that has them.
 
         X_ids : array-like of shape (n_samples,), default=None
             Id of the data subject that each row belongs to; a subject may own many rows.
@@ -354,7 +355,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
         ValueError
             If a parameter or the input is invalid.
         """
-        given = given_pair(X_val, y_val, "Criterion rows")
+        given, y = given_pair(X_val, y_val, "Criterion rows"), given_or_read(y, X)
 
         def source_of(inner, n_rows, split_off, seed):
             self._warn_idle_fraction(X_val is not None, split_off)

@@ -188,6 +188,17 @@ def test_scale(tmp_path):
 
 
 @pytest.mark.slow
+def test_rows_in_files(tmp_path):
+    pytest.importorskip("pyarrow")
+    small = ("--rows", "3000", "--features", "3", "--ids", "3000")
+    figures = json.loads(run(tmp_path, "benchmarks/rows_in_files.py", "--json", *small))
+    stored = {line["rows"]: line["stored_MB"] for line in figures["requests"][:5]}
+    assert len(stored) == 5
+    in_memory = stored.pop("in memory")
+    assert all(size < in_memory / 3 for size in stored.values())
+
+
+@pytest.mark.slow
 def test_verdicts(tmp_path):
     some = ("--seeds", "2", "--data", "diabetes", "--methods", "SISA", "nothing, linear")
     reports = json.loads(run(tmp_path, "benchmarks/verdicts.py", "--json", *some))

@@ -4,9 +4,12 @@ A criterion is a function ``(y, raw) -> (values, gradients)``: one value with a 
 the shape of ``raw``, or m values with m gradients.
 """
 
+from copy import deepcopy
+
 import numpy as np
 from sklearn.utils import assert_all_finite
 
+from sklearn_unlearn._records.packing import packed, unpacked
 from sklearn_unlearn._records.rows import (
     RowStore,
     batches,
@@ -195,6 +198,19 @@ class CriterionSource:
     def own(self):
         """Make a writable copy of what is not; nothing else changes."""
         self.held_out = writable(self.held_out)
+
+    def __deepcopy__(self, memo):
+        # Not by way of what is stored.
+        new = object.__new__(type(self))
+        memo[id(self)] = new
+        vars(new).update({name: deepcopy(value, memo) for name, value in vars(self).items()})
+        return new
+
+    def __getstate__(self):
+        return {**vars(self), "held_out": packed(self.held_out)}
+
+    def __setstate__(self, state):
+        vars(self).update(state, held_out=unpacked(state["held_out"]))
 
     def erase(self, rows):
         """Remove rows; a repeated call changes nothing."""

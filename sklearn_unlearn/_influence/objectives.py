@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.base import is_classifier
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import assert_all_finite, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
@@ -12,9 +13,10 @@ from sklearn_unlearn._influence.objective import Settings
 from sklearn_unlearn._influence.weighted_rows import WeightedRows
 from sklearn_unlearn._inner.features import make_features
 from sklearn_unlearn._inner.networks import check_network, is_network
-from sklearn_unlearn._inner.pipelines import last_step, split_pipeline
+from sklearn_unlearn._inner.pipelines import active_steps, last_step, split_pipeline
 from sklearn_unlearn._inner.skorch import fitted_adapted
 from sklearn_unlearn._records.rows import count_rows
+from sklearn_unlearn._records.source import RowSource
 from sklearn_unlearn._records.targets import encode
 
 
@@ -37,6 +39,25 @@ def check_model(model):
     check_pipeline(model)
     last = last_step(model)
     (check_network if is_network(last) else check_linear)(last)
+
+
+def check_source(X, model):
+    """Raise a TypeError for a source of rows, unless they are all that a linear model takes.
+
+    Parameters
+    ----------
+    X : array-like or RowSource
+        The rows.
+
+    model : estimator
+        Fitted or not.
+    """
+    if not isinstance(X, RowSource):
+        return
+    transformers, last = split_pipeline(model)
+    steps = [] if transformers is None else active_steps(transformers)
+    if is_network(last) or len(steps) > 1 or any(type(s) is not StandardScaler for s in steps):
+        X.refuse()
 
 
 def _kind(last):

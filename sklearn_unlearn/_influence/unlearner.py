@@ -14,10 +14,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._influence.checks import doubts, optimality_doubts, transformer_doubt
 from sklearn_unlearn._influence.criteria import CriterionSource
-from sklearn_unlearn._influence.linear.lost_classes import switched_off
-from sklearn_unlearn._influence.linear.steps import refitted
+from sklearn_unlearn._influence.linear.last_fit import fitted_last, fitted_without_class
 from sklearn_unlearn._influence.objective import Settings
-from sklearn_unlearn._influence.objectives import check_model, make_objective
+from sklearn_unlearn._influence.objectives import check_model, check_source, make_objective
 from sklearn_unlearn._influence.solvers import IndefiniteError
 from sklearn_unlearn._influence.training_anew import (
     check_classes,
@@ -49,8 +48,10 @@ from sklearn_unlearn._records.altered import altered
 from sklearn_unlearn._records.fingerprint import check_same_rows, guarded
 from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn._records.rows import copy_rows, count_rows, take_rows
+from sklearn_unlearn._records.source import RowSource
+from sklearn_unlearn._records.source_rows import SourceRows
 from sklearn_unlearn._records.subjects import SubjectIndex
-from sklearn_unlearn._records.targets import given_targets
+from sklearn_unlearn._records.targets import given_or_read, given_targets
 from sklearn_unlearn.base import BaseUnlearner
 
 # What a forgotten row has had a say in.
@@ -135,7 +136,7 @@ class ObjectiveUnlearner(BaseUnlearner):
             If a parameter or the input is invalid.
         """
         fit_params = with_weights(self.estimator, fit_params, sample_weight)
-        return self._fit(X, y, X_ids, fit_params, no_criterion)
+        return self._fit(X, given_or_read(y, X), X_ids, fit_params, no_criterion)
 
     def _fit(self, X, y, X_ids, fit_params, source_of):
         """Fit the inner estimator on the rows that a source of criterion rows leaves.
@@ -150,6 +151,7 @@ class ObjectiveUnlearner(BaseUnlearner):
         else:
             inner = adapted(clone(self.estimator), holds_out=True)
         check_model(inner)
+        check_source(X, inner)
         n_rows = count_rows(X)
         subjects = SubjectIndex(n_rows, X, y, X_ids)
         seed = self._draw_seeds(inner, frozen)
@@ -175,11 +177,15 @@ class ObjectiveUnlearner(BaseUnlearner):
             )
 
         blank = clone(inner)
+        given = X
+        if isinstance(X, RowSource) and not frozen:
+            # What trains the inner estimator takes rows in memory; they are dropped after it.
+            X = X.read()
         self._fit_inner(inner, X, y, trained, fit_params, context)
         if source.split_off:
             source.held_out[inner.held_out_rows_] = True
             trained = ~source.held_out
-        X_kept, fingerprint = guarded(X)
+        X_kept, fingerprint = guarded(given)
         objective = objective_of_fit(inner, X_kept, trained)
         unknown = source.unpredictable(objective, inner) if not frozen else ()
         if len(unknown):
@@ -276,6 +282,24 @@ class ObjectiveUnlearner(BaseUnlearner):
         check_is_fitted(self)
         self._settle()
         return self._bound_objective()
+
+    @serial
+    def erase_forgotten(self):
+        """Erase from their file the rows that requests have left there (``erase="later"``).
+
+        To be called once the unlearner is stored. Where it was cut short, the unlearner that
+        was stored goes on with it, when this is called or at its next request.
+
+        Returns
+        -------
+        self : object
+            The unlearner.
+        """
+        check_is_fitted(self)
+        self._settle()
+        if isinstance(self._objective.rows, SourceRows):
+            self._objective.rows.source.settle()
+        return self
 
     def _bound_objective(self):
         return self._objective.bound(last_step(self.estimator_), self._settings())
@@ -375,9 +399,9 @@ class ObjectiveUnlearner(BaseUnlearner):
                 raise
             carried, outcome = altered(after, imprecise=True), Outcome()
         if carried.needs_fit:
-            carried, outcome = self._fitted_without_class(carried)
+            carried, outcome = fitted_without_class(last_step(self.estimator_), carried)
         elif carried.imprecise:
-            carried, outcome = self._fitted_last(carried, outcome)
+            carried, outcome = fitted_last(last_step(self.estimator_), carried, outcome)
         if found:
             reason = f"{outcome.stopped_because}; approximate, because {found[0]}"
             outcome = replace(outcome, guarantee="approximate", stopped_because=reason)
@@ -418,39 +442,6 @@ class ObjectiveUnlearner(BaseUnlearner):
 
     # True once weights were changed for the sake of criterion rows that are rows of ``fit``.
     _steered = False
-
-    def _fitted_last(self, carried, outcome):
-        """Return the objective where a fit of the last step alone ends, and the outcome."""
-        last, numbers = last_step(self.estimator_), carried.remaining_rows()
-        best, exact = refitted(carried, self._fresh_last(carried, numbers))
-        if not exact:
-            why = f"{type(last).__name__} itself misses the optimum of such rows"
-            return best, replace(outcome, stopped_because=f"{outcome.stopped_because}; {why}")
-        return best, replace(
-            outcome,
-            guarantee="exact",
-            stopped_because=f"{type(last).__name__} fitted anew: its closed form loses digits",
-            n_rows_retrained=len(numbers),
-        )
-
-    def _fresh_last(self, carried, numbers):
-        """Return a fit of the last step alone on numbered rows."""
-        last, weights = last_step(self.estimator_), carried.weights[numbers]
-        Z = carried.features.without_marks()(carried.rows.take(numbers))
-        params = {} if (weights == 1).all() else {"sample_weight": weights}
-        return clone(last).fit(Z, given_targets(carried.y[numbers], last), **params)
-
-    def _fitted_without_class(self, carried):
-        """Return the objective where a fit without a class that is gone ends, and the outcome."""
-        # Rows without weight don't keep a class alive.
-        numbers = np.flatnonzero(carried.live_weights())
-        name = type(last_step(self.estimator_)).__name__
-        return switched_off(carried, self._fresh_last(carried, numbers)), Outcome(
-            stopped_because=f"{name} fitted anew without the class that has lost all rows; the "
-            "output of the class was switched off",
-            n_rows_retrained=len(numbers),
-            not_forgotten=("the label of a class without rows",),
-        )
 
     def _own(self):
         """Make private, writable copies of what a request erases; nothing else changes."""

@@ -1,11 +1,15 @@
 """The rows of an objective: their targets, their weights, and which of them count."""
 
-from copy import copy
+from copy import copy, deepcopy
 
 import numpy as np
 
 from sklearn_unlearn._records.altered import altered
+from sklearn_unlearn._records.packing import packed, unpacked
 from sklearn_unlearn._records.rows import writable
+
+# Attributes of one value per row that are stored in few bytes.
+PACKED = ("y", "weights", "given", "trained")
 
 
 class WeightedRows:
@@ -92,6 +96,28 @@ class WeightedRows:
         self.y, self.weights = writable(self.y), writable(self.weights)
         self.given = writable(self.given) if is_changed else self.weights
         self.trained = writable(self.trained)
+
+    def __deepcopy__(self, memo):
+        # Not by way of what is stored.
+        new = object.__new__(type(self))
+        memo[id(self)] = new
+        vars(new).update({name: deepcopy(value, memo) for name, value in vars(self).items()})
+        return new
+
+    def __getstate__(self):
+        state = {name: getattr(self, name) for name in vars(self)}
+        for name in PACKED:
+            state[name] = packed(state[name])
+        if self.given is self.weights:
+            state["given"] = None
+        return state
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        for name in PACKED:
+            setattr(self, name, unpacked(state[name]))
+        if state["given"] is None:
+            self.given = self.weights
 
     def erase(self, rows):
         """Remove all values of rows; repeated calls change nothing."""

@@ -47,11 +47,7 @@ def may_write(model):
 
 def out_of_reach(rows, model):
     """Name what still holds forgotten rows because it is the user's own."""
-    parts = []
-    if rows.from_file:
-        parts.append("the file of the memory-mapped X")
-    if rows.from_model_file:
-        parts.append("the file that the model was loaded from, memory-mapped (mmap_mode)")
+    parts = list(rows.leftovers)
     if isinstance(model, Pipeline) and model.memory is not None:
         parts.append("the pipeline's cache (memory)")
     return parts + [f"{name}, which is frozen" for name in frozen_parts(model)]

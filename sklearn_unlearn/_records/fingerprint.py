@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from sklearn_unlearn._records.rows import batches, count_rows, take_rows, values_per_row
+from sklearn_unlearn._records.source import RowSource
 
 # Differences that a BLAS library may make by itself, in units of the values that are summed.
 TOLERANCE = 1e-12
@@ -27,8 +28,11 @@ def guarded(X):
 
     fingerprint : ndarray of shape (n_rows,) or None
         One number per row that changes with its values: their sum with random factors. Costs
-        one reading of the rows, a tenth of the time of a copy. None for a copy.
+        one reading of the rows, a tenth of the time of a copy. None for a copy, and for a
+        source, which sees itself whether its rows were changed.
     """
+    if isinstance(X, RowSource):
+        return X, None
     if sparse.issparse(X):
         X = X.tocsr()
     parts = []

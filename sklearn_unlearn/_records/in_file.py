@@ -45,7 +45,7 @@ class RowsInFile:
         # A map that can be written to may hold what the file does not, or not yet.
         if type(X) is not np.memmap or not isinstance(X.base, mmap) or X.mode != "r":
             return None
-        stamp = _stamp(X.filename)
+        stamp = stamp_of(X.filename)
         if stamp is None:
             return None
         order = "C" if X.flags.c_contiguous else "F"
@@ -54,14 +54,14 @@ class RowsInFile:
     def opened(self):
         """Return the map; None where the file can't be read or is another one."""
         try:
-            if _stamp(self.path) != self.stamp:
+            if stamp_of(self.path) != self.stamp:
                 return None
             return np.memmap(self.path, self.dtype, "r", self.offset, self.shape, self.order)
         except (OSError, ValueError):
             return None
 
 
-def _stamp(path):
+def stamp_of(path):
     """Return the size of a file and when it was changed, None if there is none."""
     try:
         found = os.stat(path)

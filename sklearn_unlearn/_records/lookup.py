@@ -1,7 +1,7 @@
 """Which rows have which key: a sorted table of hashes beside the list of keys."""
 
 from itertools import repeat
-from operator import is_
+from operator import eq, is_not
 
 import numpy as np
 
@@ -21,6 +21,21 @@ def _hashes(keys):
     return np.fromiter(map(hash, keys), np.int64, len(keys)).view(np.uint64) * np.uint64(_SPREAD)
 
 
+def there_in(keys):
+    """Tell which rows have a key, those that are not forgotten."""
+    there = getattr(keys, "there", None)
+    if there is not None:
+        return there
+    # Not ``in``, which would ask ids of any kind whether they equal None.
+    return np.fromiter(map(is_not, keys, repeat(GONE)), dtype=bool, count=len(keys))
+
+
+def keys_at(keys, rows):
+    """Return the keys of numbered rows, a list."""
+    take = getattr(keys, "take", None)
+    return [keys[row] for row in rows.tolist()] if take is None else take(rows)
+
+
 def _hash(key):
     """Return the number of one key."""
     return np.uint64(hash(key) * _SPREAD & _LARGEST)
@@ -35,16 +50,16 @@ class Lookup:
 
     Parameters
     ----------
-    keys : list
+    keys : list or KeysInSource
         One key per row, hashable; None for rows that are forgotten.
     """
 
     def __init__(self, keys):
         hashes = _hashes(keys)
         order = np.argsort(hashes)
-        # Not ``in``, which would ask ids of any kind whether they equal None.
-        if any(map(is_, keys, repeat(GONE))):
-            order = order[[keys[row] is not GONE for row in order.tolist()]]
+        there = there_in(keys)
+        if not there.all():
+            order = order[there[order]]
         self._hashes = hashes[order]
         self._rows = order.astype(np.int32 if len(keys) < 2**31 else np.int64)
 
@@ -75,12 +90,16 @@ class Lookup:
         # In order, lest each search begins far from the one before.
         first[order] = np.searchsorted(self._hashes, wanted[order])
         rows = self._alone(wanted, first)
-        if rows is not None and [keys[row] for row in rows.tolist()] == asked:
+        if rows is not None and keys_at(keys, rows) == asked:
             return rows, np.ones(len(asked), dtype=np.intp)
         last = np.searchsorted(self._hashes, wanted, side="right")
+        runs = [self._rows[start:end] for start, end in zip(first.tolist(), last.tolist())]
+        rows = np.concatenate([self._rows[:0], *runs])
+        rows = rows[rows >= 0]
+        key_of = dict(zip(rows.tolist(), keys_at(keys, rows), strict=True))
         owned = [
-            sorted(row for row in self._rows[start:end].tolist() if row >= 0 and keys[row] == key)
-            for key, start, end in zip(asked, first.tolist(), last.tolist(), strict=True)
+            sorted(row for row in run.tolist() if row >= 0 and key_of[row] == key)
+            for key, run in zip(asked, runs, strict=True)
         ]
         counts = np.fromiter(map(len, owned), np.intp, len(owned))
         return np.array([row for own in owned for row in own], dtype=np.intp), counts
@@ -111,11 +130,10 @@ class Lookup:
         live = self._rows >= 0
         hashes, rows = self._hashes[live], self._rows[live]
         again = np.flatnonzero(hashes[1:] == hashes[:-1])
-        pairs = zip(rows[again].tolist(), rows[again + 1].tolist(), strict=True)
-        if all(keys[row] == keys[other] for row, other in pairs):
+        if all(map(eq, keys_at(keys, rows[again]), keys_at(keys, rows[again + 1]))):
             return len(hashes) - len(again)
         # Unequal keys of one hash.
-        return len({keys[row] for row in rows.tolist()})
+        return len(set(keys_at(keys, rows)))
 
     def erase(self, keys, gone):
         """Remove the hashes of rows, whose keys are still there; a repeated call changes nothing.
@@ -133,17 +151,22 @@ class Lookup:
         """
         if len(gone) == 1:
             row = int(gone[0])
-            if keys[row] is not GONE:
-                self._erase_one(row, _hash(keys[row]))
+            key = keys[row]
+            if key is not GONE:
+                self._erase_one(row, _hash(key))
             return
         if SCAN * len(gone) > len(keys):
             is_gone = np.zeros(len(keys), dtype=bool)
             is_gone[gone] = True
             places = np.flatnonzero(is_gone[self._rows] & (self._rows >= 0))
         else:
-            numbers = [row for row in gone.tolist() if keys[row] is not GONE]
-            hashes = _hashes([keys[row] for row in numbers])
-            places = self._places(hashes, np.array(numbers, dtype=np.intp))
+            known = [
+                (row, key)
+                for row, key in zip(gone.tolist(), keys_at(keys, gone), strict=True)
+                if key is not GONE
+            ]
+            hashes = _hashes([key for _, key in known])
+            places = self._places(hashes, np.array([row for row, _ in known], dtype=np.intp))
         if not len(places):
             return
         apart = np.diff(places) > 1

@@ -17,6 +17,7 @@ from sklearn_unlearn._records.frames import (
     without_unused,
 )
 from sklearn_unlearn._records.in_file import RowsInFile
+from sklearn_unlearn._records.source import RowSource
 
 # Values per chunk: large enough for BLAS, and 4 MiB that stay in the cache from one product
 # with a chunk to the next (measured: three products at half the cost of chunks of 32 MiB).
@@ -39,7 +40,7 @@ def take_rows(X, rows):
     """Return the given rows in the container that they came in."""
     if hasattr(X, "iloc"):
         return X.iloc[rows]
-    if isinstance(X, Table):
+    if isinstance(X, (Table, RowSource)):
         return X.take(rows)
     if sparse.issparse(X):
         return X.tocsr()[rows]
@@ -146,6 +147,8 @@ class RowStore:
     number_type = None
 
     def __init__(self, X, numeric, convert=True):
+        if isinstance(X, RowSource):
+            X.refuse()
         self._X = X
         self._numeric = numeric
         self._convert = convert
@@ -183,6 +186,11 @@ class RowStore:
     def file(self):
         """Where the rows lie, if they are the map of a file; else None."""
         return RowsInFile.of(self._X)
+
+    @property
+    def leftovers(self):
+        """What still holds forgotten rows and can't be reached, tuple of str."""
+        return _files_left(self)
 
     def own(self):
         """Make the private copy, once, and again where it was loaded as one that is read-only."""
@@ -348,6 +356,11 @@ class RowParts:
         """True if some rows came from the file of a model that was loaded as a memory map."""
         return any(part.from_model_file for part in self._parts)
 
+    @property
+    def leftovers(self):
+        """What still holds forgotten rows and can't be reached, tuple of str."""
+        return _files_left(self)
+
     def _append(self, X):
         if sparse.issparse(X):
             X = X.tocsr()
@@ -399,6 +412,15 @@ class RowParts:
             part.own()
             if (owners == number).any():
                 part.erase(rows[owners == number] - self._starts[number])
+
+
+def _files_left(rows):
+    """Name the files that still hold forgotten rows, because they are the user's own."""
+    found = {
+        "the file of the memory-mapped X": rows.from_file,
+        "the file that the model was loaded from, memory-mapped (mmap_mode)": rows.from_model_file,
+    }
+    return tuple(name for name, is_there in found.items() if is_there)
 
 
 def stacked(parts):

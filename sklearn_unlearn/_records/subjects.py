@@ -1,13 +1,14 @@
 """Which rows belong to which data subject."""
 
-from itertools import chain, compress, repeat
-from operator import is_not
+from copy import deepcopy
+from itertools import chain, compress
 
 import numpy as np
 
 from sklearn_unlearn._records.altered import altered
 from sklearn_unlearn._records.keys import as_keys, check_keys, check_lasting, check_twins
-from sklearn_unlearn._records.lookup import GONE, Lookup
+from sklearn_unlearn._records.lookup import GONE, Lookup, there_in
+from sklearn_unlearn._records.source import KeysInSource, RowSource
 
 
 class UnknownIdError(KeyError):
@@ -54,6 +55,8 @@ def read_keys(positions, X, y, X_ids):
     """Return where ids come from, and one per row."""
     if X_ids is not None:
         source, ids = "argument X_ids", X_ids
+    elif isinstance(X, RowSource) and X.ids_from is not None:
+        return X.ids_from, _keys_in(X)
     elif hasattr(X, "iloc"):
         source, ids = "X.index", X.index
     elif hasattr(y, "iloc"):
@@ -70,6 +73,16 @@ def read_keys(positions, X, y, X_ids):
     check_keys(keys, source)
     check_lasting(keys)
     return source, keys
+
+
+def _keys_in(source):
+    """Return the ids of a source of rows, which stay there."""
+
+    def check(keys):
+        check_keys(keys, source.ids_from)
+        check_lasting(keys)
+
+    return KeysInSource(source, check)
 
 
 def _check_order(X_ids):
@@ -155,7 +168,7 @@ class SubjectIndex:
     def remaining(self):
         """Return the numbers of the rows that are not forgotten, and the id of each."""
         keys = self._keys
-        there = np.fromiter(map(is_not, keys, repeat(GONE)), dtype=bool, count=len(keys))
+        there = there_in(keys)
         if there.all():
             return np.arange(len(keys)), list(keys)
         return np.flatnonzero(there), list(compress(keys, there.tolist()))
@@ -165,7 +178,7 @@ class SubjectIndex:
         """The table of hashes, made at the first call."""
         if self._made is None:
             # Row positions come as a range.
-            keys = self._keys if isinstance(self._keys, list) else list(self._keys)
+            keys = list(self._keys) if isinstance(self._keys, range) else self._keys
             vars(self).update(_keys=keys, _made=Lookup(keys))
         return self._made
 
@@ -292,7 +305,9 @@ class SubjectIndex:
 
     def __deepcopy__(self, memo):
         # Ids are not changed, the list of them is.
-        return altered(self, _keys=list(self._keys), _made=None)
+        keys = self._keys
+        keys = deepcopy(keys) if isinstance(keys, KeysInSource) else list(keys)
+        return altered(self, _keys=keys, _made=None)
 
     def __getstate__(self):
         return {**vars(self), "_made": None}

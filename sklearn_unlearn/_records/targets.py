@@ -4,6 +4,8 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils.multiclass import type_of_target
 
+from sklearn_unlearn._records.source import RowSource
+
 
 def hold_out(y, n_rows, fraction, classifier, seed):
     """Return a mask of rows to hold out, stratified for classifiers."""
@@ -27,6 +29,13 @@ def hold_out(y, n_rows, fraction, classifier, seed):
         if n_held_out > 0:
             held_out[rng.choice(rows, n_held_out, replace=False)] = True
     return held_out
+
+
+def given_or_read(y, X):
+    """Return the user's targets, or where none are given those that a source of rows has."""
+    if y is None and isinstance(X, RowSource) and X.has_targets:
+        return X.read_targets()
+    return y
 
 
 def encode(model, y):

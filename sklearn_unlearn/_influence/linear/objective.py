@@ -53,6 +53,8 @@ from sklearn_unlearn._influence.objective import Objective
 from sklearn_unlearn._records.altered import altered
 from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn._records.rows import RowStore
+from sklearn_unlearn._records.source import RowSource
+from sklearn_unlearn._records.source_rows import SourceRows
 
 # A dense Hessian of up to 4,000 parameters is kept; beyond, only its products are used.
 MAX_HESSIAN_VALUES = 4000**2
@@ -112,6 +114,8 @@ class LinearObjective(Objective):
     @staticmethod
     def make_rows(X, features):
         """Return rows as the objective reads them."""
+        if isinstance(X, RowSource) and features.numeric:
+            return SourceRows(X)
         return RowStore(X, numeric=features.numeric)
 
     def bound(self, model, settings):
