@@ -436,15 +436,16 @@ class NetworkObjective(Objective):
             self._sample = remaining
             self._curvature = make_curvature(self, remaining, dense)
 
-    def solve(self, V):
+    def solve(self, V, damped=1.0):
         """Return the product of the inverse damped curvature and V.
 
         The first costs the curvature of up to 2,000 rows (a dense one: of as many as 10^11
-        multiplications take), later ones nothing that grows with n.
+        multiplications take), later ones nothing that grows with n. The damping is multiplied by
+        a number.
         """
-        return self.solve_and_report(V)[0]
+        return self.solve_and_report(V, damped)[0]
 
-    def solve_and_report(self, V):
+    def solve_and_report(self, V, damped=1.0):
         """Return :meth:`solve` of V, and how it was done in words."""
         self.ensure_curvature()
         curvature = self._curvature
@@ -453,7 +454,7 @@ class NetworkObjective(Objective):
         if damping == "auto":
             damping = curvature.trace() / weight / self.shape[0]
         ridge = {
-            name: penalty + self.weight * damping for name, penalty in self.penalties().items()
+            name: penalty + self.weight * damped * damping for name, penalty in self.penalties().items()
         }
         return curvature.solve(self, V, self.weight / weight, ridge)
 
