@@ -15,9 +15,9 @@ from sklearn_unlearn._influence.network.towards import distance_to, towards
 CLEARLY = 2.0
 # Share of the way from a network's outputs to the guess where the aims are: a smooth guess is less
 # sure than a network.
-AIM = 1.15
+AIM = 1.5
 # Share of the damping: here outputs tell how far to go.
-DAMPED = 0.3
+DAMPED = 0.1
 # Halvings of a range, and lengths that are tried.
 HALVINGS, N_LENGTHS = 20, 10
 

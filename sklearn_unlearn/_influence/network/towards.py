@@ -9,7 +9,7 @@ import torch
 from torch.func import vjp
 
 # Steps, and how much they are shortened while the sum does not fall.
-N_STEPS, SHORTER, N_SHORTER = 10, 0.3, 8
+N_STEPS, SHORTER, N_SHORTER = 7, 0.3, 8
 ENOUGH = 1e-4
 
 
@@ -34,10 +34,10 @@ def towards(theta, solve, cost):
     ndarray of shape (d,)
         The change.
     """
-    change, bends = np.zeros((2, len(theta))), []
+    change, bends, share = np.zeros((2, len(theta))), [], 1.0
     total, gradient = cost(theta)
     for _ in range(N_STEPS):
-        way = _way(gradient, solve, bends)
+        way = _way(gradient, solve, share, bends)
         for length in SHORTER ** np.arange(N_SHORTER):
             new = change - length * way
             further, slope = cost(theta + new[0])
@@ -49,17 +49,17 @@ def towards(theta, solve, cost):
         step, bend = new - change, new[1] + slope - gradient
         if step[0] @ bend > 0:
             bends.append((step, bend))
-        change, total, gradient = new, further, new[1] + slope
+        change, total, gradient, share = new, further, new[1] + slope, share * length
     return change[0]
 
 
-def _way(gradient, solve, bends):
+def _way(gradient, solve, share, bends):
     """Return the quasi-Newton direction, and its product by H."""
     rest, shares = gradient.copy(), []
     for step, bend in reversed(bends):
         shares.append((step[0] @ rest) / (step[0] @ bend))
         rest -= shares[-1] * bend
-    way = np.stack([solve(rest), rest])
+    way = share * np.stack([solve(rest), rest])
     for (step, bend), share in zip(bends, reversed(shares), strict=True):
         way += (share - (bend @ way[0]) / (step[0] @ bend)) * step
     return way
