@@ -11,8 +11,6 @@ from sklearn_unlearn._influence.network.guess import guessed
 from sklearn_unlearn._influence.network.sight import SHORTER
 from sklearn_unlearn._influence.network.towards import distance_to, towards
 
-# Standard errors by which the loss of unseen rows must be above that of remaining ones.
-CLEARLY = 2.0
 # Share of the way from a network's outputs to the guess where the aims are: a smooth guess is less
 # sure than a network.
 AIM = 1.5
@@ -49,13 +47,10 @@ def to_guess(start, hessian_of, sight, n_forgotten, rng):
         than these, or where no step brings outputs nearer to their aims than it moves others.
     """
     stay = np.zeros(len(start.theta)), []
-    if sight.unseen is None or not n_forgotten:
+    if not sight.knows_by_heart():
         return stay
-    held = sight.unseen.losses(start)
-    gap = held.mean() - start.losses(sight.sample).mean()
-    if not gap > CLEARLY * held.std() / len(held) ** 0.5:
-        return stay
-    aims = aims_within(start, sight.forgotten, held.mean(), rng)
+    loss = sight.unseen.losses(start).mean()
+    aims = aims_within(start, sight.forgotten, loss, rng)
     if aims is None:
         return stay
     cost = distance_to(aims, start, sight.forgotten, n_forgotten / len(sight.forgotten))

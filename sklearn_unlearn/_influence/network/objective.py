@@ -453,9 +453,8 @@ class NetworkObjective(Objective):
         damping = self.settings.damping
         if damping == "auto":
             damping = curvature.trace() / weight / self.shape[0]
-        ridge = {
-            name: penalty + self.weight * damped * damping for name, penalty in self.penalties().items()
-        }
+        added = self.weight * damped * damping
+        ridge = {name: penalty + added for name, penalty in self.penalties().items()}
         return curvature.solve(self, V, self.weight / weight, ridge)
 
     def measured_gradient_norm(self):

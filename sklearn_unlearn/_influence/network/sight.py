@@ -10,6 +10,8 @@ from sklearn_unlearn._influence.network.unseen import BEACON_LEVEL, attack
 PROBE_ROWS = 2000
 # Share of their distance from the mean output by which outputs on remaining rows may move.
 MAX_DRIFT = 0.003
+# Standard errors by which unseen rows must lose more than remaining ones do.
+CLEARLY = 2.0
 # What a step is divided by until it doesn't.
 SHORTER = 1.3
 # A step that must be shorter than this share of itself is of no use.
@@ -54,6 +56,16 @@ class Sight:
         self._outputs = Outputs(start.problem, raw, y)
         self.allowed = MAX_DRIFT * self._distance(raw.mean(dim=0).expand_as(raw))
         self.held = None if unseen is None else unseen.losses(start)
+        # Where trained rows are known by heart, no forgotten ones shall be known less than unseen.
+        knows = self.knows_by_heart() and self.before.mean() <= self.held.mean()
+        self.most = self.held.mean() if knows else np.inf
+
+    def knows_by_heart(self):
+        """Tell whether unseen rows are there and lose more than remaining ones do."""
+        if self.held is None or not len(self.before):
+            return False
+        gap = self.held.mean() - self.start.losses(self.sample).mean()
+        return gap > CLEARLY * self.held.std() / len(self.held) ** 0.5
 
     def _distance(self, raw):
         """Return the mean distance of outputs of remaining rows from those before."""
@@ -63,11 +75,17 @@ class Sight:
         """Return how far an objective's outputs of remaining rows are from those before."""
         return self._distance(outputs_of(raw_by(end), end, self.sample)[0])
 
+    def allows(self, end):
+        """Tell whether an objective does not go too far."""
+        if not self.drift(end) <= self.allowed:
+            return False
+        return self.most == np.inf or end.losses(self.forgotten).mean() <= self.most
+
     def trusted_share(self, step):
         """Return the share of a step that doesn't go too far."""
         share = 1.0
         while share >= MIN_SHARE:
-            if self.drift(self.start.at(self.start.theta + share * step)) <= self.allowed:
+            if self.allows(self.start.at(self.start.theta + share * step)):
                 return share
             share /= SHORTER
         raise ValueError(
@@ -79,9 +97,8 @@ class Sight:
         """Return the losses at the end in words."""
         now, parts = end.losses(self.forgotten), []
         if len(now):
-            parts.append(
-                f"loss of the forgotten rows {self.before.mean():.3g} before, {now.mean():.3g} after"
-            )
+            losses = f"{self.before.mean():.3g} before, {now.mean():.3g} after"
+            parts.append(f"loss of the forgotten rows {losses}")
         if self.unseen is None:
             return "; ".join([*parts, "no row was held out to tell what it should be"])
         held = self.unseen.losses(end)

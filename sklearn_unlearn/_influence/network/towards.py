@@ -5,7 +5,6 @@ remaining rows move, in the terms of the loss; the second how far the others are
 """
 
 import numpy as np
-import torch
 from torch.func import vjp
 
 # Steps, and how much they are shortened while the sum does not fall.
