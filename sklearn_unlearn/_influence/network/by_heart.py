@@ -54,7 +54,8 @@ def to_guess(start, hessian_of, sight, n_forgotten, rng):
     if aims is None:
         return stay
     cost = distance_to(aims, start, sight.forgotten, n_forgotten / len(sight.forgotten))
-    change = towards(start.theta, lambda v: hessian_of.solve(v[None], DAMPED)[0], cost)
+    solve = hessian_of.solver(DAMPED)
+    change = towards(start.theta, lambda v: solve(v[None])[0][0], cost)
     before, moved = cost(start.theta)[0], sight.drift(start)
     for length in SHORTER ** -np.arange(N_LENGTHS):
         theta = start.theta + length * change

@@ -436,17 +436,20 @@ class NetworkObjective(Objective):
             self._sample = remaining
             self._curvature = make_curvature(self, remaining, dense)
 
-    def solve(self, V, damped=1.0):
+    def solve(self, V):
         """Return the product of the inverse damped curvature and V.
 
         The first costs the curvature of up to 2,000 rows (a dense one: of as many as 10^11
-        multiplications take), later ones nothing that grows with n. The damping is multiplied by
-        a number.
+        multiplications take), later ones nothing that grows with n.
         """
-        return self.solve_and_report(V, damped)[0]
+        return self.solve_and_report(V)[0]
 
-    def solve_and_report(self, V, damped=1.0):
+    def solve_and_report(self, V):
         """Return :meth:`solve` of V, and how it was done in words."""
+        return self.solver()(V)
+
+    def solver(self, damped=1.0):
+        """Return the function :meth:`solve_and_report`, with a multiple of the damping."""
         self.ensure_curvature()
         curvature = self._curvature
         weight = float(self.weights[self._sample].sum())
@@ -455,7 +458,7 @@ class NetworkObjective(Objective):
             damping = curvature.trace() / weight / self.shape[0]
         added = self.weight * damped * damping
         ridge = {name: penalty + added for name, penalty in self.penalties().items()}
-        return curvature.solve(self, V, self.weight / weight, ridge)
+        return curvature.solver(self, self.weight / weight, ridge)
 
     def measured_gradient_norm(self):
         """Return None: no pass over all rows is made."""
