@@ -183,10 +183,11 @@ class PUMAUnlearner(ObjectiveUnlearner):
     (of more with ``solver="dense"``), every later request of k rows
     passes over these k, 2,000 remaining rows and, to reweight, the compensators and the
     criterion rows, whatever n. The matrix is made anew when 5 % of the rows that it was
-    made of are gone, or after a step that had to be shortened to less than a quarter. A step is
-    shortened where outputs on remaining rows would move by more than 0.3 % of what they differ by.
+    made of are gone. A step is shortened where outputs on remaining rows would move by more than
+    0.3 % of what they differ by.
     Where unseen rows lose clearly more than remaining ones, the network knows these by heart, and
-    a step along the influence of the rows is too short: up to 2,000 forgotten rows then go on
+    a step along the influence of the rows does little: it may move outputs by less, in proportion,
+    if less than 5 % of the rows leave, and up to 2,000 forgotten rows then go on
     towards what the network says of remaining rows near them, smoothed by a kernel, at the least
     change of outputs on remaining rows by the matrix above, and no further than to the loss
     of unseen rows. This needs unseen rows, ``X_val`` or those that are held out, and features

@@ -10,6 +10,8 @@ from sklearn_unlearn._influence.network.unseen import BEACON_LEVEL, attack
 PROBE_ROWS = 2000
 # Share of their distance from the mean output by which outputs on remaining rows may move.
 MAX_DRIFT = 0.003
+# Share of the rows that leave from which on they may, in a network that knows rows by heart.
+MANY = 0.05
 # Standard errors by which unseen rows must lose more than remaining ones do.
 CLEARLY = 2.0
 # What a step is divided by until it doesn't.
@@ -56,9 +58,9 @@ class Sight:
         self._outputs = Outputs(start.problem, raw, y)
         self.allowed = MAX_DRIFT * self._distance(raw.mean(dim=0).expand_as(raw))
         self.held = None if unseen is None else unseen.losses(start)
-        # Where trained rows are known by heart, no forgotten ones shall be known less than unseen.
-        knows = self.knows_by_heart() and self.before.mean() <= self.held.mean()
-        self.most = self.held.mean() if knows else np.inf
+        if self.knows_by_heart():
+            # The step is of little use there: small requests must not add up.
+            self.allowed *= min(1.0, len(forgotten) / (MANY * start.n_rows))
 
     def knows_by_heart(self):
         """Tell whether unseen rows are there and lose more than remaining ones do."""
@@ -75,17 +77,11 @@ class Sight:
         """Return how far an objective's outputs of remaining rows are from those before."""
         return self._distance(outputs_of(raw_by(end), end, self.sample)[0])
 
-    def allows(self, end):
-        """Tell whether an objective does not go too far."""
-        if not self.drift(end) <= self.allowed:
-            return False
-        return self.most == np.inf or end.losses(self.forgotten).mean() <= self.most
-
     def trusted_share(self, step):
         """Return the share of a step that doesn't go too far."""
         share = 1.0
         while share >= MIN_SHARE:
-            if self.allows(self.start.at(self.start.theta + share * step)):
+            if self.drift(self.start.at(self.start.theta + share * step)) <= self.allowed:
                 return share
             share /= SHORTER
         raise ValueError(

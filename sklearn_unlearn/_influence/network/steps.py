@@ -10,8 +10,6 @@ from sklearn_unlearn._records.receipt import Outcome
 
 # A class that keeps a smaller share of its rows than this has its output's bias moved first.
 FEW_LEFT = 0.5
-# A step shortened to less than this calls for curvature at the parameters as they are.
-STALE_SHARE = 0.25
 
 
 def arrive(target, carried, hessian_of, steps, pass_begins):
@@ -74,7 +72,7 @@ def moved(target, carried, hessian_of, steps):
     parts.extend(told)
     end = carried.at(target.theta + steps.eta * (end.theta + further - target.theta))
     parts.append(sight.told(end))
-    return end.without_curvature() if share < STALE_SHARE else end, parts
+    return end, parts
 
 
 def with_shares(target, forgotten):
