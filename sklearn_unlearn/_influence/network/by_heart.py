@@ -20,7 +20,7 @@ DAMPED = 0.1
 HALVINGS, N_LENGTHS = 20, 10
 
 
-def to_guess(start, hessian_of, sight, n_forgotten, rng):
+def to_guess(start, hessian_of, sight, n_forgotten, few_left, rng):
     """Return the change of parameters that brings forgotten rows to a guess, and words.
 
     Parameters
@@ -37,6 +37,9 @@ def to_guess(start, hessian_of, sight, n_forgotten, rng):
     n_forgotten : int
         Rows that leave, of which the sight has some.
 
+    few_left : bool
+        True if a class has lost most of its rows, which unseen rows don't tell the loss of.
+
     rng : RandomState
         Draws rows where there are many.
 
@@ -49,7 +52,7 @@ def to_guess(start, hessian_of, sight, n_forgotten, rng):
     stay = np.zeros(len(start.theta)), []
     if not sight.knows_by_heart():
         return stay
-    loss = sight.unseen.losses(start).mean()
+    loss = np.inf if few_left else sight.unseen.losses(start).mean()
     aims = aims_within(start, sight.forgotten, loss, rng)
     if aims is None:
         return stay

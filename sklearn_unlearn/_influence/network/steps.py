@@ -61,6 +61,7 @@ def moved(target, carried, hessian_of, steps):
     rng = np.random.RandomState(steps.seed)
     forgotten = target.leaving(target.data.excluded)
     start, parts = with_shares(target, forgotten)
+    few_left = bool(parts)
     sight = Sight(start, forgotten, steps.unseen and UnseenRows(steps.unseen), rng)
     solved, how = hessian_of.solve_and_report(-target.change()[None])
     parts.append(how)
@@ -68,7 +69,7 @@ def moved(target, carried, hessian_of, steps):
     if share < 1:
         parts.append(f"step shortened to {share:.2g} of its length, where it goes too far")
     end = start.at(start.theta + share * solved[0])
-    further, told = to_guess(end, hessian_of, sight, len(forgotten), rng)
+    further, told = to_guess(end, hessian_of, sight, len(forgotten), few_left, rng)
     parts.extend(told)
     end = carried.at(target.theta + steps.eta * (end.theta + further - target.theta))
     parts.append(sight.told(end))
