@@ -96,7 +96,7 @@ def distance_to(aims, objective, rows, scale):
                 lambda values, x=x, some=some: aims.distances(end.problem.raw(values, x), some),
                 end.parameters,
             )
-            total += float((weights * far).sum())
+            total += float((weights * far.detach()).sum())
             gradient += end.packed(back(weights.to(far))[0])
             start += len(x)
         return scale * total, scale * gradient
