@@ -197,11 +197,16 @@ class PUMAUnlearner(ObjectiveUnlearner):
     (of more with ``solver="dense"``), every later request of k rows
     passes over these k, 2,000 remaining rows and, to reweight, the compensators and the
     criterion rows, whatever n. The matrix is made anew when 5 % of the rows that it was
-    made of are gone, or after a step that had to be shortened to less than a quarter. Where
-    held-out rows tell that the forgotten ones are known better than unseen rows, the step is as
-    long as makes the probabilities of their targets alike, or until the unseen rows' loss rises by
-    5 %; ``eta`` multiplies that way. Without held-out rows, it is shortened where outputs on
-    remaining rows would move far. The receipt says where it stopped. A request for all rows
+    made of are gone. A step is shortened where outputs on remaining rows would move by more than
+    0.3 % of what they differ by.
+    Where unseen rows lose clearly more than remaining ones, the network knows these by heart, and
+    a step along the influence of the rows does little: it may move outputs by less, in proportion,
+    if less than 5 % of the rows leave, and up to 2,000 forgotten rows then go on
+    towards what the network says of remaining rows near them, smoothed by a kernel, at the least
+    change of outputs on remaining rows by the matrix above, and no further than to the loss
+    of unseen rows. This needs unseen rows, ``X_val`` or those that are held out, and features
+    that are no integers; ``eta`` multiplies the whole way. The receipt gives both losses, and
+    says where the forgotten rows end less well known than unseen ones. A request for all rows
     of a class switches the output of the class off, if the last layer is linear, and moves
     nothing else: what the layers before it learned from the class stays, and
     ``not_forgotten`` says so.

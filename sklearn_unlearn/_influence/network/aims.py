@@ -47,7 +47,11 @@ def outputs_of(model, objective, numbers):
 
 def aims_of(model, objective, numbers):
     """Return what a model makes of numbered rows, as outputs to aim at."""
-    problem, (raw, y) = objective.problem, outputs_of(model, objective, numbers)
+    return aims_at(objective.problem, *outputs_of(model, objective, numbers))
+
+
+def aims_at(problem, raw, y):
+    """Return raw predictions of rows with targets, as outputs to aim at."""
     # A loss that is not smooth asks for the aim only where this is the target as well.
     if y.is_floating_point() and problem.sureness is None:
         y = raw.detach().reshape(y.shape).to(y)

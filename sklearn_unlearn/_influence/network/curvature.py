@@ -4,6 +4,7 @@ All of them describe the sum over a sample of rows; the objective scales it to a
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -60,13 +61,13 @@ class Dense:
         """Return the matrix without some rows of the sample."""
         return Dense(self.matrix - dense_matrix(objective, numbers))
 
-    def solve(self, objective, V, scale, ridge):
-        """Return the products of the inverse of ``scale * matrix + ridge`` and rows of V."""
+    def solver(self, objective, scale, ridge):
+        """Return a function of vectors V: the inverse of ``scale * matrix + ridge`` times these."""
         matrix = scale * self.matrix
         matrix[np.diag_indices_from(matrix)] += objective.spread(ridge)
         diagonal = np.diag(matrix).copy()
         solver = SymmetricSolver(matrix, diagonal, np.empty(0, dtype=np.intp))
-        return solver.solve(V.T).T, "dense curvature"
+        return lambda V: (solver.solve(V.T).T, "dense curvature")
 
 
 def dense_matrix(objective, numbers):
@@ -144,8 +145,12 @@ class Factorised:
         numbers = np.setdiff1d(self.numbers, numbers)
         return Factorised(self.ekfac.without(moments), numbers)
 
-    def solve(self, objective, V, scale, ridge):
-        """Return the products of the inverse of ``scale * matrix + ridge`` and rows of V."""
+    def solver(self, objective, scale, ridge):
+        """Return a function of vectors V: the inverse of ``scale * matrix + ridge`` times these."""
+        return partial(self._solve, objective, scale, ridge)
+
+    def _solve(self, objective, scale, ridge, V):
+        """Return the products, and how they were made in words."""
 
         def approximate(v):
             return objective.packed(self.ekfac.solve(objective.unpacked(v), scale, ridge))

@@ -446,16 +446,19 @@ class NetworkObjective(Objective):
 
     def solve_and_report(self, V):
         """Return :meth:`solve` of V, and how it was done in words."""
+        return self.solver()(V)
+
+    def solver(self, damped=1.0):
+        """Return the function :meth:`solve_and_report`, with a multiple of the damping."""
         self.ensure_curvature()
         curvature = self._curvature
         weight = float(self.weights[self._sample].sum())
         damping = self.settings.damping
         if damping == "auto":
             damping = curvature.trace() / weight / self.shape[0]
-        ridge = {
-            name: penalty + self.weight * damping for name, penalty in self.penalties().items()
-        }
-        return curvature.solve(self, V, self.weight / weight, ridge)
+        added = self.weight * damped * damping
+        ridge = {name: penalty + added for name, penalty in self.penalties().items()}
+        return curvature.solver(self, self.weight / weight, ridge)
 
     def measured_gradient_norm(self):
         """Return None: no pass over all rows is made."""

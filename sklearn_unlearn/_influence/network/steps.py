@@ -2,15 +2,14 @@
 
 import numpy as np
 
-from sklearn_unlearn._influence.network.lengths import lengthened
+from sklearn_unlearn._influence.network.by_heart import to_guess
 from sklearn_unlearn._influence.network.outputs import class_shift, shifted, switched_off
-from sklearn_unlearn._influence.network.sight import sight_of
+from sklearn_unlearn._influence.network.sight import Sight
+from sklearn_unlearn._influence.network.unseen import UnseenRows
 from sklearn_unlearn._records.receipt import Outcome
 
 # A class that keeps a smaller share of its rows than this has its output's bias moved first.
 FEW_LEFT = 0.5
-# A step shortened to less than this calls for curvature at the parameters as they are.
-STALE_SHARE = 0.25
 
 
 def arrive(target, carried, hessian_of, steps, pass_begins):
@@ -62,25 +61,19 @@ def moved(target, carried, hessian_of, steps):
     rng = np.random.RandomState(steps.seed)
     forgotten = target.leaving(target.data.excluded)
     start, parts = with_shares(target, forgotten)
-    sight = sight_of(start, forgotten, steps.unseen, rng)
+    few_left = bool(parts)
+    sight = Sight(start, forgotten, steps.unseen and UnseenRows(steps.unseen), rng)
     solved, how = hessian_of.solve_and_report(-target.change()[None])
     parts.append(how)
-    way = lengthened(target, start, hessian_of, forgotten, sight, rng) if len(forgotten) else None
-    if way is None:
-        step = solved[0]
-        share = sight.trusted_share(step)
-        step = share * step
-        stale = share < STALE_SHARE
-        if share < 1:
-            parts.append(f"step shortened to {share:.2g} of its length, {sight.limit}")
-    else:
-        step, told = way
-        stale = False
-        parts.append(told)
-    shift = start.theta - target.theta
-    end = carried.at(target.theta + steps.eta * (shift + step))
+    share = sight.trusted_share(solved[0])
+    if share < 1:
+        parts.append(f"step shortened to {share:.2g} of its length, where it goes too far")
+    end = start.at(start.theta + share * solved[0])
+    further, told = to_guess(end, hessian_of, sight, len(forgotten), few_left, rng)
+    parts.extend(told)
+    end = carried.at(target.theta + steps.eta * (end.theta + further - target.theta))
     parts.append(sight.told(end))
-    return end.without_curvature() if stale else end, parts
+    return end, parts
 
 
 def with_shares(target, forgotten):

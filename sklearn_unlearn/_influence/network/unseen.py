@@ -46,32 +46,6 @@ def matched(pool, wanted, rng):
     return np.sort(np.concatenate(chosen))
 
 
-def expected_losses(losses, of_trained, of_unseen):
-    """Return the losses that rows would have if they had not been trained on.
-
-    A row among the trained ones has a rank by its loss; its expected loss is that of the unseen
-    row of the same rank. A row that the network finds easy is expected to stay so, and one with a
-    wrong label, whose loss is high before any request, to have the highest loss there is.
-
-    Parameters
-    ----------
-    losses : ndarray of shape (k,)
-        Of the rows.
-
-    of_trained, of_unseen : ndarray
-        Losses of rows that the network was, and was not, trained on.
-
-    Returns
-    -------
-    ndarray of shape (k,)
-        Expected losses.
-    """
-    order = np.sort(of_trained)
-    below, upto = (np.searchsorted(order, losses, side) for side in ("left", "right"))
-    rank = (below + upto) / (2 * len(order))
-    return np.quantile(of_unseen, np.clip(rank, 0, 1))
-
-
 class UnseenRows:
     """Rows that a network was never trained on, of the classes of some that it was.
 
