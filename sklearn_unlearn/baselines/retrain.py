@@ -105,9 +105,7 @@ class RetrainUnlearner(StoredRowsUnlearner):
             sums = Sums.of(self.estimator_, y)
         found = None
         if sums is not None and n_left:
-            found = without(
-                self.estimator_, sums, Rows(self.training_data, rows, self.rows_of)
-            )
+            found = without(self.estimator_, sums, Rows(self.training_data, rows, self.rows_of))
         if found is None:
             return None
         fitted, sums, anew = found

@@ -70,6 +70,9 @@ class ClassMoments:
             sums[one] = len(Z) if w is None else w.sum()
             if not sums[one] > 0:
                 continue
+            if len(Z) == 1:
+                means[one] = Z[0]
+                continue
             rough = np.average(Z, axis=0, weights=w)
             means[one] = rough + np.average(Z - rough, axis=0, weights=w)
             gaps = Z - means[one]

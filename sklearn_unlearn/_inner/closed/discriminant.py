@@ -101,7 +101,7 @@ def _linear_suits(model):
 
 
 def _quadratic_suits(model):
-    """Tell whether a QuadraticDiscriminantAnalysis is one of moments; older ones have one solver."""
+    """Tell whether a QuadraticDiscriminantAnalysis is one of moments, as all older ones are."""
     return getattr(model, "solver", "svd") == "svd"
 
 

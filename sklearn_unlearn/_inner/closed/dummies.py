@@ -1,4 +1,4 @@
-"""How dummies forget: scikit-learn fits them on the labels that are left, weighted by their number."""
+"""How dummies forget: scikit-learn fits them on one row per class that is left, weighted."""
 
 import numpy as np
 from sklearn.base import clone

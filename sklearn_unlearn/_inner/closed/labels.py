@@ -29,6 +29,8 @@ class Labels:
     def without(self, y):
         """Return what is left without rows of these targets."""
         counts = self.counts - np.bincount(self.codes(y), minlength=len(self.counts))
+        if counts.all():
+            return Labels(self.values, counts)
         return Labels(self.values[counts > 0], counts[counts > 0])
 
     def codes(self, y):
@@ -37,4 +39,6 @@ class Labels:
 
     def kept_in(self, after):
         """Return which classes have rows left, ndarray of bool of shape (n_classes,)."""
+        if len(after.values) == len(self.values):
+            return np.ones(len(self.values), dtype=bool)
         return np.isin(self.values, after.values)

@@ -1,6 +1,5 @@
 """How models forget that are functions of the moments of each class."""
 
-from copy import copy
 from functools import partial
 
 import numpy as np
@@ -10,6 +9,7 @@ from sklearn_unlearn._inner.closed.class_moments import ClassMoments
 from sklearn_unlearn._inner.closed.labels import Labels
 from sklearn_unlearn._inner.closed.rules import ClosedForm
 from sklearn_unlearn._inner.forgetting.numbers import dense_float64
+from sklearn_unlearn._records.altered import altered
 
 # Values that products of all classes may take: 256 MiB.
 MAX_VALUES = 2**25
@@ -58,7 +58,7 @@ def _without(written, full, axes, model, request, kept):
     left, lost = found
     touched = part.weights[kept.labels.kept_in(request.after)] > 0
     attributes = written(_with_classes(model, kept, left), left, touched)
-    return None if attributes is None else (_with(model, attributes), left, lost)
+    return None if attributes is None else (altered(model, **attributes), left, lost)
 
 
 def _is_single(X):
@@ -91,8 +91,7 @@ def _moments_of(part, values, full):
 def _tell(found, fitted):
     """Tell whether attributes are those of a fitted model, up to rounding."""
     return all(
-        len(value) == len(fitted[name])
-        and all(map(_are_close, value, fitted[name]))
+        len(value) == len(fitted[name]) and all(map(_are_close, value, fitted[name]))
         if isinstance(value, list)
         else _are_close(value, fitted[name])
         for name, value in found.items()
@@ -109,24 +108,17 @@ def _are_close(one, other):
     return bool(np.abs(one - other).max(initial=0) <= TOLERANCE * np.abs(other).max(initial=0))
 
 
-def _with(model, attributes):
-    """Return a copy of a model with other attributes."""
-    new = copy(model)
-    vars(new).update(attributes)
-    return new
-
-
 def _with_classes(model, before, after):
     """Return a model whose lists of classes hold those that are left."""
     stays = before.labels.kept_in(after.labels)
-    if stays.all():
+    if len(after.labels.values) == len(stays):
         return model
     lists = {
         name: [one for one, is_left in zip(value, stays, strict=True) if is_left]
         for name, value in vars(model).items()
         if isinstance(value, list) and name.endswith("_") and len(value) == len(stays)
     }
-    return _with(model, lists)
+    return altered(model, **lists)
 
 
 def _moved(written, model, kept, change):
@@ -137,7 +129,7 @@ def _moved(written, model, kept, change):
     attributes = written(model, moved, np.ones(len(kept.weights), dtype=bool))
     if attributes is None:
         return None
-    new = _with(model, attributes)
+    new = altered(model, **attributes)
     if hasattr(model, "n_features_in_"):
         new.n_features_in_ = moved.means.shape[1]
     return new, moved

@@ -14,8 +14,9 @@ from sklearn.naive_bayes import (
 )
 from sklearn.neighbors import NearestCentroid
 
+from sklearn_unlearn._inner.closed.categories import CATEGORIES
 from sklearn_unlearn._inner.closed.centroids import CENTROIDS
-from sklearn_unlearn._inner.closed.counts import COUNTS
+from sklearn_unlearn._inner.closed.counts import BERNOULLI, COMPLEMENT, MULTINOMIAL
 from sklearn_unlearn._inner.closed.discriminant import LINEAR, QUADRATIC
 from sklearn_unlearn._inner.closed.dummies import CLASSIFIER, REGRESSOR
 from sklearn_unlearn._inner.closed.gaussian import GAUSSIAN
@@ -26,14 +27,14 @@ from sklearn_unlearn._inner.forgetting.table import RULES
 # By exact class: what a subclass changes is not known here. Nearest neighbours and kernel
 # densities have no entry: their fit is a copy of the rows, and a tree of them.
 CLOSED_FORMS: dict[type, ClosedForm] = {
-    BernoulliNB: COUNTS,
-    CategoricalNB: COUNTS,
-    ComplementNB: COUNTS,
+    BernoulliNB: BERNOULLI,
+    CategoricalNB: CATEGORIES,
+    ComplementNB: COMPLEMENT,
     DummyClassifier: CLASSIFIER,
     DummyRegressor: REGRESSOR,
     GaussianNB: GAUSSIAN,
     LinearDiscriminantAnalysis: LINEAR,
-    MultinomialNB: COUNTS,
+    MultinomialNB: MULTINOMIAL,
     NearestCentroid: CENTROIDS,
     QuadraticDiscriminantAnalysis: QUADRATIC,
 }

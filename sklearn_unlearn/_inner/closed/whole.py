@@ -136,9 +136,7 @@ def without(model, sums, rows):
             return None
 
     def part_of(X, y, params, features):
-        return Part(
-            X if features is None else features(X), y, sample_weight(model, params)
-        )
+        return Part(X if features is None else features(X), y, sample_weight(model, params))
 
     def numbered(numbers):
         return part_of(*rows.take(numbers), sums.features)
