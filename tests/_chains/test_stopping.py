@@ -27,7 +27,7 @@ Y[[3, 40]] = "few"
             HistGradientBoostingRegressor(max_iter=3, early_stopping=True), X[:, 1], id="values"
         ),
         pytest.param(
-            GradientBoostingRegressor(n_estimators=3, n_iter_no_change=1), X[:, 1], id="gb"
+            GradientBoostingRegressor(n_estimators=3, n_iter_no_change=1), X[:, 1], id="g"
         ),
         pytest.param(SGDClassifier(early_stopping=True, max_iter=9, tol=1.0), Y, id="sgd"),
         pytest.param(MLPClassifier((3,), early_stopping=True, max_iter=2, tol=9.0), Y, id="mlp"),

@@ -4,7 +4,7 @@ import numpy as np
 
 from sklearn_unlearn._inner.closed.counts import class_log_prior, is_smooth
 from sklearn_unlearn._inner.closed.rules import ClosedForm
-from sklearn_unlearn._inner.closed.wear import left_of
+from sklearn_unlearn._inner.closed.wear import are_whole, left_of
 from sklearn_unlearn._inner.forgetting.numbers import dense_float64
 from sklearn_unlearn._records.altered import altered
 
@@ -22,7 +22,8 @@ def _without(model, request, kept):
     X = dense_float64(part.X).astype(int)
     gone = _counts(X, request.before.codes(part.y), part.weights, old)
     left = [(one - other)[stays] for one, other in zip(old, gone, strict=True)]
-    lost = left_of([one[stays] for one in old], left)
+    whole = (are_whole(old) if kept is None else kept) and are_whole(gone)
+    lost = 0 if whole else left_of([one[stays] for one in old], left)
     if lost is None:
         return None
     widths = _widths(model, left[1:])
@@ -39,7 +40,7 @@ def _without(model, request, kept):
         class_log_prior_=class_log_prior(model, left[0]),
         feature_log_prob_=_logs(model, tables),
     )
-    return new, True, lost
+    return new, whole, lost
 
 
 def _counts(X, codes, weights, tables):

@@ -8,7 +8,7 @@ from scipy import sparse
 from sklearn.preprocessing import binarize
 
 from sklearn_unlearn._inner.closed.rules import ClosedForm
-from sklearn_unlearn._inner.closed.wear import left_of
+from sklearn_unlearn._inner.closed.wear import are_whole, left_of
 from sklearn_unlearn._inner.forgetting.numbers import dense_float64
 from sklearn_unlearn._records.altered import altered
 
@@ -53,14 +53,15 @@ def _forgetting(kind):
         old = [model.class_count_[stays], model.feature_count_[stays]]
         part = [weights.sum(axis=0), kind.counted(model, request.part.X, weights)]
         left = [one - other[stays] for one, other in zip(old, part, strict=True)]
-        lost = left_of(old, left)
+        whole = (are_whole(old) if kept is None else kept) and are_whole(part)
+        lost = 0 if whole else left_of(old, left)
         if lost is None:
             return None
         new = _with_counts(model, request.after.values, *left)
         new.feature_log_prob_ = model.feature_log_prob_[stays]
         touched = weights.any(axis=0)[stays] if kind.apart else np.ones(len(left[0]), dtype=bool)
         new.feature_log_prob_[touched] = kind.logs(new, left[0][touched], left[1][touched])
-        return new, True, lost
+        return new, whole, lost
 
     def moved(model, kept, change):
         alike = change.scale is None and change.shift is None and change.fill is None

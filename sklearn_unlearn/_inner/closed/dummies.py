@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.base import clone
 
 from sklearn_unlearn._inner.closed.rules import ClosedForm
-from sklearn_unlearn._inner.closed.wear import left_of
+from sklearn_unlearn._inner.closed.wear import are_whole, left_of
 from sklearn_unlearn._inner.forgetting.moments import LOSS_UNIT, Moments
 from sklearn_unlearn._records.rows import take_rows
 
@@ -18,8 +18,9 @@ def _classifier(model, request, kept):
         everything = request.everything()
         kept = before.counts if everything.weights is None else _sums(before, everything)
     stays = before.kept_in(request.after)
-    left = (kept - _sums(before, part))[stays]
-    lost = left_of([kept[stays]], [left])
+    gone = _sums(before, part)
+    left = (kept - gone)[stays]
+    lost = 0 if are_whole([kept, gone]) else left_of([kept[stays]], [left])
     if lost is None or not left.sum() > 0:
         return None
     new = _fitted(model, part.X, request.after.values, left)

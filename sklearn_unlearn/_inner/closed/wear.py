@@ -14,7 +14,7 @@ def left_of(before, after):
     Parameters
     ----------
     before : list of ndarray
-        Sums with the rows.
+        Sums with the rows. Whole numbers lose none: see :func:`are_whole`.
 
     after : list of ndarray
         The same sums without them.
@@ -22,13 +22,10 @@ def left_of(before, after):
     Returns
     -------
     int or None
-        0 for whole numbers, which lose none. None if so little is left of a sum that it may be
-        rounding errors.
+        The units. None if so little is left of a sum that it may be rounding errors.
     """
     share = 1.0
     for old, new in zip(before, after, strict=True):
-        if _are_whole(old) and _are_whole(new):
-            continue
         some = old != 0
         share = min(share, (new[some] / old[some]).min(initial=1.0))
     if share <= LOSS_UNIT:
@@ -36,6 +33,20 @@ def left_of(before, after):
     return 0 if share == 1.0 else units(-np.log2(share))
 
 
-def _are_whole(values):
-    """Tell whether values are whole numbers that were added up without rounding."""
-    return bool((np.rint(values) == values).all() and (np.abs(values) < LARGEST_WHOLE).all())
+def are_whole(sums):
+    """Tell whether arrays of sums hold whole numbers that were added up without rounding.
+
+    Parameters
+    ----------
+    sums : list of ndarray
+        The sums.
+
+    Returns
+    -------
+    bool
+        True if so; what is left when whole numbers leave them is exact as well.
+    """
+    return all(
+        bool((np.rint(values) == values).all()) and np.abs(values).max(initial=0) < LARGEST_WHOLE
+        for values in sums
+    )

@@ -1,7 +1,7 @@
 """How whole models forget in closed form: a pipeline's transformers first, its last step then."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -132,7 +132,8 @@ def without(model, sums, rows):
     before, after = sums.labels, None
     if before is not None:
         after = before.without(y)
-        if len(before.values) < 2:
+        if len(after.values) < 2:
+            # A fit, or what comes before it, says what is wrong with that.
             return None
 
     def part_of(X, y, params, features):
@@ -172,7 +173,7 @@ def without(model, sums, rows):
         new, kept = moved
     transformers = None if features is None else features.transformers
     joined = joined_pipeline(model, transformers, new)
-    return joined, replace(sums, features=features, labels=after, kept=kept, lost=lost), anew
+    return joined, Sums(features, after, kept, lost), anew
 
 
 def _only_weights(model, params):
