@@ -129,6 +129,10 @@ class StoredRowsUnlearner(BaseUnlearner):
     def _remaining(self, rows):
         """Return the rows that remain without some; raise if they can't be trained on."""
         self._own_rows()
+        return self._without(rows)
+
+    def _without(self, rows):
+        """Return the rows that remain without some, once the request has rows of its own."""
         left = np.setdiff1d(self.rows_of(), rows)
         if not len(left):
             raise ValueError(

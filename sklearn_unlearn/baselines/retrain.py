@@ -93,11 +93,11 @@ class RetrainUnlearner(StoredRowsUnlearner):
         return any(seed is None for seed in random_states(self._blank).values())
 
     def _forget(self, rows, context):
+        self._own_rows()
         return self._in_closed_form(rows) or self._by_a_fit(rows, context)
 
     def _in_closed_form(self, rows):
         """Return the model without some rows as :meth:`_forget` does, None if a fit is needed."""
-        self._own_rows()
         n_left = self._n_rows - len(rows)
         sums = self._sums
         if sums is None:
@@ -119,7 +119,7 @@ class RetrainUnlearner(StoredRowsUnlearner):
 
     def _by_a_fit(self, rows, context):
         """Return the model without some rows as :meth:`_forget` does, by a fit of the whole."""
-        left = self._remaining(rows)
+        left = self._without(rows)
         X, y, fit_params = self.training_data(left)
         task = context.subcontext("fit on the remaining rows")
         task.call_on_fit_task_begin(estimator=self)

@@ -77,9 +77,11 @@ class Sums:
             features = make_features(transformers, weighted=False, convert=False)
         labels = None
         if is_classifier(last):
-            if y is None or y.ndim != 1 or y.dtype.kind not in "biufUS":
+            if y is None or y.ndim != 1 or y.dtype.kind not in "biufUSO":
                 return None
             labels = Labels.of(y)
+            if y.dtype == object and not all(type(value) is str for value in labels.values):
+                return None
         return cls(features, labels)
 
 

@@ -74,7 +74,7 @@ CASES = [
     Case("multinomial-sparse", MultinomialNB(), sparse.csr_matrix(COUNTS), to_the_bit=True),
     Case("multinomial-frame", MultinomialNB(fit_prior=False), FRAME, to_the_bit=True),
     Case("multinomial-fractions", MultinomialNB(), np.abs(REALS), weights=PARTS),
-    Case("bernoulli", BernoulliNB(binarize=0.5), COUNTS, to_the_bit=True),
+    Case("bernoulli", BernoulliNB(binarize=0.5), COUNTS, Y.astype(object), to_the_bit=True),
     Case("bernoulli-sparse", BernoulliNB(), sparse.csr_array(COUNTS), weights=PARTS),
     Case("complement", ComplementNB(), COUNTS, to_the_bit=True),
     Case("complement-norm", ComplementNB(norm=True), FRAME, weights=WHOLE, to_the_bit=True),
