@@ -199,7 +199,7 @@ def test_every_attribute_is_that_of_a_fresh_fit(case):
         assert_same_model(model.estimator_, fresh_fit(case, model.rows_of()), case)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     requests=st.lists(st.sets(st.integers(0, 39), min_size=1, max_size=12), max_size=4),
     case=st.sampled_from(
