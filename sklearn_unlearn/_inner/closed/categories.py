@@ -3,6 +3,7 @@
 import numpy as np
 
 from sklearn_unlearn._inner.closed.counts import class_log_prior, is_smooth
+from sklearn_unlearn._inner.closed.labels import classes_left
 from sklearn_unlearn._inner.closed.rules import ClosedForm
 from sklearn_unlearn._inner.closed.wear import are_whole, left_of
 from sklearn_unlearn._inner.forgetting.numbers import dense_float64
@@ -33,7 +34,7 @@ def _without(model, request, kept):
     tables = [count[:, :width].copy() for count, width in zip(left[1:], widths, strict=True)]
     new = altered(
         model,
-        classes_=request.after.values,
+        classes_=classes_left(model.classes_, stays),
         class_count_=left[0],
         category_count_=tables,
         n_categories_=widths,

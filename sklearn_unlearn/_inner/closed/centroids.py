@@ -25,7 +25,6 @@ def _written(model, moments, touched):
         deviations = shrunk * np.sign(deviations)
         centroids = center + spread * deviations
     return {
-        "classes_": moments.labels.values,
         "centroids_": centroids,
         "class_prior_": priors,
         "within_class_std_dev_": within,

@@ -7,6 +7,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.preprocessing import binarize
 
+from sklearn_unlearn._inner.closed.labels import classes_left
 from sklearn_unlearn._inner.closed.rules import ClosedForm
 from sklearn_unlearn._inner.closed.wear import are_whole, left_of
 from sklearn_unlearn._inner.forgetting.numbers import dense_float64
@@ -57,7 +58,7 @@ def _forgetting(kind):
         lost = 0 if whole else left_of(old, left)
         if lost is None:
             return None
-        new = _with_counts(model, request.after.values, *left)
+        new = _with_counts(model, classes_left(model.classes_, stays), *left)
         new.feature_log_prob_ = model.feature_log_prob_[stays]
         touched = weights.any(axis=0)[stays] if kind.apart else np.ones(len(left[0]), dtype=bool)
         new.feature_log_prob_[touched] = kind.logs(new, left[0][touched], left[1][touched])

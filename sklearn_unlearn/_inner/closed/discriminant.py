@@ -19,7 +19,7 @@ MIN_AXIS = 1e-5
 def _linear(model, moments, touched):
     """Return the fitted attributes of a LinearDiscriminantAnalysis."""
     shrinkage = 0.0 if model.shrinkage is None else model.shrinkage
-    if len(moments.weights) != len(model.classes_):
+    if len(moments.weights) != len(model.priors_):
         # What it keeps of their number is private.
         return None
     if moments.means.shape[1] != model.n_features_in_:
@@ -32,7 +32,7 @@ def _linear(model, moments, touched):
     variances = linalg.eigvalsh(within)
     if not variances[0] > MIN_SHARE * variances[-1]:
         return None
-    found = {"classes_": moments.labels.values, "priors_": priors, "means_": moments.means}
+    found = {"priors_": priors, "means_": moments.means}
     found["covariance_"] = within
     if model.solver == "lsqr":
         coef = linalg.lstsq(within, moments.means.T)[0].T
@@ -85,7 +85,6 @@ def _quadratic(model, moments, touched):
         if not (scalings[one] > model.tol).all():
             return None
     found = {
-        "classes_": moments.labels.values,
         "priors_": n / n.sum() if model.priors is None else np.array(model.priors),
         "means_": moments.means,
         "scalings_": scalings,

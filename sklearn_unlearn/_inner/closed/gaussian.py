@@ -11,7 +11,6 @@ def _written(model, moments, touched):
         return None
     epsilon = model.var_smoothing * moments.variances().max()
     found = {
-        "classes_": moments.labels.values,
         "class_count_": moments.weights,
         "theta_": moments.means,
         "var_": moments.squares / moments.weights[:, None] + epsilon,

@@ -42,3 +42,24 @@ class Labels:
         if len(after.values) == len(self.values):
             return np.ones(len(self.values), dtype=bool)
         return np.isin(self.values, after.values)
+
+
+def classes_left(classes, stays):
+    """Return those of a model's classes that stay, texts no wider than the longest of them.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        All.
+
+    stays : ndarray of bool of shape (n_classes,)
+        Which ones stay.
+
+    Returns
+    -------
+    ndarray of shape (n_left,)
+        These, the same array if all do.
+    """
+    if stays.all():
+        return classes
+    return np.array(classes[stays].tolist()) if classes.dtype.kind == "U" else classes[stays]

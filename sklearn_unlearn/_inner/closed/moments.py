@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from sklearn_unlearn._inner.closed.class_moments import ClassMoments
-from sklearn_unlearn._inner.closed.labels import Labels
+from sklearn_unlearn._inner.closed.labels import Labels, classes_left
 from sklearn_unlearn._inner.closed.rules import ClosedForm
 from sklearn_unlearn._inner.forgetting.numbers import dense_float64
 from sklearn_unlearn._records.altered import altered
@@ -24,7 +24,8 @@ def from_moments(written, full, suits=None, axes=()):
     ----------
     written : callable
         Takes a fitted model, moments, and which classes have changed, ndarray of bool. Returns
-        a dict of the fitted attributes that these moments give, None if it is not known.
+        a dict of the fitted attributes that these moments give, ``classes_`` left out, None if
+        it is not known.
 
     full : bool
         True if it needs all products of two features.
@@ -57,7 +58,8 @@ def _without(written, full, axes, model, request, kept):
         return None
     left, lost = found
     touched = part.weights[kept.labels.kept_in(request.after)] > 0
-    attributes = written(_with_classes(model, kept, left), left, touched)
+    model = _with_classes(model, kept, left)
+    attributes = written(model, left, touched)
     return None if attributes is None else (altered(model, **attributes), left, lost)
 
 
@@ -99,17 +101,15 @@ def _tell(found, fitted):
 
 
 def _are_close(one, other):
-    """Tell whether two arrays are equal up to rounding, or hold the same texts."""
+    """Tell whether two arrays are equal up to rounding."""
     one, other = np.asarray(one), np.asarray(other)
     if one.shape != other.shape:
         return False
-    if one.dtype.kind not in "fiu" or other.dtype.kind not in "fiu":
-        return bool((one == other).all())
     return bool(np.abs(one - other).max(initial=0) <= TOLERANCE * np.abs(other).max(initial=0))
 
 
 def _with_classes(model, before, after):
-    """Return a model whose lists of classes hold those that are left."""
+    """Return a model whose classes, and lists of what belongs to them, are those left."""
     stays = before.labels.kept_in(after.labels)
     if len(after.labels.values) == len(stays):
         return model
@@ -118,7 +118,7 @@ def _with_classes(model, before, after):
         for name, value in vars(model).items()
         if isinstance(value, list) and name.endswith("_") and len(value) == len(stays)
     }
-    return altered(model, **lists)
+    return altered(model, classes_=classes_left(model.classes_, stays), **lists)
 
 
 def _moved(written, model, kept, change):

@@ -12,6 +12,7 @@ from sklearn_unlearn._inner.closed.rules import Part, Request
 from sklearn_unlearn._inner.closed.table import closed_form
 from sklearn_unlearn._inner.features import Features, make_features
 from sklearn_unlearn._inner.fit_params import sample_weight, transformer_params
+from sklearn_unlearn._inner.forgetting.changes import SAME
 from sklearn_unlearn._inner.forgetting.moments import MAX_LOST
 from sklearn_unlearn._inner.forgetting.table import maps_each_row_alone
 from sklearn_unlearn._inner.pipelines import (
@@ -106,6 +107,10 @@ class Rows:
     leaving: np.ndarray
     everything: Callable
 
+    def remaining(self):
+        """Return the numbers of those that remain."""
+        return np.setdiff1d(self.everything(), self.leaving)
+
 
 def without(model, sums, rows):
     """Return a model without some rows, in closed form.
@@ -123,59 +128,67 @@ def without(model, sums, rows):
 
     Returns
     -------
-    tuple of (estimator, Sums, list of str) or None
+    tuple of (estimator, Sums, tuple of str) or None
         The new model, what to keep beside it, and the steps before the last that were fitted
         anew; None if the whole has to be fitted anew.
     """
     X, y, params = rows.take(rows.leaving)
-    if not _only_weights(model, params):
+    after = None if sums.labels is None else sums.labels.without(y)
+    if not _only_weights(model, params) or (after is not None and len(after.values) < 2):
+        # Of less than two classes a fit, or what comes before it, says what is wrong.
         return None
-    transformers, last = split_pipeline(model)
-    before, after = sums.labels, None
-    if before is not None:
-        after = before.without(y)
-        if len(after.values) < 2:
-            # A fit, or what comes before it, says what is wrong with that.
-            return None
-
-    def part_of(X, y, params, features):
-        return Part(X if features is None else features(X), y, sample_weight(model, params))
-
-    def numbered(numbers):
-        return part_of(*rows.take(numbers), sums.features)
-
-    def remaining():
-        return numbered(np.setdiff1d(rows.everything(), rows.leaving))
-
-    features, change, anew = sums.features, None, ()
-    if features is None:
-        part = part_of(X, y, params, None)
-    else:
-        leaving = features.leaving(lambda: X)
-        part = Part(features.of(leaving), y, sample_weight(model, params))
-        features, change = features.forget(
-            leaving, lambda: rows.take(np.setdiff1d(rows.everything(), rows.leaving))
-        )
-        if change is None or getattr(features, "worn", False):
-            return None
-        anew = features.refitted if features is not sums.features else ()
-    request = Request(part, lambda: numbered(rows.everything()), remaining, before, after)
-    rule = closed_form(last)
-    found = rule.forget(last, request, sums.kept)
+    found = _features_without(sums.features, X, rows)
     if found is None:
         return None
-    new, kept, lost = found
-    lost += sums.lost
-    if lost > MAX_LOST:
+    Z, features, change = found
+    request = Request(
+        Part(Z, y, sample_weight(model, params)),
+        lambda: _part(model, sums.features, *rows.take(rows.everything())),
+        lambda: _part(model, sums.features, *rows.take(rows.remaining())),
+        sums.labels,
+        after,
+    )
+    transformers, last = split_pipeline(model)
+    found = _last_without(last, sums, request, change)
+    if found is None:
         return None
-    if change is not None and not change.is_same:
+    last, kept, lost = found
+    anew = () if features is sums.features else features.refitted
+    transformers = None if features is None else features.transformers
+    return joined_pipeline(model, transformers, last), Sums(features, after, kept, lost), anew
+
+
+def _part(model, features, X, y, params):
+    """Return rows as the last step gets them."""
+    return Part(X if features is None else features(X), y, sample_weight(model, params))
+
+
+def _features_without(features, X, rows):
+    """Return what the last step got of rows that leave, the new features, and their change.
+
+    None where the change is not known.
+    """
+    if features is None:
+        return X, None, SAME
+    leaving = features.leaving(lambda: X)
+    Z = features.of(leaving)
+    new, change = features.forget(leaving, lambda: rows.take(rows.remaining()))
+    return None if change is None or getattr(new, "worn", False) else (Z, new, change)
+
+
+def _last_without(last, sums, request, change):
+    """Return a last step without rows and behind changed features, what to keep, digits lost."""
+    rule = closed_form(last)
+    found = rule.forget(last, request, sums.kept)
+    if found is None or sums.lost + found[2] > MAX_LOST:
+        return None
+    new, kept, lost = found
+    if not change.is_same:
         moved = None if rule.moved is None else rule.moved(new, kept, change)
         if moved is None:
             return None
         new, kept = moved
-    transformers = None if features is None else features.transformers
-    joined = joined_pipeline(model, transformers, new)
-    return joined, Sums(features, after, kept, lost), anew
+    return new, kept, sums.lost + lost
 
 
 def _only_weights(model, params):
