@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.base import clone
 
+from sklearn_unlearn._inner.closed.labels import classes_left
 from sklearn_unlearn._inner.closed.rules import ClosedForm
 from sklearn_unlearn._inner.closed.wear import are_whole, left_of
 from sklearn_unlearn._inner.forgetting.moments import LOSS_UNIT, Moments
@@ -23,7 +24,7 @@ def _classifier(model, request, kept):
     lost = 0 if are_whole([kept, gone]) else left_of([kept[stays]], [left])
     if lost is None or not left.sum() > 0:
         return None
-    new = _fitted(model, part.X, request.after.values, left)
+    new = _fitted(model, part.X, classes_left(before.values, stays), left)
     return new, left, lost
 
 
