@@ -17,6 +17,8 @@ X = RNG.standard_normal((90, 3))
 # Of the last class each shard has one row or none; of the first it has many.
 Y = np.where(X[:, 0] + RNG.standard_normal(90) > 0, "many", "some")
 Y[[3, 40]] = "few"
+# Texts are refused by perceptrons of scikit-learn 1.6 that stop early.
+CODES = np.unique(Y, return_inverse=True)[1]
 
 
 @pytest.mark.parametrize(
@@ -30,7 +32,9 @@ Y[[3, 40]] = "few"
             GradientBoostingRegressor(n_estimators=3, n_iter_no_change=1), X[:, 1], id="g"
         ),
         pytest.param(SGDClassifier(early_stopping=True, max_iter=9, tol=1.0), Y, id="sgd"),
-        pytest.param(MLPClassifier((3,), early_stopping=True, max_iter=2, tol=9.0), Y, id="mlp"),
+        pytest.param(
+            MLPClassifier((3,), early_stopping=True, max_iter=2, tol=9.0), CODES, id="mlp"
+        ),
     ],
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
