@@ -130,7 +130,7 @@ class SISAEnsemble(ChainedUnlearner):
     ----------
     estimator : classifier or regressor
         Model of a shard; it may be a skorch net. With ``partial_fit`` it is trained block
-        by block, without it is refit as a whole.
+        by block; without it, or with ``early_stopping=True``, it is refit as a whole.
 
     n_shards : int, default=10
         Number of shards. More shards make requests cheaper and models weaker.
@@ -199,7 +199,9 @@ class SISAEnsemble(ChainedUnlearner):
     or a new class comes, every shard trains from its beginning, since its model has to know
     the classes.
 
-    A shard without ``partial_fit`` that has rows of a single class always predicts it.
+    A shard without ``partial_fit`` that has rows of a single class always predicts it. Where
+    early stopping can't set rows aside, because a class has one row in a shard or there are
+    fewer rows to set aside than classes, that shard trains to its end.
 
     The rows are kept, since training again needs them: a pickle of the ensemble holds the
     remaining rows, one of ``estimator_`` holds none unless the inner models do. Do not

@@ -251,3 +251,22 @@ def test_pipeline_requests(tmp_path):
     assert refitted["frame, logistic"] == refitted["MinMaxScaler"] == []
     assert refitted["SplineTransformer"] == ["splinetransformer"]
     assert "later / refit" in run(tmp_path, script, "--max-rows", "1000")
+
+
+@pytest.mark.slow
+def test_closed_forms(tmp_path):
+    run(tmp_path, "benchmarks/closed_forms.py", "--small", "--out", "figures.csv")
+    with (tmp_path / "figures.csv").open(newline="") as file:
+        of = {row["model"]: row for row in csv.DictReader(file)}
+    assert float(of["BernoulliNB"]["difference"]) == 0
+    assert all(float(row["difference"]) < 1e-11 for row in of.values())
+    assert of["LDA, lsqr"]["how"].endswith("moved in closed form")
+
+
+@pytest.mark.slow
+def test_boosted_shards(tmp_path):
+    script, small = "benchmarks/boosted_shards.py", ("--tables", "digits", "--seeds", "1")
+    run(tmp_path, script, *small, "--out", "figures.csv")
+    with (tmp_path / "figures.csv").open(newline="") as file:
+        of = {row["model"]: row for row in csv.DictReader(file)}
+    assert float(of["one model"]["accuracy"]) > float(of["10 shards"]["accuracy"]) > 0.85

@@ -152,6 +152,11 @@ CASES = [
     ),
     Case("retrain", lambda: RetrainUnlearner(LogisticRegression(), random_state=0), classification),
     Case(
+        "retrain-closed-form",
+        lambda: RetrainUnlearner(GaussianNB(), random_state=0),
+        lambda: classification(n_classes=3),
+    ),
+    Case(
         "retrain-neighbours",
         lambda: RetrainUnlearner(
             make_pipeline(StandardScaler(with_mean=False), KNeighborsRegressor()), random_state=0

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.dummy import DummyClassifier
 
 from sklearn_unlearn._chains.pickling import dump, restore
+from sklearn_unlearn._chains.stopping import without_needless_stopping
 from sklearn_unlearn._inner.callbacks import Progress
 from sklearn_unlearn._inner.declared import random_states
 from sklearn_unlearn._records.hashing import derive_seed
@@ -22,7 +23,8 @@ class Recipe:
         two copies of one estimator may differ in what their pickles share.
 
     incremental : bool
-        True if the model learns block by block, else it is one block that is refit.
+        True if the model learns block by block, else it is one block that is refit, as are
+        models that stop early.
 
     block_size : int
         Rows per block.
@@ -139,6 +141,7 @@ def _trained(recipe, task, read, progress):
             # Most classifiers refuse a single class.
             return DummyClassifier().fit(X, y), saved
         _seed(model, recipe.key, task.tag, 0, 0, names)
+        without_needless_stopping(model, y)
         return model.fit(*_given(X, y)), saved
     for block, end in enumerate(map(int, task.ends)):
         if end <= task.start:

@@ -19,6 +19,7 @@ from sklearn_unlearn._chains.pickling import dump
 from sklearn_unlearn._chains.records import Records, checked_proba
 from sklearn_unlearn._chains.sending import Reader
 from sklearn_unlearn._chains.states import MemoryStates, files_of
+from sklearn_unlearn._chains.stopping import learns_by_blocks
 from sklearn_unlearn._chains.storing import StoredStatesMixin
 from sklearn_unlearn._chains.sync import rows_to_train, sync
 from sklearn_unlearn._chains.training import Recipe
@@ -149,7 +150,7 @@ class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
     def _idle_params(self, inner):
         """Return the names of parameters that can't act on an inner model."""
         # Without partial_fit a chain is one fit.
-        return () if hasattr(inner, "partial_fit") else ("n_epochs", "cumulative")
+        return () if learns_by_blocks(inner) else ("n_epochs", "cumulative")
 
     @property
     def fitting_params(self):
@@ -393,7 +394,7 @@ class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
         """Return how the chains train; parameters are those at the time of ``fit``."""
         return Recipe(
             blank=dump(self._inner_model),
-            incremental=hasattr(self._inner_model, "partial_fit"),
+            incremental=learns_by_blocks(self._inner_model),
             block_size=self._fit_settings["block_size"],
             n_epochs=self._fit_settings["n_epochs"],
             cumulative=self._fit_settings.get("cumulative", False),

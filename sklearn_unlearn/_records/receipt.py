@@ -105,8 +105,8 @@ class ForgetReceipt:
 
     guarantee : {"exact", "optimum", "certified", "approximate"}
         "exact": the model is what training without the rows gives, bitwise for ensembles
-        of chains, and for PUMAUnlearner the optimum that this training aims at, up to
-        rounding;
+        of chains, for closed forms of moments up to rounding, and for PUMAUnlearner the
+        optimum that this training aims at, up to rounding;
         "optimum": the gradient norm of the remaining objective is at most the tolerance;
         "certified": the model was released with noise that hides the proved distance from the
         optimum, see :meth:`epsilon`;

@@ -126,10 +126,18 @@ class StoredRowsUnlearner(BaseUnlearner):
     def _inner(self):
         return adapted(self.estimator)
 
-    def _remaining(self, rows):
-        """Return the rows that remain without some; raise if they can't be trained on."""
+    def _own_rows(self):
+        """Raise if the user has changed the rows; make copies of what a request erases."""
         check_same_rows(self._rows, self._fingerprint)
         self._own()
+
+    def _remaining(self, rows):
+        """Return the rows that remain without some; raise if they can't be trained on."""
+        self._own_rows()
+        return self._without(rows)
+
+    def _without(self, rows):
+        """Return the rows that remain without some, once the request has rows of its own."""
         left = np.setdiff1d(self.rows_of(), rows)
         if not len(left):
             raise ValueError(
@@ -148,7 +156,8 @@ class StoredRowsUnlearner(BaseUnlearner):
     def training_data(self, rows):
         n_rows = len(self._rows)
         X = self._rows.take_to_fit(rows)
-        return X, self._y[rows], per_row(self._fit_params, n_rows, rows)
+        y = None if self._y is None else self._y[rows]
+        return X, y, per_row(self._fit_params, n_rows, rows)
 
     def _own(self):
         """Make private, writable copies of what a request erases; nothing else changes."""
@@ -159,5 +168,5 @@ class StoredRowsUnlearner(BaseUnlearner):
     def _erase(self, rows):
         self._fingerprint = None
         self._rows.erase(rows)
-        self._y = wiped(self._y, rows)
+        self._y = None if self._y is None else wiped(self._y, rows)
         erase_rows(self._fit_params, len(self._rows), rows)
