@@ -22,7 +22,8 @@ from sklearn_unlearn._inner.fit_params import with_weights
 from sklearn_unlearn._inner.networks import is_network
 from sklearn_unlearn._inner.pipelines import last_step
 from sklearn_unlearn._records.targets import hold_out
-from sklearn_unlearn.base import Ids, MatrixLike, RandomState, serial
+from sklearn_unlearn._requests import serial
+from sklearn_unlearn.base import Ids, MatrixLike, RandomState
 
 # Share of a network's rows that is held out unless the user says another.
 NETWORK_FRACTION = 0.1

@@ -32,7 +32,8 @@ from sklearn_unlearn._records.hashing import keyed_hash
 from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn._records.rows import RowParts, count_rows
 from sklearn_unlearn._records.subjects import SubjectIndex
-from sklearn_unlearn.base import BaseUnlearner, serial
+from sklearn_unlearn._requests import serial
+from sklearn_unlearn.base import BaseUnlearner
 
 
 @dataclass(frozen=True)

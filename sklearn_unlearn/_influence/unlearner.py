@@ -50,7 +50,8 @@ from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn._records.rows import copy_rows, count_rows, take_rows
 from sklearn_unlearn._records.subjects import SubjectIndex
 from sklearn_unlearn._records.targets import given_targets
-from sklearn_unlearn.base import BaseUnlearner, serial
+from sklearn_unlearn._requests import serial
+from sklearn_unlearn.base import BaseUnlearner
 
 # What a forgotten row has had a say in.
 STEERED = "what earlier requests owe to rows of this one, which they reweighted others by"

@@ -121,6 +121,22 @@ class Features(ABC):
         """
 
 
+    @abstractmethod
+    def refitted_on(self, remaining):
+        """Return features of transformers that are fitted anew.
+
+        Parameters
+        ----------
+        remaining : callable
+            Returns the rows, targets and fit parameters to fit them on.
+
+        Returns
+        -------
+        Features
+            The new features, the object itself if nothing was learned from rows.
+        """
+
+
 class RawFeatures(Features):
     """Features of a model without transformers: the rows themselves.
 
@@ -140,6 +156,9 @@ class RawFeatures(Features):
 
     def forget(self, leaving, remaining):
         return self, SAME
+
+    def refitted_on(self, remaining):
+        return self
 
     def behind(self, transformers):
         """Return the same features: there are no transformers."""
@@ -193,13 +212,17 @@ class FittedFeatures(Features):
         return self._convert(self.transformers.transform(X))
 
     def forget(self, leaving, remaining):
+        new = self.refitted_on(remaining)
+        return new, (SAME if new is self else None)
+
+    def refitted_on(self, remaining):
         if not fitted_steps(self.transformers.steps):
-            return self, SAME
+            return self
         X, y, params = remaining()
         new = self.behind(_fitted_anew(self.transformers, X, y, params))
         new.refitted = tuple(fitted_steps(self.transformers.steps))
         new.changed_freely = True
-        return new, None
+        return new
 
     def behind(self, transformers, lost=0, worn=True):
         """Return the features behind other fitted transformers of the same kind."""
@@ -282,11 +305,18 @@ class ScaledFeatures(ChainedFeatures):
 
     def forget(self, leaving, remaining):
         features, change = super().forget(leaving, remaining)
+        return self._named(features), change
+
+    def refitted_on(self, remaining):
+        return self._named(super().refitted_on(remaining))
+
+    def _named(self, features):
+        """Return other features, whose scaler knows the names of columns that this one knows."""
         names = getattr(self._scaler, "feature_names_in_", None)
         if names is not None:
             # Rows kept as an array have no names for a new fit to find.
             features._scaler.feature_names_in_ = names
-        return features, change
+        return features
 
 
 def make_features(transformers, weighted, convert=True):

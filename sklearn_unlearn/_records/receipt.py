@@ -80,7 +80,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class ForgetReceipt:
-    """What was done for one request to forget.
+    """What was done for one request, to forget or to correct.
 
     A receipt holds no id and no row, and prints none of its keyed values. While the model
     stays in memory, its receipts hold a salt: the key of the digests of the subjects. The
@@ -110,10 +110,10 @@ class ForgetReceipt:
         "approximate": neither is promised.
 
     n_subjects : int
-        Number of ids forgotten. 0 for a request that skipped all its ids.
+        Number of ids forgotten or corrected. 0 for a request that skipped all its ids.
 
     n_rows : int
-        Number of rows forgotten.
+        Number of rows forgotten or corrected.
 
     n_rows_remaining : int
         Number of rows that the model still has.
@@ -159,7 +159,7 @@ class ForgetReceipt:
         Number of ids of the request that were unknown or forgotten already, and skipped.
 
     subject_digests : tuple of str, default=()
-        Of each forgotten id, a keyed BLAKE2b of 16 bytes in hexadecimal, sorted: 36 bytes
+        Of each id of the request, a keyed BLAKE2b of 16 bytes in hexadecimal, sorted: 36 bytes
         of JSON per id, 360 kB for 10,000. Empty in a receipt without salt.
 
     previous_digest : str or None, default=None
@@ -182,6 +182,10 @@ class ForgetReceipt:
 
     measures : dict of str to float, default={}
         Figures of the request, where the unlearner has any: see its notes.
+
+    kind : {"forget", "correct"}, default="forget"
+        What was asked for: to forget rows, or to put other labels or values in their place.
+        For a correction, "training without the rows" above is training with the right ones.
 
     Examples
     --------
@@ -220,6 +224,7 @@ class ForgetReceipt:
     schema_version: int = SCHEMA_VERSION
     holds_rows: tuple = ()
     measures: dict = field(default_factory=dict, repr=False, hash=False)
+    kind: str = "forget"
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> Self:
@@ -331,7 +336,11 @@ class ForgetReceipt:
         str
             SHA-256 of the JSON of ``without_salt()``, in hexadecimal.
         """
-        return hashlib.sha256(_as_json(self._without_salt()).encode()).hexdigest()
+        record = dict(self._without_salt())
+        if self.kind == "forget":
+            # Receipts of earlier releases, which have no kind, keep their digests.
+            record.pop("kind", None)
+        return hashlib.sha256(_as_json(record).encode()).hexdigest()
 
     def follows(self, previous):
         """Tell whether a receipt is the one written before this one, and unchanged.
@@ -361,7 +370,7 @@ class ForgetReceipt:
         Parameters
         ----------
         X_ids : array-like of shape (n_subjects,)
-            The ids that were forgotten, in any order; without those that were skipped.
+            The ids that were forgotten or corrected, in any order; without those skipped.
 
         Returns
         -------
@@ -377,7 +386,7 @@ class ForgetReceipt:
         keys = _checked_keys(X_ids)
         if request_digest(subject_digests(keys, self.salt), self.salt) == self.request_digest:
             return True
-        check_twins(keys, self._were_forgotten)
+        check_twins(keys, self._were_asked_for)
         return False
 
     def covers(self, X_id):
@@ -391,7 +400,7 @@ class ForgetReceipt:
         Returns
         -------
         bool
-            True if it was forgotten by this request.
+            True if it was forgotten by this request, or corrected if that is its kind.
 
         Raises
         ------
@@ -406,12 +415,12 @@ class ForgetReceipt:
                 "Read what its to_json() returned at the time of the request by from_json."
             )
         keys = _checked_keys([X_id])
-        if self._were_forgotten(keys)[0]:
+        if self._were_asked_for(keys)[0]:
             return True
-        check_twins(keys, self._were_forgotten)
+        check_twins(keys, self._were_asked_for)
         return False
 
-    def _were_forgotten(self, keys):
+    def _were_asked_for(self, keys):
         """Tell which keys are those of subjects of the request."""
         return [digest in self.subject_digests for digest in subject_digests(keys, self.salt)]
 

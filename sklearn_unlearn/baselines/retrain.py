@@ -1,9 +1,13 @@
 """RetrainUnlearner: fit again without the rows."""
 
 import numpy as np
+from sklearn.base import is_classifier
 
 from sklearn_unlearn._inner.declared import random_states
+from sklearn_unlearn._inner.fit_params import per_row
 from sklearn_unlearn._inner.pipelines import cloned_like, out_of_reach
+from sklearn_unlearn._records.corrections import corrected_rows, replaced
+from sklearn_unlearn._records.fingerprint import check_same_rows
 from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn.baselines._stored import StoredRowsUnlearner
 
@@ -78,6 +82,23 @@ class RetrainUnlearner(StoredRowsUnlearner):
     def _forget(self, rows, context):
         left = self._remaining(rows)
         X, y, fit_params = self.training_data(left)
+        return self._fitted_on(X, y, fit_params, context)
+
+    def _correct(self, rows, given, context):
+        check_same_rows(self._rows, self._fingerprint)
+        self._own()
+        store, y = corrected_rows(self._rows, rows, given.X), self._y
+        if given.y is not None:
+            y = replaced(y, rows, given.y)
+        numbers = self.rows_of()
+        if is_classifier(self) and y.ndim == 1 and len(np.unique(y[numbers])) < 2:
+            raise ValueError("The request would leave one class only. Discard the model instead.")
+        fit_params = per_row(self._fit_params, len(store), numbers)
+        found = self._fitted_on(store.take_to_fit(numbers), y[numbers], fit_params, context)
+        return {**found[0], "_rows": store, "_y": y}, found[1]
+
+    def _fitted_on(self, X, y, fit_params, context):
+        """Return the attributes and the outcome of a fit on rows."""
         task = context.subcontext("fit on the remaining rows")
         task.call_on_fit_task_begin(estimator=self)
         rng = np.random.RandomState(self._seed)
@@ -90,7 +111,7 @@ class RetrainUnlearner(StoredRowsUnlearner):
             )
         return {"estimator_": fitted}, Outcome(
             guarantee="exact",
-            n_rows_retrained=len(left),
+            n_rows_retrained=len(y),
             stopped_because=how,
             not_forgotten=tuple(out_of_reach(self._rows, self.estimator_)),
         )
