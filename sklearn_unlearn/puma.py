@@ -12,6 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length
 
 from sklearn_unlearn._influence.compensation import Criterion, Weighting, compensated
+from sklearn_unlearn._influence.correcting import CorrectingMixin
 from sklearn_unlearn._influence.criteria import CriterionRows, CriterionSource, given_pair
 from sklearn_unlearn._influence.drawn import DrawnRows
 from sklearn_unlearn._influence.objective import Settings, Steps
@@ -29,7 +30,7 @@ from sklearn_unlearn.base import Ids, MatrixLike, RandomState
 NETWORK_FRACTION = 0.1
 
 
-class PUMAUnlearner(ObjectiveUnlearner):
+class PUMAUnlearner(CorrectingMixin, ObjectiveUnlearner):
     """Forget training rows by moving a model's parameters by their influence.
 
     ``partial_forget`` takes the rows' gradients and curvature off the objective and makes
@@ -509,7 +510,8 @@ class PUMAUnlearner(ObjectiveUnlearner):
             target, carried = compensated(
                 after, hessian_of, rows, leaving, self._criterion(), weighting
             )
-        steps = Steps(
-            self.eta, self.n_refine, self.tol, self._request_seed(), self._unseen(after, rows)
-        )
+        steps = self._steps(self._unseen(after, rows))
         return target.arrive(carried, hessian_of, steps, pass_begins)
+
+    def _steps(self, unseen=None):
+        return Steps(self.eta, self.n_refine, self.tol, self._request_seed(), unseen)

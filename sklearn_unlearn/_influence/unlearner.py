@@ -14,18 +14,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._influence.checks import doubts, optimality_doubts, transformer_doubt
 from sklearn_unlearn._influence.criteria import CriterionSource
-from sklearn_unlearn._influence.linear.lost_classes import switched_off
-from sklearn_unlearn._influence.linear.steps import refitted
+from sklearn_unlearn._influence.ending import EndingMixin
 from sklearn_unlearn._influence.objective import Settings
 from sklearn_unlearn._influence.objectives import check_model, make_objective
-from sklearn_unlearn._influence.solvers import IndefiniteError
 from sklearn_unlearn._influence.training_anew import (
     check_classes,
     objective_anew,
     outcome_anew,
     rows_of_training,
 )
-from sklearn_unlearn._inner.callbacks import with_callbacks
+from sklearn_unlearn._inner.callbacks import passes, with_callbacks
 from sklearn_unlearn._inner.declared import check_number, check_option, seed_parts, warn_idle
 from sklearn_unlearn._inner.fit_params import (
     copied,
@@ -75,7 +73,7 @@ def no_criterion(inner, n_rows, split_off, seed):
     return CriterionSource(np.zeros(n_rows, dtype=bool), split_off)
 
 
-class ObjectiveUnlearner(BaseUnlearner):
+class ObjectiveUnlearner(EndingMixin, BaseUnlearner):
     """Base class of the unlearners that move the parameters of a model with an objective.
 
     A subclass has the parameters ``estimator`` and ``random_state`` and says where the
@@ -319,11 +317,6 @@ class ObjectiveUnlearner(BaseUnlearner):
             warn_idle(self, objective.idle_params, last_step(self.estimator_))
         self._own()
 
-        def pass_begins():
-            task = context.subcontext("pass over the rows")
-            task.call_on_fit_task_begin(estimator=self)
-            task.call_on_fit_task_end(estimator=self)
-
         left = [
             *out_of_reach(objective.rows, self.estimator_),
             *self._leftovers(objective),
@@ -361,21 +354,13 @@ class ObjectiveUnlearner(BaseUnlearner):
         norm, leaving = after.measured_gradient_norm(), after.leaving(removed)
         if len(leaving) < len(removed):
             left.append("what the layers before the output learned from a class without rows")
-        try:
-            carried, outcome = self._arrive(
-                objective, after, hessian_of, rows, leaving, pass_begins
-            )
-        except IndefiniteError:
-            if not after.is_quadratic:
-                raise
-            carried, outcome = altered(after, imprecise=True), Outcome()
-        if carried.needs_fit:
-            carried, outcome = self._fitted_without_class(carried)
-        elif carried.imprecise:
-            carried, outcome = self._fitted_last(carried, outcome)
-        if found:
-            reason = f"{outcome.stopped_because}; approximate, because {found[0]}"
-            outcome = replace(outcome, guarantee="approximate", stopped_because=reason)
+        carried, outcome = self._ended(
+            after,
+            lambda: self._arrive(
+                objective, after, hessian_of, rows, leaving, passes(self, context)
+            ),
+            found,
+        )
         changed = carried.features is not objective.features
         refitted_parts = carried.features.refitted if changed else ()
         if steering:
@@ -413,39 +398,6 @@ class ObjectiveUnlearner(BaseUnlearner):
 
     # True once weights were changed for the sake of criterion rows that are rows of ``fit``.
     _steered = False
-
-    def _fitted_last(self, carried, outcome):
-        """Return the objective where a fit of the last step alone ends, and the outcome."""
-        last, numbers = last_step(self.estimator_), carried.remaining_rows()
-        best, exact = refitted(carried, self._fresh_last(carried, numbers))
-        if not exact:
-            why = f"{type(last).__name__} itself misses the optimum of such rows"
-            return best, replace(outcome, stopped_because=f"{outcome.stopped_because}; {why}")
-        return best, replace(
-            outcome,
-            guarantee="exact",
-            stopped_because=f"{type(last).__name__} fitted anew: its closed form loses digits",
-            n_rows_retrained=len(numbers),
-        )
-
-    def _fresh_last(self, carried, numbers):
-        """Return a fit of the last step alone on numbered rows."""
-        last, weights = last_step(self.estimator_), carried.weights[numbers]
-        Z = carried.features.without_marks()(carried.rows.take(numbers))
-        params = {} if (weights == 1).all() else {"sample_weight": weights}
-        return clone(last).fit(Z, given_targets(carried.y[numbers], last), **params)
-
-    def _fitted_without_class(self, carried):
-        """Return the objective where a fit without a class that is gone ends, and the outcome."""
-        # Rows without weight don't keep a class alive.
-        numbers = np.flatnonzero(carried.live_weights())
-        name = type(last_step(self.estimator_)).__name__
-        return switched_off(carried, self._fresh_last(carried, numbers)), Outcome(
-            stopped_because=f"{name} fitted anew without the class that has lost all rows; the "
-            "output of the class was switched off",
-            n_rows_retrained=len(numbers),
-            not_forgotten=("the label of a class without rows",),
-        )
 
     def _own(self):
         """Make private, writable copies of what a request erases; nothing else changes."""

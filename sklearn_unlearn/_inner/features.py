@@ -120,7 +120,6 @@ class Features(ABC):
             How features change on the rows that remain, None where it is not known.
         """
 
-
     @abstractmethod
     def refitted_on(self, remaining):
         """Return features of transformers that are fitted anew.

@@ -107,13 +107,13 @@ def replaced(values, rows, new):
         Of the same dtype if that holds them; text as wide as the longest.
     """
     new = _shaped(values, rows, new)
-    if values.dtype != object and (values.dtype.kind in "US") != (new.dtype.kind in "US"):
+    if values.dtype.kind != "O" and (values.dtype.kind in "US") != (new.dtype.kind in "US"):
         raise ValueError(
             f"y has values of type {new.dtype}, but those of the model are of type "
             f"{values.dtype}. Pass values of one type."
         )
     dtype = values.dtype
-    if dtype != object and not np.array_equal(new.astype(dtype), new):
+    if dtype.kind != "O" and not np.array_equal(new.astype(dtype), new):
         dtype = np.result_type(values, new)
     made = values.astype(dtype)
     made[rows] = new

@@ -212,7 +212,7 @@ def _typed(values, dtype):
     except (TypeError, ValueError):
         same = False
     if not same and getattr(own, "kind", "") != "f":
-        raise ValueError(f"Column {name!r} of X has values that its type in fit, {own}, can't hold.")
+        raise ValueError(f"Column {name!r} of X has values that {own}, its type, can't hold.")
     return typed
 
 

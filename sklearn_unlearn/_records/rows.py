@@ -131,7 +131,7 @@ def wiped(values, rows):
 
 
 def narrowed(values):
-    """Return rows; an array of text is as wide as the longest, as its width would tell of others."""
+    """Return rows; arrays of text as wide as the longest, since more would tell of others."""
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "US" or not values.size:
         return values
     width = max(1, int(np.char.str_len(values).max()))
