@@ -24,6 +24,7 @@ from sklearn_unlearn._records.altered import altered
 from sklearn_unlearn._records.corrections import corrected_rows, replaced
 from sklearn_unlearn._records.fingerprint import check_same_rows
 from sklearn_unlearn._records.receipt import Outcome
+from sklearn_unlearn._records.rows import narrowed
 from sklearn_unlearn._records.targets import encode, given_targets, joined_labels
 
 NO_ROWS = np.empty(0, dtype=np.intp)
@@ -51,17 +52,19 @@ class CorrectingMixin:
         left = [*out_of_reach(objective.rows, self.estimator_), *self._source.leftovers]
         if isinstance(self.estimator, FrozenEstimator):
             left.append("the parameter estimator, the frozen model as it was given")
+        changed = rows[objective.trained[rows]]
         why = self._transformer_doubt
-        if why is None and not objective.has_closed_form:
+        # A net has a history of the rows that it split off.
+        if why is None and not objective.has_closed_form and len(changed) + self._source.split_off:
             why = OF_NETWORKS
-        if why is None and (labels is not None or np.isin(y[rows], objective.off).any()):
+        is_off = objective.has_closed_form and np.isin(y[rows], objective.off).any()
+        if why is None and (labels is not None or is_off):
             why = NEW_LABEL
         if why is not None:
             return self._corrected_anew(objective, data, labels, left, context, why)
         steering = self._steered and self._source.judged_by(rows, self._subjects)
         if steering:
             left.append(STEERED)
-        changed = rows[objective.trained[rows]]
         if not len(changed):
             # The model is as good as the last request left it.
             guarantee = self.receipts_[-1].guarantee if self.receipts_ else "exact"
@@ -147,7 +150,8 @@ class CorrectingMixin:
         source, last = self._source, last_step(self.estimator_)
         numbers = rows_of_training(objective, source, NO_ROWS)
         y = data.y[numbers]
-        y = given_targets(y, last) if labels is None else labels[y]
+        # As wide as the labels are that are left.
+        y = narrowed(given_targets(y, last) if labels is None else labels[y])
         if is_classifier(last) and y.ndim == 1 and len(np.unique(y)) < 2:
             raise ValueError("The request would leave one class only. Fit a new model.")
         blank = clone(self.estimator_) if self._blank is None else self._blank
