@@ -6,7 +6,13 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from sklearn_unlearn._records.frames import Table, frame_in_kind, is_frame, without_unused
+from sklearn_unlearn._records.frames import (
+    Table,
+    frame_in_kind,
+    is_frame,
+    without_unused,
+    wrong_columns,
+)
 from sklearn_unlearn._records.rows import count_rows, narrowed, substituted, take_rows
 
 
@@ -27,7 +33,7 @@ class Correction:
     X: Any
 
 
-def read_correction(y, X, n_rows, n_subjects, has_columns):
+def read_correction(y, X, n_rows, n_subjects, has_columns, names=None):
     """Return what a request to correct is given.
 
     Parameters
@@ -47,6 +53,9 @@ def read_correction(y, X, n_rows, n_subjects, has_columns):
     has_columns : bool
         True if rows are made of columns, so that a single one may come without its axis.
 
+    names : ndarray of shape (n_features,) or None, default=None
+        Names of the columns, where the model knows them.
+
     Returns
     -------
     Correction
@@ -62,6 +71,8 @@ def read_correction(y, X, n_rows, n_subjects, has_columns):
         if isinstance(X, str) or (has_columns and n_rows == 1 and _is_one_row(X)):
             X = _as_rows(X)
         _check_count("X", 0 if np.ndim(X) == 0 else count_rows(X), n_rows, n_subjects)
+        if names is not None and list(getattr(X, "columns", names)) != list(names):
+            raise ValueError(wrong_columns(X, names))
     return Correction(y, X)
 
 
@@ -107,6 +118,9 @@ def replaced(values, rows, new):
         Of the same dtype if that holds them; text as wide as the longest.
     """
     new = _shaped(values, rows, new)
+    if new.dtype.kind == "O" and values.dtype.kind != "O":
+        # As text of a data frame comes.
+        new = np.array(new.tolist())
     if values.dtype.kind != "O" and (values.dtype.kind in "US") != (new.dtype.kind in "US"):
         raise ValueError(
             f"y has values of type {new.dtype}, but those of the model are of type "

@@ -102,14 +102,14 @@ def frame_in_kind(X, like):
     import polars as pl
 
     if not isinstance(X, pl.DataFrame) or X.columns != like.columns:
-        raise ValueError(_wrong_columns(X, like.columns))
+        raise ValueError(wrong_columns(X, like.columns))
     try:
         return X.cast(dict(like.schema))
     except pl.exceptions.PolarsError:
         raise ValueError(f"X has values that don't go into the types {like.schema}.") from None
 
 
-def _wrong_columns(X, names):
+def wrong_columns(X, names):
     """Return the text of an error: rows don't have the columns of other ones."""
     found = list(getattr(X, "columns", ())) or "none"
     return f"X must be a frame with the columns of fit, {list(names)}; it has {found}."
@@ -166,7 +166,7 @@ class Table:
         if self._series:
             X = pd.DataFrame({0: X if isinstance(X, pd.Series) else pd.Series(list(X))})
         elif not hasattr(X, "iloc") or list(X.columns) != list(self._names):
-            raise ValueError(_wrong_columns(X, self._names))
+            raise ValueError(wrong_columns(X, self._names))
         columns = {
             place: _typed(X.iloc[:, place], column.dtype)
             for place, column in enumerate(self._columns)
