@@ -142,7 +142,9 @@ class CorrectingMixin:
             y = given_targets(data.y[numbers], self.estimator_)
             return data.rows.take_to_fit(numbers), y, params
 
-        features = objective.features.refitted_on(remaining)
+        features, change = objective.features.refitted_on(remaining)
+        if change is not None:
+            return corrected(objective, rows, data).with_features(features, change)
         return in_refitted_features(objective, rows, data, features)
 
     def _corrected_anew(self, objective, data, labels, left, context, why):

@@ -14,6 +14,7 @@ from sklearn_unlearn._inner.forgetting.composed import Inputs, forget
 from sklearn_unlearn._inner.forgetting.gaps import Gaps, gaps_of, marked
 from sklearn_unlearn._inner.forgetting.leaving import Leaving
 from sklearn_unlearn._inner.forgetting.moments import MAX_LOST
+from sklearn_unlearn._inner.forgetting.table import RULES
 from sklearn_unlearn._inner.pipelines import active_steps, fitted_steps, may_write
 from sklearn_unlearn._records.altered import altered
 
@@ -122,7 +123,7 @@ class Features(ABC):
 
     @abstractmethod
     def refitted_on(self, remaining):
-        """Return features of transformers that are fitted anew.
+        """Return features of transformers that are fitted anew, and how they differ from these.
 
         Parameters
         ----------
@@ -131,8 +132,11 @@ class Features(ABC):
 
         Returns
         -------
-        Features
+        features : Features
             The new features, the object itself if nothing was learned from rows.
+
+        change : Change or None
+            See :meth:`forget`.
         """
 
 
@@ -157,7 +161,7 @@ class RawFeatures(Features):
         return self, SAME
 
     def refitted_on(self, remaining):
-        return self
+        return self, SAME
 
     def behind(self, transformers):
         """Return the same features: there are no transformers."""
@@ -211,17 +215,16 @@ class FittedFeatures(Features):
         return self._convert(self.transformers.transform(X))
 
     def forget(self, leaving, remaining):
-        new = self.refitted_on(remaining)
-        return new, (SAME if new is self else None)
+        return self.refitted_on(remaining)
 
     def refitted_on(self, remaining):
         if not fitted_steps(self.transformers.steps):
-            return self
+            return self, SAME
         X, y, params = remaining()
         new = self.behind(_fitted_anew(self.transformers, X, y, params))
         new.refitted = tuple(fitted_steps(self.transformers.steps))
         new.changed_freely = True
-        return new
+        return new, None
 
     def behind(self, transformers, lost=0, worn=True):
         """Return the features behind other fitted transformers of the same kind."""
@@ -307,7 +310,9 @@ class ScaledFeatures(ChainedFeatures):
         return self._named(features), change
 
     def refitted_on(self, remaining):
-        return self._named(super().refitted_on(remaining))
+        new = self._named(super().refitted_on(remaining)[0])
+        new.changed_freely = new.worn = False
+        return new, RULES[StandardScaler].change(self._scaler, new._scaler, None, SAME)
 
     def _named(self, features):
         """Return other features, whose scaler knows the names of columns that this one knows."""
