@@ -41,9 +41,9 @@ MUTANTS = {
         "tests/test_promises.py",
     ),
     "a request does not settle first": (
-        "base.py",
-        "        self._settle()\n        keys, rows",
-        "        keys, rows",
+        "_requests.py",
+        "            check_is_fitted(self)\n        self._settle()\n",
+        "            check_is_fitted(self)\n",
         "tests/test_promises.py",
     ),
     "adding is not idempotent": (
@@ -59,7 +59,7 @@ MUTANTS = {
         "tests/test_atomic.py",
     ),
     "no lock": (
-        "base.py",
+        "_requests.py",
         'with vars(self).setdefault("_lock", RLock()):',
         "if True:",
         "tests/test_threads.py",
