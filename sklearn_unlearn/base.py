@@ -1,22 +1,18 @@
 """What it means to be able to forget: ids, atomic requests, receipts."""
 
-import logging
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable
 from contextlib import nullcontext
 from copy import deepcopy
-from dataclasses import dataclass
-from time import perf_counter
-from typing import Any, Protocol, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import sparse
 from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_unlearn._inner.callbacks import CallbackSupportMixin, watched, with_callbacks
+from sklearn_unlearn._inner.callbacks import CallbackSupportMixin
 from sklearn_unlearn._inner.declared import (
     FittedInnerMixin,
     check_unchanged,
@@ -25,23 +21,20 @@ from sklearn_unlearn._inner.declared import (
 )
 from sklearn_unlearn._inner.excluding import ExcludingMixin, excluding
 from sklearn_unlearn._inner.handed_on import HandedOnMixin
-from sklearn_unlearn._inner.rows_inside import parts_with_rows
 from sklearn_unlearn._inner.turns import serial
-from sklearn_unlearn._records.altered import altered
 from sklearn_unlearn._records.digest import model_digest
-from sklearn_unlearn._records.receipt import Outcome, write_receipt
+from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn._records.rows import RowParts
 from sklearn_unlearn._records.settings import settings
 from sklearn_unlearn._records.state import VersionedStateMixin
 from sklearn_unlearn._records.subjects import SubjectIndex
+from sklearn_unlearn._requests import Debt, RequestsMixin
+from sklearn_unlearn._requests import Ids as Ids
+from sklearn_unlearn._requests import MatrixLike as MatrixLike
 
 # What an unlearner of one's own is made of.
 __all__ = ["BaseUnlearner", "Outcome", "RowParts", "SubjectIndex"]
 
-logger = logging.getLogger(__name__)
-
-MatrixLike: TypeAlias = ArrayLike | sparse.sparray | sparse.spmatrix
-Ids: TypeAlias = Iterable[Hashable]
 Excluded: TypeAlias = Ids | Callable[[list[Any]], ArrayLike] | None
 RandomState: TypeAlias = int | np.random.RandomState | None
 
@@ -49,32 +42,8 @@ RandomState: TypeAlias = int | np.random.RandomState | None
 _HOOKS = {"training_data", "trained_on", "fresh", "trainable", "refitted"}
 
 
-class Debt(Protocol):
-    """What a change of the model still owes the records."""
-
-    def pay(self, model: "BaseUnlearner") -> None:
-        """Pay it; a repeated call changes nothing."""
-
-
-@dataclass(frozen=True)
-class Erasure:
-    """A debt: subjects that the model has forgotten and the records have not.
-
-    Parameters
-    ----------
-    rows : ndarray of int
-        Their rows.
-    """
-
-    rows: np.ndarray
-
-    def pay(self, model: "BaseUnlearner") -> None:
-        """Erase them; a repeated call changes nothing."""
-        model._subjects.drop(self.rows)
-        model._erase(self.rows)
-
-
 class BaseUnlearner(
+    RequestsMixin,
     VersionedStateMixin,
     HandedOnMixin,
     ExcludingMixin,
@@ -421,102 +390,6 @@ class BaseUnlearner(
         if owes is not None:
             owes.pay(self)
             self._owes = None
-
-    def partial_forget(self, X_ids: Ids, *, unknown: str = "raise") -> Self:
-        """Forget data subjects: move the model to where it would be without their rows.
-
-        The request is atomic: if anything fails, the model is as it was and can still
-        forget the same ids. Afterwards neither the model nor a pickle of it holds the
-        rows, the ids or any value that belongs to one of the rows.
-
-        Parameters
-        ----------
-        X_ids : array-like of shape (n_subjects,)
-            Ids to forget; one that is named twice counts once. All rows of a subject are
-            forgotten.
-
-        unknown : {"raise", "skip"}, default="raise"
-            What to do if some ids are unknown or forgotten already: raise, or forget the
-            others; the receipt counts those that were skipped. If that leaves none, the
-            model stays as it is, and the receipt is one of 0 subjects.
-
-        Returns
-        -------
-        self : object
-            The unlearner; ``receipts_[-1]`` says what was done.
-
-        Raises
-        ------
-        UnknownIdError
-            A KeyError: if an id is unknown or forgotten already. Its attribute ``unknown``
-            lists them; its text holds none.
-
-        TypeError
-            If an id is not hashable.
-
-        ValueError
-            If the request is empty or invalid, or leaves too little to train on; if
-            ``estimator_``, or a parameter that acts in ``fit`` alone, was changed since.
-
-        Notes
-        -----
-        Each request reads all of ``estimator_`` once, estimators inside it included, to see that
-        it is what ``fit`` or the last request left. For the receipt, only those estimators are
-        read that the request has made anew.
-        """
-        return self._request(X_ids, unknown=unknown)
-
-    @serial
-    @with_callbacks
-    def _request(self, X_ids, not_forgotten=(), unknown="raise"):
-        """Carry out a request; not_forgotten names parts outside this object."""
-        started = perf_counter()
-        if not self.__sklearn_is_fitted__():
-            # Only to raise: what else it looks at costs more than a small request.
-            check_is_fitted(self)
-        self._settle()
-        if unknown not in ("raise", "skip"):
-            raise ValueError(f'unknown={unknown!r} is invalid: it must be "raise" or "skip".')
-        keys, rows, n_unknown = self._subjects.request(X_ids, unknown == "skip")
-        digests = self._check_unchanged()
-        context = watched(self, "partial_forget")
-        context.call_on_fit_task_begin(estimator=self)
-        if keys:
-            with self._routing_of_fit():
-                attributes, outcome = self._forget(rows, context)
-        else:
-            reason = "no id of the request is known"
-            attributes, outcome = {"estimator_": self.estimator_}, Outcome("exact", reason)
-        outcome = altered(
-            outcome,
-            not_forgotten=(*not_forgotten, *outcome.not_forgotten),
-            holds_rows=tuple(parts_with_rows(attributes["estimator_"])),
-        )
-        digest = model_digest(attributes["estimator_"], digests)
-        receipt = write_receipt(
-            keys,
-            self.receipts_[-1] if self.receipts_ else None,
-            settings(self, self._params_at_fit),
-            method=type(self).__name__,
-            n_rows=len(rows),
-            n_rows_remaining=self._n_rows - len(rows),
-            n_unknown=n_unknown,
-            model_digest_before=self._digest,
-            model_digest_after=digest,
-            seconds=perf_counter() - started,
-            **vars(outcome),
-        )
-        receipts = [*self.receipts_, receipt]
-        self._commit({**attributes, "receipts_": receipts, "_digest": digest}, owes=Erasure(rows))
-        context.call_on_fit_task_end(estimator=self)
-        logger.info(
-            "%s forgot %d rows of %d subjects in %.3f s",
-            receipt.method,
-            receipt.n_rows,
-            receipt.n_subjects,
-            receipt.seconds,
-        )
-        return self
 
     @property
     def _n_rows(self):

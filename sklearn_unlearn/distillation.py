@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from sklearn_unlearn._influence.checks import TransformerDoubt
+from sklearn_unlearn._influence.correcting import CorrectingMixin
 from sklearn_unlearn._influence.criteria import CriterionSource, given_pair
 from sklearn_unlearn._influence.unlearner import ObjectiveUnlearner
 from sklearn_unlearn._inner.callbacks import with_callbacks
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 SHARE, LEAST_PASSES = 0.15, 2.5
 
 
-class DistillationUnlearner(ObjectiveUnlearner):
+class DistillationUnlearner(CorrectingMixin, ObjectiveUnlearner):
     """Forget in a network by training on, held to a guide that has not seen the rows.
 
     A network that knows its rows by heart has almost no gradient on them, so that steps by

@@ -12,16 +12,17 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length
 
 from sklearn_unlearn._influence.compensation import Criterion, Weighting, compensated
+from sklearn_unlearn._influence.correcting import CorrectingMixin
 from sklearn_unlearn._influence.criteria import CriterionRows, CriterionSource, given_pair
 from sklearn_unlearn._influence.drawn import DrawnRows
-from sklearn_unlearn._influence.linear.release import noised, released_outcome
 from sklearn_unlearn._influence.objective import Settings, Steps
+from sklearn_unlearn._influence.releasing import ReleasingMixin
 from sklearn_unlearn._influence.unlearner import ObjectiveUnlearner, check_settings
 from sklearn_unlearn._inner.callbacks import with_callbacks
 from sklearn_unlearn._inner.declared import check_number, check_option
 from sklearn_unlearn._inner.fit_params import with_weights
 from sklearn_unlearn._inner.networks import is_network
-from sklearn_unlearn._inner.pipelines import joined_pipeline, last_step
+from sklearn_unlearn._inner.pipelines import last_step
 from sklearn_unlearn._inner.turns import serial
 from sklearn_unlearn._records.targets import given_or_read, hold_out
 from sklearn_unlearn.base import Excluded, Ids, MatrixLike, RandomState
@@ -30,7 +31,7 @@ from sklearn_unlearn.base import Excluded, Ids, MatrixLike, RandomState
 NETWORK_FRACTION = 0.1
 
 
-class PUMAUnlearner(ObjectiveUnlearner):
+class PUMAUnlearner(ReleasingMixin, CorrectingMixin, ObjectiveUnlearner):
     """Forget training rows by moving a model's parameters by their influence.
 
     ``partial_forget`` takes the rows' gradients and curvature off the objective and makes
@@ -420,8 +421,7 @@ class PUMAUnlearner(ObjectiveUnlearner):
         if self.n_refine != "auto":
             check_number(self, "n_refine", Integral, 0)
         check_number(self, "tol_distance", Real, 0, closed=False)
-        if self.release_noise is not None:
-            self._check_release()
+        self._check_release()
         check_number(self, "tol", Real, 0)
         if self.n_compensators is not None:
             check_number(self, "n_compensators", Integral, 1)
@@ -435,36 +435,6 @@ class PUMAUnlearner(ObjectiveUnlearner):
                 'criterion="loss_per_class" needs a classifier; '
                 f'{type(self.estimator).__name__} is none. Use criterion="loss".'
             )
-
-    def _check_release(self):
-        """Raise if noise could hide no distance, as none would be proved."""
-        check_number(self, "release_noise", Real, 0, closed=False)
-        if self.n_refine == 0 or self.reweight is not None:
-            raise ValueError(
-                f"release_noise={self.release_noise!r} hides a distance that is proved, which "
-                f"n_refine={self.n_refine!r} and reweight={self.reweight!r} do not. Set "
-                'n_refine="auto" and reweight=None.'
-            )
-
-    def _start(self, estimator, subjects, **attributes):
-        released = self._released(estimator, attributes["_objective"])
-        super()._start(released, subjects, **attributes)
-
-    def _released(self, model, objective):
-        """Return a model as it may be seen: with noise, where that is asked for."""
-        if self.release_noise is None or not objective.has_closed_form:
-            return model
-        last = noised(objective, self.release_noise).written(last_step(model))
-        return joined_pipeline(model, objective.features.transformers, last)
-
-    def _forget(self, rows, context):
-        attributes, outcome = super()._forget(rows, context)
-        if self.release_noise is None or "_objective" not in attributes:
-            return attributes, outcome
-        objective = attributes["_objective"]
-        released = self._released(attributes["estimator_"], objective)
-        outcome = released_outcome(outcome, objective, self.release_noise)
-        return attributes | {"estimator_": released}, outcome
 
     def _check_unchanged(self):
         digests = super()._check_unchanged()
@@ -572,12 +542,9 @@ class PUMAUnlearner(ObjectiveUnlearner):
             target, carried = compensated(
                 after, hessian_of, rows, leaving, self._criterion(), weighting
             )
-        steps = Steps(
-            self.eta,
-            self.n_refine,
-            self.tol,
-            self._request_seed(),
-            self._unseen(after, rows),
-            self.tol_distance,
-        )
+        steps = self._steps(self._unseen(after, rows))
         return target.arrive(carried, hessian_of, steps, pass_begins)
+
+    def _steps(self, unseen=None):
+        seed = self._request_seed()
+        return Steps(self.eta, self.n_refine, self.tol, seed, unseen, self.tol_distance)

@@ -41,9 +41,9 @@ MUTANTS = {
         "tests/test_promises.py",
     ),
     "a request does not settle first": (
-        "base.py",
-        "        self._settle()\n        keys, rows",
-        "        keys, rows",
+        "_requests.py",
+        "            check_is_fitted(self)\n        self._settle()\n",
+        "            check_is_fitted(self)\n",
         "tests/test_promises.py",
     ),
     "adding is not idempotent": (

@@ -85,9 +85,10 @@ class Machine(RuleBasedStateMachine):
     @initialize(n_rows=st.integers(60, 90))
     def fit(self, n_rows):
         make, self.y, self.tolerance = KINDS[self.kind]
+        self.X, self.y, self.wrong = X.copy(), self.y.copy(), []
         self.rows, self.n_receipts = list(range(n_rows)), 0
         self.next, self.make = n_rows, make
-        self.model = make().fit(X[:n_rows], self.y[:n_rows], X_ids=IDS[:n_rows])
+        self.model = make().fit(self.X[:n_rows], self.y[:n_rows], X_ids=IDS[:n_rows])
 
     def draw(self, data, n_max):
         """Return ids that the model holds, at most a number and never all of a class."""
@@ -96,8 +97,8 @@ class Machine(RuleBasedStateMachine):
         some = data.draw(st.permutations(ids), label="ids")[:n]
         left = [row for row in self.rows if IDS[row] not in some]
         many = len(left) >= 40
-        if self.y is Y:
-            counts = np.unique(Y[left], return_counts=True)[1]
+        if self.y.dtype == Y.dtype:
+            counts = np.unique(self.y[left], return_counts=True)[1]
             many = many and len(counts) == 3 and counts.min() >= 8
         return some if many else []
 
@@ -121,6 +122,44 @@ class Machine(RuleBasedStateMachine):
         Lines(line).run(lambda: self.model.partial_forget(ids))
         if len(self.model.receipts_) > self.n_receipts:
             self.done(ids)
+
+    def correction(self, data):
+        """Return an id, its rows, and what is right for them: targets of others, other values."""
+        ids = self.draw(data, 1)
+        if not ids:
+            return None
+        rows = [row for row in self.rows if IDS[row] == ids[0]]
+        others = data.draw(st.permutations(self.rows), label="others")[: len(rows)]
+        y = self.y.copy()
+        y[rows] = self.y[others]
+        counts = np.unique(y[self.rows], return_counts=True)[1]
+        if y.dtype == Y.dtype and (len(counts) < 3 or counts.min() < 8):
+            return None
+        what = data.draw(st.sampled_from(["y", "X", "both"]), label="what")
+        given = {} if what == "X" else {"y": y[rows]}
+        if what != "y":
+            given["X"] = self.X[rows] * 0.9 + 0.01 * len(self.wrong)
+        return ids, rows, given
+
+    def corrected(self, rows, given):
+        """Note that rows were corrected."""
+        self.n_receipts += 1
+        if "y" in given:
+            self.y[rows] = given["y"]
+        if "X" in given:
+            self.wrong += list(self.X[rows])
+            self.X[rows] = given["X"]
+
+    @rule(data=st.data(), line=st.one_of(st.none(), st.integers(1, 1500)))
+    def correct(self, data, line):
+        found = self.correction(data)
+        if found is None:
+            return
+        ids, rows, given = found
+        Lines(line).run(lambda: self.model.partial_correct(ids, **given))
+        if len(self.model.receipts_) > self.n_receipts:
+            assert self.model.receipts_[-1].kind == "correct"
+            self.corrected(rows, given)
 
     @rule(data=st.data())
     def requests_in_threads(self, data):
@@ -153,7 +192,7 @@ class Machine(RuleBasedStateMachine):
     @rule(n_rows=st.integers(1, 20))
     def add(self, n_rows):
         new = np.arange(self.next, min(self.next + n_rows, N_POOL))
-        self.model.partial_fit(X[new], self.y[new], X_ids=IDS[new])
+        self.model.partial_fit(self.X[new], self.y[new], X_ids=IDS[new])
         self.rows += new.tolist()
         self.next = new[-1] + 1
 
@@ -172,12 +211,12 @@ class Machine(RuleBasedStateMachine):
         if not self.n_receipts:
             return
         rows = np.array(self.rows)
-        fresh = self.make().fit(X[rows], self.y[rows], X_ids=IDS[rows]).estimator_
+        fresh = self.make().fit(self.X[rows], self.y[rows], X_ids=IDS[rows]).estimator_
         if not self.tolerance:
             assert model_digest(self.model.estimator_) == model_digest(fresh)
             return
         outputs = [
-            (m.decision_function if self.y is Y else m.predict)(X)
+            (m.decision_function if self.y.dtype == Y.dtype else m.predict)(X)
             for m in (self.model.estimator_, fresh)
         ]
         np.testing.assert_allclose(*outputs, rtol=self.tolerance, atol=self.tolerance)
@@ -185,16 +224,15 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def holds_the_remaining_rows_and_no_others(self):
         held, _, _ = self.model.training_data(self.model.rows_of())
-        np.testing.assert_allclose(np.sort(held, axis=0), np.sort(X[self.rows], axis=0))
+        np.testing.assert_allclose(np.sort(held, axis=0), np.sort(self.X[self.rows], axis=0))
         assert sorted(self.model.ids_of(self.model.rows_of())) == sorted(IDS[self.rows])
         stored = pickle.dumps(self.model)
         for gone in set(IDS[: self.next]) - set(IDS[self.rows]):
             assert gone.encode() not in stored
         gone = np.setdiff1d(np.arange(self.next), self.rows)
-        if len(gone):
-            row = X[gone[0]]
+        for values in [*self.X[gone[:1]], *self.wrong[-1:]]:
             assert not any(
-                array.dtype.kind == "f" and np.isin(row, array).any()
+                array.dtype.kind == "f" and np.isin(values, array).any()
                 for array in reachable_arrays(pickle.loads(stored))
             )
 

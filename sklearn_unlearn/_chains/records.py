@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils import check_array
 
 from sklearn_unlearn._chains.plan import in_order
+from sklearn_unlearn._records.corrections import replaced
 from sklearn_unlearn._records.rows import RowParts, writable
 
 
@@ -61,14 +62,46 @@ class Records:
         if self.counts is None:
             return self
         counts = self.counts - np.bincount(self.y[rows], minlength=len(self.counts))
-        left = np.flatnonzero(counts)
-        if len(left) == len(counts):
-            return replace(self, counts=counts)
+        return replace(self, counts=counts)._without_lost_labels()
+
+    def _without_lost_labels(self):
+        """Return the records without labels that no row has."""
+        left = np.flatnonzero(self.counts)
+        if len(left) == len(self.counts):
+            return self
         # The label of a class that is gone may be a trace of the last who had it.
-        codes = np.zeros(len(counts), dtype=self.y.dtype)
+        codes = np.zeros(len(self.counts), dtype=self.y.dtype)
         codes[left] = np.arange(len(left))
         labels = np.array(self.labels[left].tolist())
-        return replace(self, y=codes[self.y], labels=labels, counts=counts[left])
+        return replace(self, y=codes[self.y], labels=labels, counts=self.counts[left])
+
+    def corrected(self, rows, X, y, labels):
+        """Return the records with other values or targets of some rows.
+
+        Parameters
+        ----------
+        rows : ndarray of int of shape (k,)
+            Their numbers.
+
+        X : RowParts
+            All rows.
+
+        y : ndarray of shape (k,) or (k, n_outputs) or None
+            Targets of the some; codes of labels for classifiers. None if they stay.
+
+        labels : ndarray of shape (n_labels,) or None
+            Labels by code, old ones first; None for regressors.
+        """
+        if y is None:
+            return replace(self, X=X)
+        made = replaced(self.y, rows, y)
+        if labels is None:
+            return replace(self, X=X, y=made)
+        counts = np.bincount(y, minlength=len(labels))
+        counts[: len(self.counts)] += self.counts
+        counts -= np.bincount(self.y[rows], minlength=len(labels))
+        made = replace(self, X=X, y=made, labels=labels, counts=counts)
+        return made._without_lost_labels()
 
     def owned(self):
         """Return the records with arrays that can be written to."""

@@ -14,7 +14,9 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import validate_data
 
+from sklearn_unlearn._chains.correcting import CorrectingMixin
 from sklearn_unlearn._chains.ensembles import check_columns
+from sklearn_unlearn._chains.members import merged, parted
 from sklearn_unlearn._chains.pickling import dump
 from sklearn_unlearn._chains.records import Records, checked_proba
 from sklearn_unlearn._chains.sending import Reader
@@ -59,7 +61,7 @@ class Joining:
         model._subjects.add(self.keys, self.start)
 
 
-class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
+class ChainedUnlearner(StoredStatesMixin, CorrectingMixin, BaseUnlearner):
     """Base class of the ensembles that forget exactly.
 
     A subclass says which groups a row belongs to (``_groups``), how the groups of a chain
@@ -243,7 +245,7 @@ class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
             fresh = clone(self)
             fresh._start(ensemble, subjects, **started)
             groups = fresh._groups(records, np.arange(n_rows))
-            members = _merged({}, groups, records)
+            members = merged({}, groups, records)
             attributes, _ = fresh._synced(records, members, set(members), progress)
         attributes |= self._emptied(store, attributes["_chains"])
         self._start(attributes.pop("estimator_"), subjects, **started | attributes)
@@ -325,7 +327,7 @@ class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
             # A new chain may train on old rows as well.
             alive = [roles["own"] for roles in members.values()]
             groups, members = self._groups(records, np.concatenate([*alive, new])), {}
-        members = _merged(members, groups, records)
+        members = merged(members, groups, records)
         with self._swept_on_failure():
             attributes, _ = self._synced(records, members, set(groups), progress)
         attributes["_fingerprints"] = (*self._fingerprints, fingerprint)
@@ -355,15 +357,7 @@ class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
         records = self._records.owned().without(rows)
         self._check_enough(records, request=True)
         groups = self._groups(self._records, rows)
-        members = dict(self._members)
-        for tag, roles in groups.items():
-            members[tag] = {
-                role: kept[~np.isin(kept, roles[role])] if role in roles else kept
-                for role, kept in members[tag].items()
-            }
-            if not len(members[tag]["own"]):
-                del members[tag]
-        return records, members, set(groups)
+        return records, parted(self._members, groups), set(groups)
 
     def _sequences(self, records, members, tags, gone=None):
         """Return the sequences of the chains that a change of rows or of labels reaches."""
@@ -409,9 +403,9 @@ class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
         told = self._without_names(records)
         return getattr(self.estimator_, "feature_names_in_", None) if told else None
 
-    def _synced(self, records, members, tags, progress, gone=None):
+    def _synced(self, records, members, tags, progress, gone=None, chains=None):
         """Return the attributes after a sync, and what the receipt says of it."""
-        old, store = self._chains, self._store
+        old, store = self._chains if chains is None else chains, self._store
         if store.take(files_of(old) | self._unwanted) is not None:
             # Whose the directory is now, and for how long it will be there, nobody knows.
             old = {
@@ -533,16 +527,6 @@ class ChainedUnlearner(StoredStatesMixin, BaseUnlearner):
         self._fingerprints = (None,) * len(self._fingerprints)
         self._sweep()
         self._name_what_is_left()
-
-
-def _merged(members, groups, records):
-    """Return the members of all chains with rows that have come to them, in order."""
-    merged = {tag: dict(roles) for tag, roles in members.items()}
-    for tag, roles in groups.items():
-        kept = merged.setdefault(tag, {})
-        for role, rows in roles.items():
-            kept[role] = records.ordered(np.concatenate([kept.get(role, rows[:0]), rows]))
-    return merged
 
 
 def _check_inner(inner):

@@ -4,7 +4,7 @@ A criterion is a function ``(y, raw) -> (values, gradients)``: one value with a 
 the shape of ``raw``, or m values with m gradients.
 """
 
-from copy import deepcopy
+from copy import copy, deepcopy
 
 import numpy as np
 from sklearn.utils import assert_all_finite
@@ -184,6 +184,15 @@ class CriterionSource:
             objective.targets(numbers),
             objective.given_weights[numbers],
         )
+
+    def encoded_for(self, objective, model):
+        """Return the source for a model of other classes."""
+        if self._rows is None:
+            return self
+        new, rows = copy(self), self._rows
+        targets = objective.encoded_targets(encode(model, rows.y))
+        new._rows = CriterionRows(rows.rows, rows.numbers, rows.y, targets, rows.weights)
+        return new
 
     def refit_params(self, unlearner, rows):
         """Return the parameters of ``fit`` that give a refit on rows the same criterion."""

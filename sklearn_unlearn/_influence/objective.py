@@ -433,6 +433,10 @@ class Objective(ABC):
     def written(self, model):
         """Return a copy of a fitted model at this objective's parameters."""
 
+    def rewrite(self):
+        """Write corrected values to where the rows stand; repeated calls change nothing."""
+        self.data.rewrite()
+
     def erase(self, rows):
         """Remove the values of rows from what objectives share; repeated calls change nothing."""
         self.data.erase(rows)

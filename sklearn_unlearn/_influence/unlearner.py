@@ -14,17 +14,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._influence.checks import doubts, optimality_doubts, transformer_doubt
 from sklearn_unlearn._influence.criteria import CriterionSource
-from sklearn_unlearn._influence.linear.last_fit import fitted_last, fitted_without_class
+from sklearn_unlearn._influence.ending import ended
 from sklearn_unlearn._influence.objective import Settings
 from sklearn_unlearn._influence.objectives import check_model, check_source, make_objective
-from sklearn_unlearn._influence.solvers import IndefiniteError
 from sklearn_unlearn._influence.training_anew import (
     check_classes,
     objective_anew,
     outcome_anew,
     rows_of_training,
 )
-from sklearn_unlearn._inner.callbacks import with_callbacks
+from sklearn_unlearn._inner.callbacks import passes, with_callbacks
 from sklearn_unlearn._inner.declared import check_number, check_option, seed_parts, warn_idle
 from sklearn_unlearn._inner.fit_params import (
     copied,
@@ -348,11 +347,6 @@ class ObjectiveUnlearner(BaseUnlearner):
             warn_idle(self, objective.idle_params, last_step(self.estimator_))
         self._own()
 
-        def pass_begins():
-            task = context.subcontext("pass over the rows")
-            task.call_on_fit_task_begin(estimator=self)
-            task.call_on_fit_task_end(estimator=self)
-
         left = [
             *out_of_reach(objective.rows, self.estimator_),
             *self._leftovers(objective),
@@ -390,21 +384,14 @@ class ObjectiveUnlearner(BaseUnlearner):
         norm, leaving = after.measured_gradient_norm(), after.leaving(removed)
         if len(leaving) < len(removed):
             left.append("what the layers before the output learned from a class without rows")
-        try:
-            carried, outcome = self._arrive(
-                objective, after, hessian_of, rows, leaving, pass_begins
-            )
-        except IndefiniteError:
-            if not after.is_quadratic:
-                raise
-            carried, outcome = altered(after, imprecise=True), Outcome()
-        if carried.needs_fit:
-            carried, outcome = fitted_without_class(last_step(self.estimator_), carried)
-        elif carried.imprecise:
-            carried, outcome = fitted_last(last_step(self.estimator_), carried, outcome)
-        if found:
-            reason = f"{outcome.stopped_because}; approximate, because {found[0]}"
-            outcome = replace(outcome, guarantee="approximate", stopped_because=reason)
+        carried, outcome = ended(
+            last_step(self.estimator_),
+            after,
+            lambda: self._arrive(
+                objective, after, hessian_of, rows, leaving, passes(self, context)
+            ),
+            found,
+        )
         changed = carried.features is not objective.features
         refitted_parts = carried.features.refitted if changed else ()
         if steering:

@@ -71,6 +71,32 @@ class WeightedRows:
         new.trained = np.isin(np.arange(len(self.trained)), numbers)
         return new
 
+    def corrected(self, rows, store, y):
+        """Return the rows with other values or targets, corrected ones with the weights of ``fit``.
+
+        A weight that was changed since is a choice that the wrong values had a say in.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Which are corrected.
+
+        store : CorrectedRows or RowStore
+            All rows.
+
+        y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+            All targets.
+        """
+        weights = self.weights
+        if self.given is not weights:
+            weights = weights.copy()
+            weights[rows] = self.given[rows]
+        return altered(self, rows=store, y=y, weights=weights)
+
+    def rewrite(self):
+        """Write corrected values to where the rows stand; repeated calls change nothing."""
+        self.rows = self.rows.written()
+
     def reweighted(self, rows, changes):
         """Return the rows with some weights changed, and the differences.
 

@@ -41,6 +41,17 @@ def watched(estimator, task_name):
     return estimator._init_callback_context(task_name=task_name, max_subtasks=None)
 
 
+def passes(estimator, context):
+    """Return what is to be called before every pass over the rows that a request makes."""
+
+    def pass_begins():
+        task = context.subcontext("pass over the rows")
+        task.call_on_fit_task_begin(estimator=estimator)
+        task.call_on_fit_task_end(estimator=estimator)
+
+    return pass_begins
+
+
 class Progress:
     """A task of an estimator, which its callbacks watch.
 
@@ -82,4 +93,4 @@ class Progress:
         context.call_on_fit_task_end(estimator=self.estimator)
 
 
-__all__ = ["CallbackSupportMixin", "Progress", "watched", "with_callbacks"]
+__all__ = ["CallbackSupportMixin", "Progress", "passes", "watched", "with_callbacks"]

@@ -14,6 +14,7 @@ from sklearn_unlearn._inner.forgetting.composed import Inputs, forget
 from sklearn_unlearn._inner.forgetting.gaps import Gaps, gaps_of, marked
 from sklearn_unlearn._inner.forgetting.leaving import Leaving
 from sklearn_unlearn._inner.forgetting.moments import MAX_LOST
+from sklearn_unlearn._inner.forgetting.table import RULES
 from sklearn_unlearn._inner.pipelines import active_steps, fitted_steps, may_write
 from sklearn_unlearn._records.altered import altered
 
@@ -120,6 +121,24 @@ class Features(ABC):
             How features change on the rows that remain, None where it is not known.
         """
 
+    @abstractmethod
+    def refitted_on(self, remaining):
+        """Return features of transformers that are fitted anew, and how they differ from these.
+
+        Parameters
+        ----------
+        remaining : callable
+            Returns the rows, targets and fit parameters to fit them on.
+
+        Returns
+        -------
+        features : Features
+            The new features, the object itself if nothing was learned from rows.
+
+        change : Change or None
+            See :meth:`forget`.
+        """
+
 
 class RawFeatures(Features):
     """Features of a model without transformers: the rows themselves.
@@ -139,6 +158,9 @@ class RawFeatures(Features):
         return self._convert(X)
 
     def forget(self, leaving, remaining):
+        return self, SAME
+
+    def refitted_on(self, remaining):
         return self, SAME
 
     def behind(self, transformers):
@@ -193,6 +215,9 @@ class FittedFeatures(Features):
         return self._convert(self.transformers.transform(X))
 
     def forget(self, leaving, remaining):
+        return self.refitted_on(remaining)
+
+    def refitted_on(self, remaining):
         if not fitted_steps(self.transformers.steps):
             return self, SAME
         X, y, params = remaining()
@@ -282,11 +307,20 @@ class ScaledFeatures(ChainedFeatures):
 
     def forget(self, leaving, remaining):
         features, change = super().forget(leaving, remaining)
+        return self._named(features), change
+
+    def refitted_on(self, remaining):
+        new = self._named(super().refitted_on(remaining)[0])
+        new.changed_freely = new.worn = False
+        return new, RULES[StandardScaler].change(self._scaler, new._scaler, None, SAME)
+
+    def _named(self, features):
+        """Return other features, whose scaler knows the names of columns that this one knows."""
         names = getattr(self._scaler, "feature_names_in_", None)
         if names is not None:
             # Rows kept as an array have no names for a new fit to find.
             features._scaler.feature_names_in_ = names
-        return features, change
+        return features
 
 
 def make_features(transformers, weighted, convert=True):

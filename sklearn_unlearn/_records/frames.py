@@ -11,6 +11,8 @@ WITH_BLANKS = (
     *("CategoricalDtype", "DatetimeTZDtype", "PeriodDtype"),
 )
 
+_PLAIN_ARRAYS = ("NumpyEADtype", "PandasDtype")
+
 
 def is_polars(X):
     """Tell whether rows are a frame of polars."""
@@ -74,6 +76,45 @@ def alone(X):
     return _changed(X, _is_arrow, _rebuilt)
 
 
+def frame_in_kind(X, like):
+    """Return rows from elsewhere as a frame or series goes into another one.
+
+    Parameters
+    ----------
+    X : array-like
+        Rows.
+
+    like : Table, DataFrame or Series
+        The other one.
+
+    Returns
+    -------
+    DataFrame or Series
+        Of its columns and types; categories that are new to it are kept.
+    """
+    if isinstance(like, Table):
+        return like.in_kind(X)
+    if not is_polars(like):
+        raise ValueError(
+            "X has columns of a type whose values can't be overwritten, so that they can't be "
+            "corrected. Fit anew."
+        )
+    import polars as pl
+
+    if not isinstance(X, pl.DataFrame) or X.columns != like.columns:
+        raise ValueError(wrong_columns(X, like.columns))
+    try:
+        return X.cast(dict(like.schema))
+    except pl.exceptions.PolarsError:
+        raise ValueError(f"X has values that don't go into the types {like.schema}.") from None
+
+
+def wrong_columns(X, names):
+    """Return the text of an error: rows don't have the columns of other ones."""
+    found = list(getattr(X, "columns", ())) or "none"
+    return f"X must be a frame with the columns of fit, {list(names)}; it has {found}."
+
+
 class Table:
     """The rows of a pandas frame or series, whose values can be overwritten in place.
 
@@ -118,6 +159,32 @@ class Table:
             taken[:, place] = column.to_numpy()[rows]
         return taken
 
+    def in_kind(self, X):
+        """Return rows from elsewhere as a frame or series that :meth:`put` takes."""
+        import pandas as pd
+
+        if self._series:
+            X = pd.DataFrame({0: X if isinstance(X, pd.Series) else pd.Series(list(X))})
+        elif not hasattr(X, "iloc") or list(X.columns) != list(self._names):
+            raise ValueError(wrong_columns(X, self._names))
+        columns = {
+            place: _typed(X.iloc[:, place], column.dtype)
+            for place, column in enumerate(self._columns)
+        }
+        return pd.DataFrame(columns).reset_index(drop=True)
+
+    def put(self, rows, X):
+        """Put the values of a frame from :meth:`in_kind` in the place of rows."""
+        for place, column in enumerate(self._columns):
+            values = X.iloc[:, place].array
+            if _is_categorical(column.dtype):
+                known = set(column.categories)
+                new = dict.fromkeys(each for each in values.dropna().tolist() if each not in known)
+                column = column.add_categories(list(new))
+            column[rows] = values
+            again = _is_categorical(column.dtype) or _is_in_arrow(column.dtype)
+            self._columns[place] = _without_traces(column) if again else column
+
     def copy(self):
         """Return a table that shares nothing that is written to."""
         new = copy(self)
@@ -130,6 +197,23 @@ class Table:
             column[rows] = _blank(column.dtype)
             if _is_categorical(column.dtype) or _is_in_arrow(column.dtype):
                 self._columns[place] = _without_traces(column)
+
+
+def _typed(values, dtype):
+    """Return a series in a type; of categories, as plain values."""
+    name = values.name
+    if _is_categorical(dtype):
+        return values.astype(dtype.categories.dtype)
+    # pandas' name of a plain array's type has that type in it.
+    own = dtype.numpy_dtype if type(dtype).__name__ in _PLAIN_ARRAYS else dtype
+    try:
+        typed = values.astype(own)
+        same = bool(((typed == values) | (typed.isna() & values.isna())).all())
+    except (TypeError, ValueError):
+        same = False
+    if not same and getattr(own, "kind", "") != "f":
+        raise ValueError(f"Column {name!r} of X has values that {own}, its type, can't hold.")
+    return typed
 
 
 def _as_series(values):

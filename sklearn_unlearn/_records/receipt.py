@@ -4,10 +4,8 @@ import hashlib
 import hmac
 import json
 import math
-import secrets
 from copy import copy
 from dataclasses import MISSING, dataclass, field, fields
-from datetime import UTC, datetime
 from typing import Any, Self
 
 import numpy as np
@@ -81,7 +79,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class ForgetReceipt:
-    """What was done for one request to forget.
+    """What was done for one request, to forget or to correct.
 
     A receipt holds no id and no row, and prints none of its keyed values. While the model
     stays in memory, its receipts hold a salt: the key of the digests of the subjects. The
@@ -113,10 +111,10 @@ class ForgetReceipt:
         "approximate": neither is promised.
 
     n_subjects : int
-        Number of ids forgotten. 0 for a request that skipped all its ids.
+        Number of ids forgotten or corrected. 0 for a request that skipped all its ids.
 
     n_rows : int
-        Number of rows forgotten.
+        Number of rows forgotten or corrected.
 
     n_rows_remaining : int
         Number of rows that the model still has.
@@ -162,7 +160,7 @@ class ForgetReceipt:
         Number of ids of the request that were unknown or forgotten already, and skipped.
 
     subject_digests : tuple of str, default=()
-        Of each forgotten id, a keyed BLAKE2b of 16 bytes in hexadecimal, sorted: 36 bytes
+        Of each id of the request, a keyed BLAKE2b of 16 bytes in hexadecimal, sorted: 36 bytes
         of JSON per id, 360 kB for 10,000. Empty in a receipt without salt.
 
     previous_digest : str or None, default=None
@@ -185,6 +183,10 @@ class ForgetReceipt:
 
     measures : dict of str to float, default={}
         Figures of the request, where the unlearner has any: see its notes.
+
+    kind : {"forget", "correct"}, default="forget"
+        What was asked for: to forget rows, or to put other labels or values in their place.
+        For a correction, "training without the rows" above is training with the right ones.
 
     Examples
     --------
@@ -223,6 +225,7 @@ class ForgetReceipt:
     schema_version: int = SCHEMA_VERSION
     holds_rows: tuple = ()
     measures: dict = field(default_factory=dict, repr=False, hash=False)
+    kind: str = "forget"
 
     @property
     def distance_bound(self) -> float | None:
@@ -382,7 +385,11 @@ class ForgetReceipt:
         str
             SHA-256 of the JSON of ``without_salt()``, in hexadecimal.
         """
-        return hashlib.sha256(_as_json(self._without_salt()).encode()).hexdigest()
+        record = dict(self._without_salt())
+        if self.kind == "forget":
+            # Receipts of earlier releases, which have no kind, keep their digests.
+            record.pop("kind", None)
+        return hashlib.sha256(_as_json(record).encode()).hexdigest()
 
     def follows(self, previous):
         """Tell whether a receipt is the one written before this one, and unchanged.
@@ -412,7 +419,7 @@ class ForgetReceipt:
         Parameters
         ----------
         X_ids : array-like of shape (n_subjects,)
-            The ids that were forgotten, in any order; without those that were skipped.
+            The ids that were forgotten or corrected, in any order; without those skipped.
 
         Returns
         -------
@@ -428,7 +435,7 @@ class ForgetReceipt:
         keys = _checked_keys(X_ids)
         if request_digest(subject_digests(keys, self.salt), self.salt) == self.request_digest:
             return True
-        check_twins(keys, self._were_forgotten)
+        check_twins(keys, self._were_asked_for)
         return False
 
     def covers(self, X_id):
@@ -442,7 +449,7 @@ class ForgetReceipt:
         Returns
         -------
         bool
-            True if it was forgotten by this request.
+            True if it was forgotten by this request, or corrected if that is its kind.
 
         Raises
         ------
@@ -457,12 +464,12 @@ class ForgetReceipt:
                 "Read what its to_json() returned at the time of the request by from_json."
             )
         keys = _checked_keys([X_id])
-        if self._were_forgotten(keys)[0]:
+        if self._were_asked_for(keys)[0]:
             return True
-        check_twins(keys, self._were_forgotten)
+        check_twins(keys, self._were_asked_for)
         return False
 
-    def _were_forgotten(self, keys):
+    def _were_asked_for(self, keys):
         """Tell which keys are those of subjects of the request."""
         return [digest in self.subject_digests for digest in subject_digests(keys, self.salt)]
 
@@ -505,46 +512,6 @@ def _as_json(record):
         if isinstance(value, float) and not math.isfinite(value)
     }
     return _ENCODER.encode({**record, **odd})
-
-
-def write_receipt(keys, previous, params, **entries):
-    """Return the receipt of a request that is being carried out.
-
-    Parameters
-    ----------
-    keys : list
-        The forgotten ids as plain Python objects, each once.
-
-    previous : ForgetReceipt or None
-        The receipt before.
-
-    params : dict
-        Parameters of the unlearner, in types that JSON has.
-
-    **entries : dict
-        The fields that are not computed here.
-
-    Returns
-    -------
-    ForgetReceipt
-        With a fresh salt.
-    """
-    salt = secrets.token_hex(16)
-    digests = subject_digests(keys, salt)
-    if previous is not None and previous.params == params:
-        # One dict for many receipts.
-        params = previous.params
-    return ForgetReceipt(
-        created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        n_subjects=len(keys),
-        request_digest=request_digest(digests, salt),
-        subject_digests=digests,
-        previous_digest=None if previous is None else keyed_digest(previous.digest(), salt),
-        salt=salt,
-        params=params,
-        versions=VERSIONS,
-        **entries,
-    )
 
 
 def subject_digests(keys, salt):

@@ -6,6 +6,7 @@ from datetime import datetime
 from numbers import Integral, Real
 
 GUARANTEES = ("exact", "optimum", "certified", "approximate")
+KINDS = ("forget", "correct")
 _COUNTS = ("n_subjects", "n_rows", "n_rows_remaining", "n_rows_retrained", "n_unknown")
 _NORMS = ("gradient_norm_before", "gradient_norm_after")
 _DIGESTS = ("request_digest", "model_digest_before", "model_digest_after")
@@ -85,6 +86,7 @@ _RULES = {
     "method": ("a text", _is_text),
     "stopped_because": ("a text", _is_text),
     "guarantee": (f"one of {GUARANTEES}", lambda value: value in GUARANTEES),
+    "kind": (f"one of {KINDS}", lambda value: value in KINDS),
     "seconds": ("a number from 0 on", _is_size),
     "salt": ("a text or None", _or_none(_is_text)),
     "previous_digest": ("a hexadecimal number or None", _or_none(_is_digest)),

@@ -59,6 +59,21 @@ def _consecutive_rows(X, batch):
     return type(X)((*parts, indptr), shape=(len(indptr) - 1, X.shape[1]))
 
 
+def substituted(X, places, new):
+    """Return rows with others, of the same container, in the place of some; a private copy."""
+    if isinstance(X, np.ndarray) and X.dtype.kind not in "US":
+        X = np.array(X)
+        X[places] = new
+        return X
+    if Table.holds(X):
+        table = Table(X)
+        table.put(places, new)
+        return table.take(slice(None))
+    order = np.arange(count_rows(X))
+    order[places] = len(order) + np.arange(len(places))
+    return take_rows(stacked([X, new]), order)
+
+
 def copy_rows(X, rows):
     """Return a copy of the given rows, arrays row by row in memory."""
     taken = take_rows(X, rows)
@@ -113,7 +128,12 @@ def wiped(values, rows):
     Returns the array, or where it holds text a narrower one: its width is that of the longest.
     """
     values[rows] = values.dtype.type() if values.dtype != object else 0
-    if values.dtype.kind not in "US" or not values.size:
+    return narrowed(values)
+
+
+def narrowed(values):
+    """Return rows; arrays of text as wide as the longest, since more would tell of others."""
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "US" or not values.size:
         return values
     width = max(1, int(np.char.str_len(values).max()))
     return values.astype(f"{values.dtype.kind}{width}")
@@ -181,6 +201,11 @@ class RowStore:
     def on_disk(self):
         """True if the rows are read from the user's file."""
         return is_memory_mapped(self._X)
+
+    @property
+    def container(self):
+        """What the rows are in; not to be changed."""
+        return self._X
 
     @property
     def file(self):
@@ -261,10 +286,8 @@ class RowStore:
         elif self.on_disk:
             self._erased.append(rows)
         else:
-            if len(self._readers) > 1 and not sparse.issparse(self._X):
-                self._X = self._X.copy()
-                self._readers.discard(self)
-                self._readers = WeakSet([self])
+            if not sparse.issparse(self._X):
+                self._unshare()
             if self._numeric:
                 self._X = _wiped_rows(self._X, rows)
                 return
@@ -273,6 +296,40 @@ class RowStore:
                 self._X.wipe(rows)
             else:
                 self._X = _wiped_rows(self._X, rows)
+
+    def _unshare(self):
+        """Make a copy of the rows if another store reads them too."""
+        if len(self._readers) > 1:
+            self._X = self._X.copy()
+            self._readers.discard(self)
+            self._readers = WeakSet([self])
+
+    def overwrite(self, rows, X):
+        """Put other values in the place of rows; a repeated call changes nothing.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Numbers of rows, each once.
+
+        X : array-like
+            Values, in the container and type of the rows.
+        """
+        self.own()
+        places = rows if self._positions is None else np.searchsorted(self._positions, rows)
+        if isinstance(self._X, Table):
+            self._unshare()
+            self._X.put(places, X)
+        elif isinstance(self._X, np.ndarray) and self._X.dtype.kind not in "US":
+            self._unshare()
+            self._X = writable(self._X)
+            self._X[places] = X
+        else:
+            self._X = alone(narrowed(substituted(self._X, places, X)))
+
+    def written(self):
+        """Return the store: it waits for no values."""
+        return self
 
     def __deepcopy__(self, memo):
         """Return a store of its own; the rows are copied when either is about to write to them."""
@@ -373,6 +430,24 @@ class RowParts:
         other = copy(self)
         other._append(X)
         return other
+
+    @property
+    def starts(self):
+        """Number of the first row of each part, ndarray of int."""
+        return self._starts
+
+    def with_parts(self, parts):
+        """Return the rows with other parts of the same lengths; this object stays as it is."""
+        other = copy(self)
+        other._parts = parts
+        return other
+
+    def rewrite(self):
+        """Write corrections to where the rows stand; repeated calls change nothing."""
+        for part in self._parts:
+            # All parts, since the user may still hold and change any of them.
+            part.own()
+        self._parts = [part.written() for part in self._parts]
 
     def take(self, rows):
         """Return rows by their number, arrays row by row in memory, frames as they are to fit."""

@@ -262,7 +262,7 @@ class SubjectIndex:
         """
         asked = as_keys(X_ids)
         if not asked:
-            raise ValueError("X_ids is empty: name at least one id to forget.")
+            raise ValueError("X_ids is empty: name at least one id.")
         check_keys(asked, "argument X_ids")
         keys = list(dict.fromkeys(asked))
         rows, counts = self._lookup.find(self._keys, keys)
@@ -276,6 +276,24 @@ class SubjectIndex:
         if isinstance(X_ids, (set, frozenset)):
             rows.sort()
         return keys, rows, n_unknown
+
+    def each_once(self, X_ids):
+        """Return the ids of a request whose values follow them, and their rows.
+
+        Parameters
+        ----------
+        X_ids : array-like
+            Ids that are known, each once and in an order; see :meth:`request`.
+        """
+        _check_order(X_ids)
+        asked = as_keys(X_ids)
+        keys, rows, _ = self.request(asked)
+        if len(keys) < len(asked):
+            raise ValueError(
+                f"X_ids has {len(asked)} ids, of which {len(keys)} are different. Name each once, "
+                "and pass one value for each of its rows."
+            )
+        return keys, rows
 
     def rows(self, X_ids):
         """Return the ids of a request and the rows that they own; see :meth:`request`."""

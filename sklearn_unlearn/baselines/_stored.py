@@ -165,6 +165,10 @@ class StoredRowsUnlearner(BaseUnlearner):
         self._y = writable(self._y)
         self._fit_params = owned(self._fit_params, len(self._rows))
 
+    def _rewrite(self):
+        self._fingerprint = None
+        self._rows = self._rows.written()
+
     def _erase(self, rows):
         self._fingerprint = None
         self._rows.erase(rows)

@@ -2,12 +2,13 @@
 
 from numbers import Real
 
+from sklearn_unlearn._influence.correcting import CorrectingMixin
 from sklearn_unlearn._influence.objective import Settings, Steps
 from sklearn_unlearn._influence.unlearner import ObjectiveUnlearner, check_settings
 from sklearn_unlearn._inner.declared import check_number
 
 
-class InfluenceUnlearner(ObjectiveUnlearner):
+class InfluenceUnlearner(CorrectingMixin, ObjectiveUnlearner):
     """Forget by one influence step with the original Hessian, nothing reweighted.
 
     Naive removal in the form in which influence functions are published: the parameters
@@ -109,5 +110,7 @@ class InfluenceUnlearner(ObjectiveUnlearner):
         return Settings(self.params, self.curvature, self.damping, self.solver)
 
     def _arrive(self, objective, after, hessian_of, rows, leaving, pass_begins):
-        steps = Steps(self.eta, n_refine=0, tol=0.0, seed=self._request_seed())
-        return after.arrive(after, hessian_of, steps, pass_begins)
+        return after.arrive(after, hessian_of, self._steps(), pass_begins)
+
+    def _steps(self):
+        return Steps(self.eta, n_refine=0, tol=0.0, seed=self._request_seed())

@@ -1,11 +1,15 @@
 """RetrainUnlearner: fit again without the rows."""
 
 import numpy as np
+from sklearn.base import is_classifier
 
 from sklearn_unlearn._inner.closed.whole import Rows, Sums, without
 from sklearn_unlearn._inner.declared import random_states
+from sklearn_unlearn._inner.fit_params import per_row
 from sklearn_unlearn._inner.pipelines import cloned_like, last_step, out_of_reach
+from sklearn_unlearn._records.corrections import corrected_rows, replaced
 from sklearn_unlearn._records.receipt import Outcome
+from sklearn_unlearn._records.rows import count_rows
 from sklearn_unlearn.baselines._stored import StoredRowsUnlearner
 
 
@@ -121,6 +125,26 @@ class RetrainUnlearner(StoredRowsUnlearner):
         """Return the model without some rows as :meth:`_forget` does, by a fit of the whole."""
         left = self._without(rows)
         X, y, fit_params = self.training_data(left)
+        return self._fitted_on(X, y, fit_params, context)
+
+    def _correct(self, rows, given, context):
+        self._own_rows()
+        if self._y is None and given.y is not None:
+            raise ValueError("The model was fitted without targets; there is no y to correct.")
+        store, y = corrected_rows(self._rows, rows, given.X), self._y
+        if given.y is not None:
+            y = replaced(y, rows, given.y)
+        numbers = self.rows_of()
+        if is_classifier(self) and y is not None and y.ndim == 1 and len(np.unique(y[numbers])) < 2:
+            raise ValueError("The request would leave one class only. Discard the model instead.")
+        fit_params = per_row(self._fit_params, len(store), numbers)
+        found = self._fitted_on(
+            store.take_to_fit(numbers), None if y is None else y[numbers], fit_params, context
+        )
+        return {**found[0], "_rows": store, "_y": y}, found[1]
+
+    def _fitted_on(self, X, y, fit_params, context):
+        """Return the attributes and the outcome of a fit on rows."""
         task = context.subcontext("fit on the remaining rows")
         task.call_on_fit_task_begin(estimator=self)
         rng = np.random.RandomState(self._seed)
@@ -133,7 +157,7 @@ class RetrainUnlearner(StoredRowsUnlearner):
             )
         return {"estimator_": fitted, "_sums": None}, Outcome(
             guarantee="exact",
-            n_rows_retrained=len(left),
+            n_rows_retrained=count_rows(X),
             stopped_because=how,
             not_forgotten=tuple(out_of_reach(self._rows, self.estimator_)),
         )

@@ -22,9 +22,9 @@ from sklearn_unlearn._records.receipt import (
     VERSIONS,
     request_digest,
     subject_digests,
-    write_receipt,
 )
 from sklearn_unlearn._records.settings import described, settings
+from sklearn_unlearn._records.writing import write_receipt
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((80, 3))
@@ -121,6 +121,18 @@ def test_receipts_can_be_read_back(receipts):
     assert back.matches(IDS[:20])
     assert back.not_forgotten == ()
     assert ForgetReceipt.from_dict(back.without_salt().to_dict()) == receipts[0].without_salt()
+
+
+def test_a_receipt_from_before_there_were_kinds_is_one_to_forget(receipts):
+    record = json.loads(receipts[0].to_json())
+    del record["kind"]
+    old = ForgetReceipt.from_dict(record)
+    assert old.kind == "forget"
+    assert old.digest() == receipts[0].digest()
+    corrected = ForgetReceipt.from_dict({**record, "kind": "correct"})
+    assert corrected.digest() != old.digest()
+    with pytest.raises(ValueError, match="kind of a receipt must be one of"):
+        ForgetReceipt.from_dict({**record, "kind": "sell"})
 
 
 @pytest.mark.parametrize("norm", [np.inf, -np.inf, 0.1])

@@ -29,11 +29,11 @@ def without(objective, rows, leaving=None):
     new, weights = objective.without_sums(rows), objective.weights[rows]
     # Where more rows leave than remain, a pass over the latter costs less.
     few_remain = new.n_rows < len(rows)
-    if objective.expansion is None or _is_stale(objective) or few_remain:
+    if objective.expansion is None or is_stale(objective) or few_remain:
         return new
     if objective.hessian_products is not None:
         new.hessian_products = objective.hessian_products.without(objective, rows)
-    followed, share = follow(objective, rows, weights), _share(objective, weights.sum())
+    followed, share = follow(objective, rows, weights), share_of(objective, weights.sum())
     with_hessian = objective.expansion.has_hessian and followed is None
     left = expansion_of_leaving(objective, rows, leaving, with_hessian)
     if followed is None:
@@ -57,7 +57,7 @@ def reweighted(objective, rows, changes, gradient):
         new.expansion = replace(
             e,
             gradient=e.gradient + gradient,
-            drift=e.drift + _share(objective, np.abs(change).sum()),
+            drift=e.drift + share_of(objective, np.abs(change).sum()),
             measured=False,
         )
     return new
@@ -97,13 +97,13 @@ def moved(objective, step):
     return new
 
 
-def _share(objective, weight):
+def share_of(objective, weight):
     """Return a weight as a share of all weight, as a power of two."""
     share = weight / max(objective.class_weights.sample_weight, np.finfo(float).tiny)
     return 2.0 ** round(math.log2(share)) if share > 0 else 0.0
 
 
-def _is_stale(objective):
+def is_stale(objective):
     """True if the expansion should be made anew before the next step."""
     e = objective.expansion
     if not e.has_hessian and (objective.hessian_products is None or not objective.keeps_products):

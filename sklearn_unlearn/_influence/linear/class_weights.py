@@ -108,6 +108,10 @@ class ClassWeights:
         """Return the class weights after some rows have left."""
         return self.changed(-self._count(codes, weights))
 
+    def plus(self, codes, weights):
+        """Return the class weights after some rows have come."""
+        return self.changed(self._count(codes, weights))
+
     def reweighted(self, codes, changes):
         """Return the class weights after sample weights have changed."""
         return self.changed(self._count(codes, changes) * [0, 1])

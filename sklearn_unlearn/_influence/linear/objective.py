@@ -515,6 +515,11 @@ class LinearObjective(Objective):
         if self.keeps_products:
             self.products()
 
+    def rewrite(self):
+        """Write corrected values to where the rows stand; repeated calls change nothing."""
+        super().rewrite()
+        settle(self)
+
     def erase(self, rows):
         """Remove the values of rows from the shared arrays; repeated calls change nothing."""
         super().erase(rows)

@@ -17,6 +17,7 @@ from sklearn.preprocessing import (
     RobustScaler,
     StandardScaler,
 )
+from sklearn.utils import get_tags
 
 from sklearn_unlearn._inner.forgetting.changes import Change
 from sklearn_unlearn._inner.forgetting.components import COMPONENTS
@@ -76,6 +77,17 @@ def maps_each_row_alone(estimators):
         )
         for one in estimators
     )
+
+
+def ignore_targets(estimators):
+    """Tell whether transformers are known to learn nothing from targets.
+
+    Parameters
+    ----------
+    estimators : list of estimator
+        The transformers, and those inside them.
+    """
+    return all(type(one) in KNOWN | UNSURE or not get_tags(one).requires_fit for one in estimators)
 
 
 def register(cls, forget, change=None):
