@@ -80,7 +80,7 @@ MUTANTS = {
 
 
 def mutated(name):
-    """Return the file of a mutant, by its path in the package, and its text with the mutant in it."""
+    """Return the file of a mutant in the package, and its text with the mutant in it."""
     file, old, new, _ = MUTANTS[name]
     text = (ROOT / "sklearn_unlearn" / file).read_text()
     if text.count(old) != 1:
