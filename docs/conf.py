@@ -67,7 +67,7 @@ html_copy_source = False
 html_theme_options = {
     "footer_start": ["licence"],
     "footer_end": [],
-    "header_links_before_dropdown": 7,
+    "header_links_before_dropdown": 6,
     "navbar_align": "left",
     "show_toc_level": 2,
 }
