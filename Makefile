@@ -1,7 +1,7 @@
 # One word for each habit; CONTRIBUTING.md says what they do.
 BIN = .venv-test/bin
 
-.PHONY: test thorough lint docs bench ci
+.PHONY: test thorough lint docs figures bench ci
 
 test: .venv-test/ready
 	$(BIN)/python -m pytest -n 2
@@ -17,6 +17,9 @@ lint: .venv-test/ready
 
 docs: .venv-test/ready
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+
+figures: .venv-test/ready
+	$(BIN)/python docs/make_figures.py
 
 bench: .venv-test/ready
 	$(BIN)/python -m pytest -n 2 -m slow

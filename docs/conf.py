@@ -67,11 +67,13 @@ html_copy_source = False
 html_theme_options = {
     "footer_start": ["licence"],
     "footer_end": [],
-    "header_links_before_dropdown": 7,
+    "header_links_before_dropdown": 6,
     "navbar_align": "left",
     "show_toc_level": 2,
 }
-html_sidebars = {"index": [], "costs": [], "changelog": [], "extending": [], "studies": []}
+# Pages without pages below them.
+_ALONE = ("index", "costs", "studies", "extending", "why_not_retrain", "how_we_test", "related")
+html_sidebars = {page: [] for page in (*_ALONE, "stability", "changelog")}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 

@@ -36,8 +36,8 @@ MUTANTS = {
     ),
     "erasing leaves weights": (
         "_influence/unlearner.py",
-        "            self._sample_weight[rows] = 0\n",
-        "            pass\n",
+        "        erase_rows(self._fit_params, len(self._source.held_out), rows)\n",
+        "",
         "tests/test_promises.py",
     ),
     "a request does not settle first": (
@@ -48,8 +48,8 @@ MUTANTS = {
     ),
     "adding is not idempotent": (
         "_records/subjects.py",
-        "isinstance(owned, list) and owned[-1] < row",
-        "isinstance(owned, list)",
+        "[*self._keys[:start], *keys]",
+        "[*self._keys, *keys]",
         "tests/test_promises.py",
     ),
     "a fit keeps the debt of the request before": (
@@ -79,19 +79,24 @@ MUTANTS = {
 }
 
 
+def mutated(name):
+    """Return the file of a mutant in the package, and its text with the mutant in it."""
+    file, old, new, _ = MUTANTS[name]
+    text = (ROOT / "sklearn_unlearn" / file).read_text()
+    if text.count(old) != 1:
+        raise SystemExit(f"{name!r}: {old!r} stands {text.count(old)} times in {file}.")
+    return file, text.replace(old, new)
+
+
 def survives(name):
     """Tell whether no test notices a mutant."""
-    file, old, new, tests = MUTANTS[name]
+    (file, text), tests = mutated(name), MUTANTS[name][-1]
     with tempfile.TemporaryDirectory() as folder:
         for part in ("sklearn_unlearn", "tests"):
             ignored = shutil.ignore_patterns("__pycache__")
             shutil.copytree(ROOT / part, Path(folder) / part, ignore=ignored)
         shutil.copy(ROOT / "pyproject.toml", folder)
-        path = Path(folder) / "sklearn_unlearn" / file
-        text = path.read_text()
-        if text.count(old) != 1:
-            raise SystemExit(f"{name!r}: {old!r} stands {text.count(old)} times in {file}.")
-        path.write_text(text.replace(old, new))
+        (Path(folder) / "sklearn_unlearn" / file).write_text(text)
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", tests]
         env = {**os.environ, "PYTHONPATH": folder}
         return subprocess.run(command, cwd=folder, env=env, capture_output=True).returncode == 0

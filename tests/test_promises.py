@@ -19,9 +19,12 @@ def data(n_rows=120):
     return X, X @ [1.0, -1.0, 0.5] + rng.standard_normal(n_rows)
 
 
-def test_a_reweighted_optimum_is_not_called_exact():
+@pytest.mark.parametrize("is_given", [False, True], ids=["cross-fitted", "X_val"])
+def test_a_reweighted_optimum_is_not_called_exact(is_given):
     X, y = data()
-    model = PUMAUnlearner(Ridge(), random_state=0, alpha=0.01).fit(X, y)
+    judges = {"X_val": X[80:], "y_val": y[80:]} if is_given else {}
+    X, y = (X[:80], y[:80]) if is_given else (X, y)
+    model = PUMAUnlearner(Ridge(), random_state=0, alpha=0.01).fit(X, y, **judges)
     helpful = np.argsort(-model.influence())[:5]
     model.partial_forget(helpful)
     refit = Ridge().fit(np.delete(X, helpful, 0), np.delete(y, helpful))

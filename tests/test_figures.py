@@ -1,0 +1,132 @@
+"""Figures in README.md are those of tables in docs, and a table is what a script has written."""
+
+import csv
+import re
+import runpy
+from functools import cache
+from pathlib import Path
+from statistics import mean
+
+import pytest
+from docutils import nodes
+from docutils.core import publish_doctree
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+
+# Figures that stand in README.md alone, until they are measured again. Add none.
+UNTOLD = "the first request takes 2.5 s"
+
+# Numbers that are no results: what was asked for.
+SETTINGS = "(5% of them forgotten, 15% of a training spent by `DistillationUnlearner`)"
+
+
+def one_line(text):
+    """Return a text on one line, in which a per cent sign stands at its number."""
+    return " ".join(text.split()).replace(" %", "%")
+
+
+@cache
+def page(name):
+    """Return a page as a tree of docutils."""
+    settings = {"report_level": 5, "file_insertion_enabled": False}
+    return publish_doctree((DOCS / name).read_text(), settings_overrides=settings)
+
+
+def table(name, title):
+    """Return the first table of a section, as a dict of dicts: row, then column."""
+    sections = page(name).findall(nodes.section)
+    section = next(section for section in sections if section[0].astext() == title)
+    rows = next(section.findall(nodes.table)).findall(nodes.row)
+    lines = [[one_line(cell.astext()) for cell in row] for row in rows]
+    return {line[0]: dict(zip(lines[0], line, strict=True)) for line in lines}
+
+
+def seconds(cell):
+    """Return the first number of a cell such as ``0.0039 s (417x)``."""
+    return float(cell.split()[0])
+
+
+def linear():
+    rows = list(table("costs.rst", "PUMAUnlearner on linear models").items())[1:]
+    of = {name: seconds(row["LogisticRegression"]) for name, row in rows}
+    return (
+        "**A linear model of 1,000,000 rows** and 100 features forgets 100 of them in "
+        f"{of['naive removal (reweight=None)']:.1g} s, where training again takes "
+        f"{of['default refit']:.2g} s. As it comes, with other rows reweighted, it takes "
+        f"{of['with reweighting']:.1g} s"
+    )
+
+
+def convolutional():
+    rows = table("costs.rst", "PUMAUnlearner on networks").items()
+    of = {name: row["52,138 (convolutional)"].split(", ") for name, row in rows}
+    before, after, refit = of["loss of the forgotten: before, after, retrained"]
+    return (
+        "**A convolutional network** of 52,138 parameters forgets 1% of its digits "
+        f"{of['first, later request: times faster'][1].removesuffix('x')} times faster than it is "
+        f"trained. Its loss on them goes from {before} to {after}; "
+        f"a network that never saw them is at {refit}."
+    )
+
+
+BY_HEART = (
+    "44,000 parameters",
+    "27,000 parameters",
+    "tanh",
+    "batch normalisation",
+    "AdamW, kept aside",
+    "convolutional, kept aside",
+)
+
+
+def by_heart():
+    with (DOCS / "studies" / "network_forgetting.csv").open(newline="") as file:
+        lines = [line for line in csv.DictReader(file) if line["budget"] == "0.15"]
+    lines = [line for line in lines if line["method"] == "DistillationUnlearner"]
+
+    def worst(column):
+        return min(mean(float(x[column]) for x in lines if x["net"] == net) for net in BY_HEART)
+
+    return (
+        f"at least {worst('closed'):.0%} of the distance to refits is taken back, "
+        f"for at most {-worst('accuracy'):.1f} points of accuracy."
+    )
+
+
+def exact():
+    row = table("costs.rst", "ArcaneEnsemble and SISAEnsemble")["ARCANE, uniform"]
+    return (
+        "**Exact forgetting** of one row in 100,000 trains an `ArcaneEnsemble` again on "
+        f"{row['1']} rows, but of a hundred random rows at once on {row['100']}, nearly all."
+    )
+
+
+SENTENCES = [linear, convolutional, by_heart, exact]
+
+
+def four_figures():
+    """Return the section of README.md."""
+    text = (ROOT / "README.md").read_text()
+    return one_line(re.search(r"## Four figures\n(.*?)\n## ", text, re.S)[1])
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_a_figure_of_the_readme_is_the_one_that_was_measured(sentence):
+    assert sentence() in four_figures()
+
+
+def test_no_other_number_stands_among_the_figures_of_the_readme():
+    left = four_figures()
+    for said in (UNTOLD, SETTINGS, *(sentence() for sentence in SENTENCES)):
+        left = left.replace(said, "")
+    assert re.findall(r"\d\S*", left) == []
+
+
+def test_every_table_and_figure_is_made_by_a_script():
+    made = runpy.run_path(str(DOCS / "make_figures.py"))
+    scripts = made["scripts"]()
+    files = [file for file in (DOCS / "studies").rglob("*") if file.is_file()]
+    assert [file.name for file in files if not file.stem.startswith(tuple(scripts))] == []
+    told = [name for name, path in scripts.items() if made["command_of"](path)[1] is not None]
+    assert [name for name in told if '"--json"' not in scripts[name].read_text()] == []
