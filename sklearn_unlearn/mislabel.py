@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
@@ -12,13 +13,33 @@ from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_consistent_length, check_random_state, column_or_1d, get_tags
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import assert_all_finite, check_is_fitted
+from sklearn.utils import check_consistent_length, check_random_state, get_tags
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._inner.declared import FittedInnerMixin, check_number, check_option, seed_parts
 from sklearn_unlearn._inner.skorch import adapted
-from sklearn_unlearn._mislabel.methods import METHODS, WITH_ROUNDS, Settings, choose, judge_by
+from sklearn_unlearn._mislabel.labels import (
+    are_targets,
+    most_suspicious,
+    n_asked,
+    read_labels,
+    with_labels,
+)
+from sklearn_unlearn._mislabel.members import checked_members
+from sklearn_unlearn._mislabel.methods import (
+    METHODS,
+    WITH_ROUNDS,
+    Settings,
+    choose,
+    fitted_output,
+    judge_by,
+)
+from sklearn_unlearn._mislabel.noise import confident_joint, label_posterior, noise_matrix
+from sklearn_unlearn._mislabel.pool import PooledClassifier, PooledRegressor
+from sklearn_unlearn._mislabel.pooling import log_probabilities
+from sklearn_unlearn._mislabel.residuals import robust_weights
+from sklearn_unlearn._mislabel.scores import label_losses, residual_scale
 from sklearn_unlearn._records.rows import count_rows, take_rows
 from sklearn_unlearn._records.subjects import SubjectIndex
 from sklearn_unlearn.puma import PUMAUnlearner
@@ -196,10 +217,11 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows, as the estimator takes them.
+            Rows, as the estimator takes them; "pool" without one takes frames of any kind.
 
         y : array-like of shape (n_samples,)
-            Labels or targets.
+            Labels or targets. Whole numbers of more than 20 values with fewer than 20 rows
+            each are taken for targets, with a warning, unless the estimator is a classifier.
 
         X_ids : array-like of shape (n_samples,), default=None
             Id of each row. By default the index of X if it is pandas, else the index of y
@@ -217,38 +239,39 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
             If the method cannot score this estimator.
 
         ValueError
-            If a parameter, the input or what a callable ``method`` returned is invalid, or a
-            class has one row only.
+            If a parameter, the input or what a callable ``method`` returned is invalid, or,
+            but for "pool", a class has one row only.
         """
         self._check_params()
         ids = SubjectIndex(count_rows(X), X, y, X_ids).remaining()[1]
         check_consistent_length(X, y)
-        y = column_or_1d(y, warn=True)
-        _check_targets(y)
-        inner = self._inner(y)
+        given = read_labels(y)
+        inner = self._inner(given)
+        kept = np.ones(len(given), dtype=bool)
         if is_classifier(inner):
-            check_classification_targets(y)
-        model = self._seeded(inner).fit(X, y)
-        method = choose(model, X, y) if self.method == "auto" else self.method
-        classes = codes = None
-        if is_classifier(model):
-            classes = model.classes_
-            codes = self._codes(classes, y)
-        judged = judge_by(method, model, X, y, codes, self._settings(inner))
-        scores, n_wrong = judged.scores, int(judged.n_wrong.sum())
-        if self.contamination != "auto":
-            n_wrong = int(self.contamination * len(scores) + 0.5)
-        order = np.argsort(-scores, kind="stable")
+            check_classification_targets(given)
+            kept = self._judged_classes(inner, given)
+        some = X if kept.all() else take_rows(X, np.flatnonzero(kept))
+        y = given[kept]
+        model = self._seeded(inner).fit(some, y)
+        method = choose(model, some, y, self.cv) if self.method == "auto" else self.method
+        codes = np.searchsorted(model.classes_, y) if is_classifier(model) else None
+        judged = judge_by(method, model, some, y, codes, self._settings(inner))
         self.estimator_, self.method_ = model, method
-        self.mislabel_scores_ = scores
-        self.threshold_ = float(scores[order[n_wrong - 1]]) if n_wrong else np.inf
-        self.suggested_labels_ = judged.predicted
-        self.suspects_ = list(
-            dict.fromkeys(ids[row] for row in order if scores[row] >= self.threshold_)
+        self._ids, self._given = ids, given
+        if codes is None:
+            self._set_targets(judged, given)
+        else:
+            self._set_labels(judged, given, kept)
+        n_suspects = self._n_wrong
+        if self.contamination != "auto":
+            n_suspects = n_asked(self.contamination, len(given))
+        self._suspects = most_suspicious(self.mislabel_scores_, n_suspects)
+        self.threshold_ = (
+            float(self.mislabel_scores_[self._suspects].min()) if n_suspects else np.inf
         )
-        if classes is not None:
-            self.classes_ = classes
-        self._ids, self._given = ids, y
+        order = np.argsort(-self.mislabel_scores_, kind="stable")
+        self.suspects_ = list(dict.fromkeys(ids[row] for row in order[:n_suspects]))
         return self
 
     def fit_predict(
@@ -273,7 +296,7 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
             -1 for suspects, 1 for all other rows.
         """
         self.fit(X, y, X_ids=X_ids)
-        return np.where(self.mislabel_scores_ >= self.threshold_, -1, 1)
+        return np.where(self._suspects, -1, 1)
 
     def fit_resample(self, X: MatrixLike, y: ArrayLike) -> tuple[Any, Any]:
         """Score the labels of all rows and drop the suspects.
@@ -296,6 +319,77 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         """
         left = np.flatnonzero(self.fit_predict(X, y) == 1)
         return take_rows(X, left), take_rows(y, left)
+
+    def relabel(self, y: ArrayLike) -> Any:
+        """Return the labels with those of the suspects corrected.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_samples,)
+            The labels or targets that the detector was fitted on; not changed.
+
+        Returns
+        -------
+        array-like of shape (n_samples,)
+            The same container, suspects with their suggested labels.
+
+        Raises
+        ------
+        ValueError
+            If the labels are not those that it was fitted on.
+        """
+        check_is_fitted(self)
+        given = read_labels(y)
+        if given.shape != self._given.shape or not (given == self._given).all():
+            raise ValueError(
+                "y is not what the detector was fitted on. Fit it on these labels, or pass those."
+            )
+        rows = np.flatnonzero(self._suspects)
+        return with_labels(y, rows, self.suggested_labels_[rows])
+
+    def score_samples(self, X: MatrixLike, y: ArrayLike | None = None) -> np.ndarray:
+        """Score the labels of new rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        y : array-like of shape (n_samples,), default=None
+            Their labels or targets. None scores those that the model predicts: how unsure it
+            is itself.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Scores, high for suspicious labels: for classes minus the logarithm of the
+            posterior, for targets robust standard deviations.
+
+        Raises
+        ------
+        ValueError
+            If a label is none of the classes.
+        """
+        check_is_fitted(self)
+        y = None if y is None else read_labels(y)
+        if not hasattr(self, "classes_"):
+            predicted = self.estimator_.predict(X)
+            residuals = np.zeros(len(predicted)) if y is None else y - predicted
+            return np.abs(residuals - self._center) / self._spread
+        P = np.exp(log_probabilities(fitted_output(self.estimator_, X)))
+        codes = P.argmax(axis=1)
+        if y is not None:
+            check_consistent_length(X, y)
+            known = np.isin(y, self.classes_)
+            if not known.all():
+                raise ValueError(
+                    f"y has labels that are none of the classes, the first in row "
+                    f"{int(np.argmin(known))}. Leave those rows out, or fit the detector on them."
+                )
+            codes = np.searchsorted(self.classes_, y)
+        if hasattr(self, "noise_matrix_"):
+            P = label_posterior(P, codes, self.noise_matrix_)
+        return label_losses(P, codes)
 
     def to_frame(self) -> pd.DataFrame:
         """Return what was found as a table, most suspicious rows first.
@@ -320,7 +414,7 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
                 "given_label": self._given,
                 "suggested_label": self.suggested_labels_,
                 "score": self.mislabel_scores_,
-                "suspect": self.mislabel_scores_ >= self.threshold_,
+                "suspect": self._suspects,
             }
         )
         return frame.iloc[order].reset_index(drop=True)
@@ -337,23 +431,49 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
                 f"n_rounds={self.n_rounds} needs method={needed}; got method={self.method!r}."
             )
         check_number(self, "cv", Integral, 2)
-        if self.contamination != "auto":
-            value = self.contamination
-            if not isinstance(value, Real) or isinstance(value, bool) or not 0 < value <= 0.5:
-                raise ValueError(
-                    f"contamination={value!r} is invalid: it must be a number in (0, 0.5], or "
-                    '"auto".'
-                )
+        value = self.contamination
+        if value is None or value == "auto" or isinstance(value, (str, bool)):
+            right = value == "auto"
+        elif isinstance(value, Integral):
+            right = value >= 1
+        else:
+            right = isinstance(value, Real) and 0 < value <= 0.5
+        if not right:
+            raise ValueError(
+                f"contamination={value!r} is invalid: it must be a share in (0, 0.5], a number of "
+                'rows, or "auto".'
+            )
 
     def _inner(self, y):
-        """Return the estimator, a default one where the user gave none."""
-        if isinstance(self.estimator, PUMAUnlearner):
-            return adapted(self.estimator.estimator)
-        if self.estimator is not None:
-            return adapted(self.estimator)
-        continuous = type_of_target(y, input_name="y").startswith("continuous")
-        return make_pipeline(
-            StandardScaler(), Ridge() if continuous else LogisticRegression(max_iter=1000)
+        """Return the estimator, a pool of models, or a linear model."""
+        estimator = self.estimator
+        if isinstance(estimator, PUMAUnlearner):
+            estimator = estimator.estimator
+        many = isinstance(estimator, (list, tuple))
+        if many and self.method not in ("auto", "pool"):
+            raise ValueError(
+                f"method={self.method!r} takes one estimator, and estimator is a list of "
+                f'{len(estimator)}: use method="pool".'
+            )
+        if many:
+            estimators = checked_members(estimator)
+        elif estimator is not None and self.method != "pool":
+            return adapted(estimator)
+        elif estimator is not None:
+            estimators = checked_members([("estimator", estimator)])
+        else:
+            estimators = None
+        classify = not are_targets(y) if estimators is None else is_classifier(estimators[0][1])
+        if estimators is None and self.method not in ("auto", "pool"):
+            return make_pipeline(
+                StandardScaler(), LogisticRegression(max_iter=1000) if classify else Ridge()
+            )
+        return (PooledClassifier if classify else PooledRegressor)(
+            estimators,
+            n_rounds=1 if self.n_rounds == "auto" else self.n_rounds,
+            cv=self.cv,
+            n_jobs=self.n_jobs,
+            random_state=self.random_state,
         )
 
     def _settings(self, inner):
@@ -368,38 +488,70 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
             seed_parts(inner, check_random_state(self.random_state))
         return inner
 
-    def _codes(self, classes, y):
-        """Return class numbers; raise where a class is too small to judge."""
+    def _judged_classes(self, inner, y):
+        """Tell which rows are of classes that can be judged; raise, or warn of those that can't."""
+        classes, codes = np.unique(y, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(
                 f"y has one class only, {classes.tolist()[0]!r}; wrong labels need at least two."
             )
-        codes = np.searchsorted(classes, y)
         counts = np.bincount(codes)
-        if counts.min() < 2:
+        alone = counts < 2
+        if alone.any():
             label = classes.tolist()[int(counts.argmin())]
-            raise ValueError(
-                f"The class {label!r} has one row: without it the class is unknown. Leave the row "
-                "out, or join the class with another."
+            if not isinstance(inner, PooledClassifier) or (~alone).sum() < 2:
+                raise ValueError(
+                    f"The class {label!r} has one row: without it the class is unknown. Leave the "
+                    "row out, or join the class with another."
+                )
+            warnings.warn(
+                f"{alone.sum()} of {len(classes)} classes {'has' if alone.sum() == 1 else 'have'} "
+                "one row only: without it the class is unknown. Those labels are scored last.",
+                UserWarning,
+                stacklevel=3,
             )
-        return codes
+        return ~alone[codes]
+
+    def _set_targets(self, judged, y):
+        """Set what was found of targets."""
+        self.mislabel_scores_, self.suggested_labels_ = judged.scores, judged.predicted
+        self._n_wrong = int(judged.n_wrong.sum())
+        self._center, self._spread = residual_scale(judged.predicted, y)
+        self.sample_weight_ = robust_weights(judged.predicted, y)
+
+    def _set_labels(self, judged, y, kept):
+        """Set what was found of labels; those of classes with one row are not judged."""
+        classes = self.estimator_.classes_
+        self.classes_ = classes
+        codes = np.searchsorted(classes, y[kept])
+        scores, suggested = judged.scores, judged.predicted
+        self._n_wrong = int(judged.n_wrong.sum())
+        if judged.outside is not None:
+            P = np.exp(log_probabilities(judged.outside))
+            self.noise_matrix_ = noise_matrix(confident_joint(P, codes))
+            q = label_posterior(P, codes, self.noise_matrix_)
+            suggested = classes[q.argmax(axis=1)]
+            self._n_wrong = int((suggested != y[kept]).sum())
+            self.label_proba_ = np.zeros((len(y), len(classes)))
+            self.label_proba_[kept] = q
+            self.sample_weight_ = np.ones(len(y))
+            self.sample_weight_[kept] = q[np.arange(len(codes)), codes]
+        self.mislabel_scores_ = np.full(len(y), min(0.0, scores.min()))
+        self.mislabel_scores_[kept] = scores
+        self.suggested_labels_ = y.copy()
+        self.suggested_labels_[kept] = suggested
+        if hasattr(self.estimator_, "weights_") and self.method_ == "pool":
+            self.weights_ = self.estimator_.weights_
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
-        if self.estimator is not None:
+        if self.estimator is None:
+            tags.input_tags.sparse = True
+            pooled = self.method in ("auto", "pool")
+            tags.input_tags.allow_nan = tags.input_tags.string = pooled
+            tags.input_tags.categorical = pooled
+        elif not isinstance(self.estimator, (list, tuple)):
             tags.input_tags = get_tags(adapted(self.estimator)).input_tags
         return tags
 
-
-def _check_targets(y):
-    """Raise for targets that are missing or not finite."""
-    assert_all_finite(y, input_name="y")
-    if y.dtype == object:
-        missing = [row for row, label in enumerate(y) if label is None or label != label]
-        if missing:
-            count = f"{len(missing)} label{'s' * (len(missing) > 1)} of y"
-            raise ValueError(
-                f"{count} {'are' if len(missing) > 1 else 'is'} missing, the first in row "
-                f"{missing[0]}. Leave those rows out: only a given label can be wrong."
-            )
