@@ -37,7 +37,7 @@ from sklearn_unlearn._mislabel.methods import (
 )
 from sklearn_unlearn._mislabel.noise import confident_joint, label_posterior, noise_matrix
 from sklearn_unlearn._mislabel.pool import PooledClassifier, PooledRegressor
-from sklearn_unlearn._mislabel.pooling import log_probabilities
+from sklearn_unlearn._mislabel.pooling import calibrated, log_probabilities
 from sklearn_unlearn._mislabel.residuals import robust_weights
 from sklearn_unlearn._mislabel.scores import label_losses, residual_scale
 from sklearn_unlearn._records.rows import count_rows, take_rows
@@ -527,7 +527,7 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         scores, suggested = judged.scores, judged.predicted
         self._n_wrong = int(judged.n_wrong.sum())
         if judged.outside is not None:
-            P = np.exp(log_probabilities(judged.outside))
+            P = judged.outside if self.method_ == "pool" else calibrated(judged.outside, codes)
             self.noise_matrix_ = noise_matrix(confident_joint(P, codes))
             q = label_posterior(P, codes, self.noise_matrix_)
             suggested = classes[q.argmax(axis=1)]

@@ -6,14 +6,19 @@ from typing import NamedTuple
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, clone, is_classifier
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.utils.validation import has_fit_parameter
 
 from sklearn_unlearn._influence.linear.losses import log_loss, softmax_loss
-from sklearn_unlearn._influence.linear.problem import linear_problem
+from sklearn_unlearn._influence.linear.problem import check_linear, linear_problem
 from sklearn_unlearn._influence.objectives import objective_of
 from sklearn_unlearn._inner.pipelines import last_step
 from sklearn_unlearn._inner.skorch import adapted
@@ -25,6 +30,9 @@ from sklearn_unlearn.leave_one_out import loo_predict, loo_predict_proba
 MOST_ROWS = 10_000
 # Columns that a split of the default pool's thorough trees looks at, at most.
 MOST_COLUMNS = 30
+# Boosting is in the default pool up to so many classes and rows: it grows a tree for each class in
+# each step, and is fitted in each fold.
+MOST_BOOSTED_CLASSES, MOST_BOOSTED_ROWS = 4, 20_000
 
 
 class Member(NamedTuple):
@@ -92,7 +100,7 @@ def checked_members(estimators):
     return models
 
 
-def default_members(n_rows, n_columns, classify, seed, n_jobs=None):
+def default_members(n_rows, n_columns, n_classes, seed, n_jobs=None):
     """Return the models of the default pool.
 
     Parameters
@@ -100,8 +108,8 @@ def default_members(n_rows, n_columns, classify, seed, n_jobs=None):
     n_rows, n_columns : int
         Size of the table that trees get.
 
-    classify : bool
-        True for classes, False for targets.
+    n_classes : int
+        Number of classes; zero for targets.
 
     seed : int
         Seeds the trees.
@@ -112,28 +120,30 @@ def default_members(n_rows, n_columns, classify, seed, n_jobs=None):
     Returns
     -------
     list of Member
-        A linear model, a forest, and a forest whose splits look at (nearly) all columns:
-        it knows a class that is a threshold of one column, as boosting does, and like the
-        other forest it predicts rows out of bag, without a further fit.
+        A linear model; a forest; a forest whose splits look at (nearly) all columns, which
+        finds a class that is a threshold of one column; and where it is cheap, boosting of
+        small trees, which finds such classes best.
     """
-    forest = RandomForestClassifier if classify else RandomForestRegressor
+    forest = RandomForestClassifier if n_classes else RandomForestRegressor
     shared = {
         "min_samples_leaf": 3,
         "max_samples": MOST_ROWS if n_rows > MOST_ROWS else None,
         "n_jobs": n_jobs,
     }
+    linear = LogisticRegression(max_iter=1000) if n_classes else Ridge()
+    usual = forest(max_features="sqrt", random_state=seed, **shared)
     thorough = min(n_columns, MOST_COLUMNS)
-    return [
-        Member("linear", LogisticRegression(max_iter=1000) if classify else Ridge(), "linear"),
-        Member(
-            "forest", forest(max_features="sqrt", random_state=seed, **shared), "trees"
-        ),
-        Member(
-            "thresholds",
-            forest(50, max_features=thorough, random_state=seed + 1, **shared),
-            "trees",
-        ),
+    thorough = forest(50, max_features=thorough, random_state=seed + 1, **shared)
+    members = [
+        Member("linear", linear, "linear"),
+        Member("forest", usual, "trees"),
+        Member("thorough forest", thorough, "trees"),
     ]
+    if n_classes <= MOST_BOOSTED_CLASSES and n_rows <= MOST_BOOSTED_ROWS:
+        kind = HistGradientBoostingClassifier if n_classes else HistGradientBoostingRegressor
+        boosting = kind(max_iter=40, max_leaf_nodes=8, early_stopping=False, random_state=seed)
+        members.append(Member("boosting", boosting, "trees"))
+    return members
 
 
 def way_of(model, Z, y, n_folds):
@@ -177,7 +187,7 @@ def way_of(model, Z, y, n_folds):
     return "loo" if affordable else "cross_val"
 
 
-def predicted_outside(member, Z, y, n_classes, weights, cv, seed, n_jobs):
+def predicted_outside(member, Z, y, n_classes, weights, cv, seed, n_jobs, keep=True):
     """Fit a model on all rows, and predict each by a model that has not seen it.
 
     Parameters
@@ -206,10 +216,13 @@ def predicted_outside(member, Z, y, n_classes, weights, cv, seed, n_jobs):
     n_jobs : int or None
         Number of jobs.
 
+    keep : bool, default=True
+        False if the model fitted on all rows is of no use.
+
     Returns
     -------
-    model : estimator
-        The fitted model.
+    model : estimator or None
+        The fitted model; None if it was of no use.
 
     outside : ndarray of shape (n_samples, n_classes) or (n_samples,)
         Class probabilities or predictions out of sample.
@@ -222,8 +235,9 @@ def predicted_outside(member, Z, y, n_classes, weights, cv, seed, n_jobs):
         warnings.filterwarnings("ignore", "Some inputs do not have OOB scores", UserWarning)
         warnings.filterwarnings("ignore", "invalid value encountered", RuntimeWarning)
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model = fitted(estimator, Z, y, weights)
-        way = way_of(model, Z, y, cv)
+        by_itself = _predicts_by_itself(estimator)
+        model = fitted(estimator, Z, y, weights) if keep or by_itself else None
+        way = way_of(model, Z, y, cv) if by_itself else "cross_val"
         if way == "loo":
             predict = loo_predict_proba if n_classes else loo_predict
             outside = predict(model, Z, y, sample_weight=weights)
@@ -232,7 +246,19 @@ def predicted_outside(member, Z, y, n_classes, weights, cv, seed, n_jobs):
             outside = last.oob_decision_function_ if n_classes else last.oob_prediction_
         else:
             outside = _cross_validated(estimator, Z, y, n_classes, weights, cv, seed, n_jobs)
-    return model, outside if not n_classes else _by_class(model, outside, n_classes)
+    return model, outside
+
+
+def _predicts_by_itself(estimator):
+    """Tell whether one fit may tell what models without a row predict for it."""
+    last = last_step(estimator)
+    if getattr(last, "oob_score", False):
+        return True
+    try:
+        check_linear(last)
+    except TypeError:
+        return False
+    return True
 
 
 def fitted(estimator, Z, y, weights):

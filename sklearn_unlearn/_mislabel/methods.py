@@ -83,7 +83,7 @@ class Judged(NamedTuple):
         Estimated number of wrong labels of each class; of shape (1,) for a regressor.
 
     outside : ndarray of shape (n_samples, n_classes) or None, default=None
-        Class probabilities that the scores stand on; None if there are none.
+        Class probabilities by models that have not seen the rows; None if there are none.
     """
 
     scores: np.ndarray
@@ -167,7 +167,7 @@ def by_margins(model, X, y, codes, settings):
     trained = np.arange(len(y))
     for turn in range(n_rounds + 1):
         margins, outside = over_epochs(last, Z, y, codes, trained)
-        judged = judge(last, outside, y, codes)._replace(scores=-margins)
+        judged = judge(last, outside, y, codes)._replace(scores=-margins, outside=None)
         if turn < n_rounds:
             aside = set_aside(judged.scores, judged.n_wrong, codes)
             trained = np.setdiff1d(np.arange(len(y)), aside)
@@ -176,7 +176,7 @@ def by_margins(model, X, y, codes, settings):
 
 def by_loss(model, X, y, codes, settings):
     """Score labels by the losses of the model that was trained on them."""
-    return judge(model, fitted_output(model, X), y, codes)
+    return judge(model, fitted_output(model, X), y, codes)._replace(outside=None)
 
 
 def by_self_influence(model, X, y, codes, settings):
@@ -187,7 +187,8 @@ def by_self_influence(model, X, y, codes, settings):
         outside = left_out(model, objective, codes)
     else:
         outside = fitted_output(model, X)
-    return judge(model, outside, y, codes)._replace(scores=scores)
+    judged = judge(model, outside, y, codes)._replace(scores=scores)
+    return judged if objective.has_closed_form else judged._replace(outside=None)
 
 
 def by_influence(model, X, y, codes, settings):

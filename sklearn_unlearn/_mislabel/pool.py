@@ -41,8 +41,8 @@ class _Pool(BaseEstimator):
 
     Attributes
     ----------
-    members_ : list of (str, estimator)
-        The models, fitted on all rows.
+    members_ : list of (str, str, estimator)
+        Name, kind of rows, and model, fitted on all rows.
 
     weights_ : ndarray of shape (n_models,)
         Their weights.
@@ -63,7 +63,7 @@ class _Pool(BaseEstimator):
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         self._tables = None
         if self.estimators is None:
-            self._tables = Tables(random_state=seed % 2**31).fit(X)
+            self._tables = Tables(random_state=seed).fit(X)
         views = self._views(X)
         order = np.arange(len(y))
         if self._tables is not None:
@@ -72,18 +72,14 @@ class _Pool(BaseEstimator):
             order = row_order(views["trees"], y)
             views = {name: take_rows(view, order) for name, view in views.items()}
             members = default_members(
-                *views["trees"].shape, n_classes > 0, seed % 2**31, self.n_jobs
+                *views["trees"].shape, n_classes, seed, self.n_jobs
             )
         else:
             members = [Member(name, model) for name, model in self.estimators]
         y, weights, back = y[order], None, np.argsort(order)
-        for _ in range(self.n_rounds + 1):
-            found = [
-                predicted_outside(
-                    member, views[member.view], y, n_classes, weights, self.cv, seed, self.n_jobs
-                )
-                for member in members
-            ]
+        for turn in range(self.n_rounds + 1):
+            how = (n_classes, weights, self.cv, seed, self.n_jobs, turn == self.n_rounds)
+            found = [predicted_outside(member, views[member.view], y, *how) for member in members]
             weights = self._judge(y, [outside for _, outside in found], weights)
         self.members_ = [
             (member.name, member.view, model) for member, (model, _) in zip(members, found)

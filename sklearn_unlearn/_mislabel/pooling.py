@@ -32,7 +32,7 @@ def normalised(logs):
     return logs - logsumexp(logs, axis=1, keepdims=True)
 
 
-def pool_weights(logs, codes, sample_weight=None):
+def pool_weights(logs, codes):
     """Return the weight of each model in the pool.
 
     Weights are not negative, and make the given labels as likely as they can be; they are drawn
@@ -47,9 +47,6 @@ def pool_weights(logs, codes, sample_weight=None):
     codes : ndarray of int of shape (n_samples,)
         Class numbers of the given labels.
 
-    sample_weight : ndarray of shape (n_samples,), default=None
-        Weights of rows; ones by default.
-
     Returns
     -------
     ndarray of shape (n_models,)
@@ -57,19 +54,14 @@ def pool_weights(logs, codes, sample_weight=None):
     """
     n_models, n_rows, _ = logs.shape
     rows, equal = np.arange(n_rows), np.full(n_models, 1 / n_models)
-    u = np.full(n_rows, 1 / n_rows)
-    if sample_weight is not None and sample_weight.sum() > 0:
-        u = sample_weight / sample_weight.sum()
     own = logs[:, rows, codes]
 
     def loss(weights):
         found = pooled(logs, weights)
-        slope = [
-            u @ ((np.exp(found) * each).sum(axis=1) - label) for each, label in zip(logs, own)
-        ]
+        expected = (np.exp(found) * logs).sum(axis=2)
         apart = weights - equal
-        value = -u @ found[rows, codes] + PRIOR_ROWS / n_rows * apart @ apart
-        return value, np.array(slope) + 2 * PRIOR_ROWS / n_rows * apart
+        value = -found[rows, codes].mean() + PRIOR_ROWS / n_rows * apart @ apart
+        return value, (expected - own).mean(axis=1) + 2 * PRIOR_ROWS / n_rows * apart
 
     return minimize(loss, equal, jac=True, bounds=[(0, None)] * n_models).x
 
@@ -91,3 +83,23 @@ def pooled(logs, weights):
         Logarithms; rows sum to one as probabilities.
     """
     return normalised(np.tensordot(weights, logs, 1))
+
+
+def calibrated(P, codes):
+    """Return probabilities of one model, sharpened or flattened as suits the given labels.
+
+    Parameters
+    ----------
+    P : ndarray of shape (n_samples, n_classes)
+        Out-of-sample class probabilities.
+
+    codes : ndarray of int of shape (n_samples,)
+        Class numbers of the given labels.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_classes)
+        Probabilities of a pool of one.
+    """
+    logs = log_probabilities(P)[None]
+    return np.exp(pooled(logs, pool_weights(logs, codes)))
