@@ -1,6 +1,7 @@
 """Labels in any container: read, told from targets, and written back."""
 
 import warnings
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils import assert_all_finite, column_or_1d
@@ -123,29 +124,23 @@ def with_labels(y, rows, labels):
     return type(y)(values)
 
 
+def check_contamination(value):
+    """Raise unless it is a share, a number of rows, or "auto"."""
+    if isinstance(value, (str, bool)):
+        right = value == "auto"
+    elif isinstance(value, Integral):
+        right = value >= 1
+    else:
+        right = isinstance(value, Real) and 0 < value <= 0.5
+    if not right:
+        raise ValueError(
+            f"contamination={value!r} is invalid: it must be a share in (0, 0.5], a number of "
+            'rows, or "auto".'
+        )
+
+
 def n_asked(contamination, n_rows):
     """Return the number of suspects that a share or a count asks for."""
-    if isinstance(contamination, (int, np.integer)):
+    if isinstance(contamination, Integral):
         return min(int(contamination), n_rows)
     return int(contamination * n_rows + 0.5)
-
-
-def most_suspicious(scores, n_suspects):
-    """Tell which rows are suspects: so many, of equal scores those that come first.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n_samples,)
-        Scores.
-
-    n_suspects : int
-        Their number.
-
-    Returns
-    -------
-    ndarray of bool of shape (n_samples,)
-        True for suspects.
-    """
-    chosen = np.zeros(len(scores), dtype=bool)
-    chosen[np.argsort(-scores, kind="stable")[:n_suspects]] = True
-    return chosen

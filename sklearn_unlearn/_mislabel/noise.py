@@ -60,8 +60,9 @@ def noise_matrix(joint):
         Probabilities; each row sums to one. Counts are mixed with those of ten rows that err as
         the average does.
     """
-    n_classes, total = len(joint), max(joint.sum(), 1)
-    rate = 1 - np.trace(joint) / total
+    n_classes, total = len(joint), joint.sum()
+    # Never zero: a label that can't be wrong would rank with all others like it.
+    rate = (total - np.trace(joint) + 1) / (total + 2)
     prior = np.full((n_classes, n_classes), rate / max(n_classes - 1, 1))
     np.fill_diagonal(prior, 1 - rate)
     counts = joint + PRIOR_ROWS * prior

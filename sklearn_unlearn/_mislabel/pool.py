@@ -5,7 +5,6 @@ often each class is taken for each other is counted, and the posterior of a labe
 all models are fitted again, each row weighted by the posterior of its label, and so on.
 """
 
-
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_random_state
@@ -71,9 +70,7 @@ class _Pool(BaseEstimator):
             # which they came.
             order = row_order(views["trees"], y)
             views = {name: take_rows(view, order) for name, view in views.items()}
-            members = default_members(
-                *views["trees"].shape, n_classes, seed, self.n_jobs
-            )
+            members = default_members(*views["trees"].shape, n_classes, seed, self.n_jobs)
         else:
             members = [Member(name, model) for name, model in self.estimators]
         y, weights, back = y[order], None, np.argsort(order)
