@@ -551,6 +551,10 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
             pooled = self.method in ("auto", "pool")
             tags.input_tags.allow_nan = tags.input_tags.string = pooled
             tags.input_tags.categorical = pooled
-        elif not isinstance(self.estimator, (list, tuple)):
+        elif isinstance(self.estimator, (list, tuple)):
+            parts = [get_tags(adapted(model)).input_tags for _, model in self.estimator]
+            tags.input_tags.sparse = all(part.sparse for part in parts)
+            tags.input_tags.allow_nan = all(part.allow_nan for part in parts)
+        else:
             tags.input_tags = get_tags(adapted(self.estimator)).input_tags
         return tags

@@ -32,6 +32,8 @@ def rows_of_judged_classes(y, may_leave_out):
         If there are no two classes to choose between, or a class with one row is refused.
     """
     classes, codes = np.unique(y, return_inverse=True)
+    if not len(classes):
+        raise ValueError("X has 0 sample(s) while a minimum of 1 is required.")
     if len(classes) < 2:
         raise ValueError(
             f"y has one class only, {classes.tolist()[0]!r}; wrong labels need at least two."

@@ -82,10 +82,13 @@ class _Pool(BaseEstimator):
             (member.name, member.view, model) for member, (model, _) in zip(members, found)
         ]
         self._restore(back)
-        if self._tables is not None:
-            self.n_features_in_ = self._tables.n_features_in_
-            if hasattr(self._tables, "feature_names_in_"):
-                self.feature_names_in_ = self._tables.feature_names_in_
+        # What the user's models saw, or what became of the table.
+        known = self._tables or next(
+            (model for *_, model in self.members_ if hasattr(model, "n_features_in_")), None
+        )
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(known, name):
+                setattr(self, name, getattr(known, name))
         return self
 
     def _views(self, X):
