@@ -1,5 +1,5 @@
 """
-How well are wrong labels found, and at what cost?
+How well does one linear model find wrong labels, and at what cost?
 
 A share of the labels of real tables is changed: symmetrically (any other label), or depending on
 the class (every second class is taken for the next one). All methods rank the same rows around the
@@ -17,7 +17,7 @@ stackoverflow, ad_data and two_class_dat from modeldata).
 
 A perceptron of 50 units ranks the labels of digits, breast cancer and wine by its own methods.
 
-``python examples/benchmarks/mislabel_detection.py --tables wine --seeds 1`` takes seconds, all of
+``python examples/benchmarks/mislabel_linear.py --tables wine --seeds 1`` takes seconds, all of
 it about an hour on one core; ``--json`` prints the raw figures.
 """
 
