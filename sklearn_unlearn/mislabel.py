@@ -148,8 +148,8 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         The labels or targets that were given.
 
     suggested_labels_ : ndarray of shape (n_samples,)
-        The label with the largest posterior; where there is none, the label or target that
-        the model predicts for the row.
+        The given label, or another where its posterior is above 0.6; without posteriors, the
+        label or target that the model predicts for the row.
 
     label_proba_ : ndarray of shape (n_samples, n_classes)
         Posterior of every label, given the row and its label; for classes and "pool",

@@ -4,7 +4,12 @@ import warnings
 
 import numpy as np
 
-from sklearn_unlearn._mislabel.noise import confident_joint, label_posterior, noise_matrix
+from sklearn_unlearn._mislabel.noise import (
+    confident_joint,
+    label_posterior,
+    noise_matrix,
+    suggested_codes,
+)
 from sklearn_unlearn._mislabel.pooling import calibrated
 from sklearn_unlearn._mislabel.residuals import robust_weights
 from sklearn_unlearn._mislabel.scores import residual_scale
@@ -115,8 +120,8 @@ def about_labels(judged, classes, y, kept, pooled):
         P = judged.outside if pooled else calibrated(judged.outside, codes)
         noise = noise_matrix(confident_joint(P, codes))
         q = label_posterior(P, codes, noise)
-        suggested = classes[q.argmax(axis=1)]
-        n_wrong = int((suggested != y[kept]).sum())
+        suggested = classes[suggested_codes(q, codes)]
+        n_wrong = int((q.argmax(axis=1) != codes).sum())
         found["noise_matrix_"] = noise
         found["label_proba_"] = np.zeros((len(y), len(classes)))
         found["label_proba_"][kept] = q

@@ -3,9 +3,11 @@
 import numpy as np
 
 # Rows of each class that err as the average does, before any is counted.
-PRIOR_ROWS = 10.0
+PRIOR_ROWS = 100.0
 # The matrix is a guess from the same labels: its likelihood ratios count by this power.
 POWER = 0.5
+# A label is replaced where another has more than this posterior: harm is done sooner than good.
+SURE = 0.6
 
 
 def confident_joint(P, codes):
@@ -57,7 +59,7 @@ def noise_matrix(joint):
     Returns
     -------
     ndarray of shape (n_classes, n_classes)
-        Probabilities; each row sums to one. Counts are mixed with those of ten rows that err as
+        Probabilities; each row sums to one. Counts are mixed with those of rows that err as
         the average does.
     """
     n_classes, total = len(joint), joint.sum()
@@ -91,3 +93,22 @@ def label_posterior(P, codes, noise):
     q = P * noise[:, codes].T ** POWER
     total = q.sum(axis=1, keepdims=True)
     return np.where(total > 0, q / np.where(total > 0, total, 1), P)
+
+
+def suggested_codes(posterior, codes):
+    """Return the class numbers to put in the place of the given ones.
+
+    Parameters
+    ----------
+    posterior : ndarray of shape (n_samples, n_classes)
+        Posterior of every label.
+
+    codes : ndarray of int of shape (n_samples,)
+        Class numbers of the given labels.
+
+    Returns
+    -------
+    ndarray of int of shape (n_samples,)
+        The most probable class where that is sure enough, else the given one.
+    """
+    return np.where(posterior.max(axis=1) > SURE, posterior.argmax(axis=1), codes)
