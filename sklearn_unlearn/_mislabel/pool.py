@@ -14,7 +14,7 @@ from sklearn_unlearn._mislabel.members import Member, default_members, predicted
 from sklearn_unlearn._mislabel.noise import confident_joint, label_posterior, noise_matrix
 from sklearn_unlearn._mislabel.pooling import log_probabilities, pool_weights, pooled
 from sklearn_unlearn._mislabel.residuals import blend_weights, robust_weights
-from sklearn_unlearn._mislabel.tables import Tables, row_order
+from sklearn_unlearn._mislabel.tables import Tables
 from sklearn_unlearn._records.rows import take_rows
 
 
@@ -64,11 +64,14 @@ class _Pool(BaseEstimator):
         if self.estimators is None:
             self._tables = Tables(random_state=seed).fit(X)
         views = self._views(X)
-        order = np.arange(len(y))
+        order, rank = np.arange(len(y)), np.arange(n_classes)
         if self._tables is not None:
-            # Draws go by the rows' numbers: in an order of their own, it matters nothing in
-            # which they came.
-            order = row_order(views["trees"], y)
+            # Draws go by the rows' numbers, ties by the classes': in an order of their own, it
+            # matters nothing in which they came, and how they are named.
+            order = np.lexsort((y, self._tables.row_keys(X)))
+            if n_classes:
+                rank = np.argsort(np.argsort(np.unique(y[order], return_index=True)[1]))
+                y = rank[y]
             views = {name: take_rows(view, order) for name, view in views.items()}
             members = default_members(*views["trees"].shape, n_classes, seed, self.n_jobs)
         else:
@@ -81,6 +84,7 @@ class _Pool(BaseEstimator):
         self.members_ = [
             (member.name, member.view, model) for member, (model, _) in zip(members, found)
         ]
+        self._rank = rank
         self._restore(back)
         # What the user's models saw, or what became of the table.
         known = self._tables or next(
@@ -98,10 +102,13 @@ class _Pool(BaseEstimator):
         return dict(zip(("linear", "trees"), self._tables.transform(X)))
 
     def _restore(self, back):
-        """Put what was found into the order in which rows came."""
+        """Put what was found into the order in which rows came and classes are named."""
         for name in ("sample_weight_", "label_proba_", "outside_"):
             if hasattr(self, name):
-                setattr(self, name, getattr(self, name)[back])
+                found = getattr(self, name)[back]
+                setattr(self, name, found if found.ndim == 1 else found[:, self._rank])
+        if hasattr(self, "noise_matrix_"):
+            self.noise_matrix_ = self.noise_matrix_[np.ix_(self._rank, self._rank)]
 
 
 class PooledClassifier(ClassifierMixin, _Pool):
@@ -154,7 +161,7 @@ class PooledClassifier(ClassifierMixin, _Pool):
         check_is_fitted(self)
         views = self._views(X)
         logs = [log_probabilities(m.predict_proba(views[view])) for _, view, m in self.members_]
-        return np.exp(pooled(np.stack(logs), self.weights_))
+        return np.exp(pooled(np.stack(logs), self.weights_))[:, self._rank]
 
     def predict(self, X):
         """Return the most probable class of each row.

@@ -46,6 +46,7 @@ class Tables(BaseEstimator):
         """Learn the columns' kinds, categories, means and scales."""
         X = self._checked(X, reset=True)
         if sparse.issparse(X):
+            X = X[np.argsort(row_keys(X), kind="stable")]
             square = X.multiply(X).sum() / X.shape[0]
             self._factor = np.sqrt(MEAN_SQUARE / square) if square > 0 else 1.0
             self._components = None
@@ -63,6 +64,9 @@ class Tables(BaseEstimator):
         numbers, codes = self._read(columns)
         self._kept = _unlike(numbers), _unlike(codes)
         numbers, codes = numbers[:, self._kept[0]], codes[:, self._kept[1]]
+        # Sums depend on the order of rows in their last digit: here it is the rows' own.
+        order = np.argsort(row_keys(np.hstack([numbers, codes])), kind="stable")
+        numbers, codes = numbers[order], codes[order]
         self._imputer = SimpleImputer(strategy="median", add_indicator=True)
         if numbers.shape[1]:
             self._scaler = StandardScaler().fit(self._imputer.fit_transform(numbers))
@@ -111,6 +115,14 @@ class Tables(BaseEstimator):
                 linear.append(self._one_hot.transform(codes))
         trees = np.hstack([numbers, codes]) if len(linear[0].T) and self._any() else linear[0]
         return np.hstack(linear), trees
+
+    def row_keys(self, X):
+        """Return what orders the rows of a table by what is in them, see :func:`row_keys`."""
+        X = self._checked(X, reset=False)
+        if sparse.issparse(X):
+            return row_keys(X)
+        parts = self._read(list(_columns(X)))
+        return row_keys(np.hstack([part[:, kept] for part, kept in zip(parts, self._kept)]))
 
     def _any(self):
         """Tell whether a column is left."""
@@ -219,25 +231,32 @@ def _unlike(columns):
     return kept
 
 
-def row_order(X, codes):
-    """Return an order of rows that does not depend on the order that they come in.
+def row_keys(X):
+    """Return a number for each row that tells what is in it, exactly.
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features)
+    X : {ndarray, CSR matrix} of shape (n_samples, n_features)
         Rows.
-
-    codes : ndarray of shape (n_samples,)
-        Their labels, which order equal rows.
 
     Returns
     -------
-    ndarray of int of shape (n_samples,)
-        Numbers of rows, in order.
+    ndarray of uint64 of shape (n_samples,)
+        Sums, modulo 2**64, of the bits of values, each column's multiplied by a number of its own.
     """
-    keys = np.zeros(len(X), dtype=np.uint64)
+    keys = np.zeros(X.shape[0], dtype=np.uint64)
     odd = np.random.default_rng(0).integers(2**63, size=X.shape[1], dtype=np.uint64) * 2 + 1
+    if sparse.issparse(X):
+        rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+        np.add.at(keys, rows, _bits(X.data) * odd[X.indices])
+        return keys
     for column, factor in zip(X.T, odd):
-        bits = np.ascontiguousarray(column, dtype=float).view(np.uint64)
-        keys += (bits ^ (bits >> np.uint64(29))) * factor
-    return np.lexsort((codes, keys))
+        keys += _bits(column) * factor
+    return keys
+
+
+def _bits(values):
+    """Return the bits of numbers, mixed, as whole numbers."""
+    # Zero has two signs.
+    bits = (np.asarray(values, dtype=float) + 0.0).view(np.uint64)
+    return bits ^ (bits >> np.uint64(29))

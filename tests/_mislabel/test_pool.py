@@ -100,14 +100,21 @@ def test_a_frame_of_everything_is_searched_and_mended(small):
 
 def test_order_names_and_copies_change_nothing(small):
     X, given, _ = irises()
-    found = MislabelDetector(random_state=0).fit(X, given).mislabel_scores_
+    first = MislabelDetector(random_state=0).fit(X, given)
+    found = first.mislabel_scores_
     rows = np.random.default_rng(1).permutation(len(X))
     mixed = MislabelDetector(random_state=0).fit(X[rows], given[rows])
     np.testing.assert_allclose(mixed.mislabel_scores_, found[rows], rtol=1e-6)
     copies = MislabelDetector(random_state=0).fit(np.hstack([X, X[:, ::-1]]), given)
     np.testing.assert_allclose(copies.mislabel_scores_, found, rtol=1e-6)
     named = MislabelDetector(random_state=0).fit(X, np.array(["c", "a", "b"])[given])
-    np.testing.assert_allclose(named.mislabel_scores_, found, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(named.mislabel_scores_, found, rtol=1e-4)
+    np.testing.assert_allclose(
+        named.noise_matrix_, first.noise_matrix_[np.ix_([1, 2, 0], [1, 2, 0])], rtol=1e-4
+    )
+    np.testing.assert_allclose(named.label_proba_, first.label_proba_[:, [1, 2, 0]], atol=1e-5)
+    p = [model.estimator_.predict_proba(X) for model in (named, first)]
+    np.testing.assert_allclose(p[0], p[1][:, [1, 2, 0]], atol=1e-5)
 
 
 def test_a_list_of_models_is_pooled_and_weighted_by_trust():
