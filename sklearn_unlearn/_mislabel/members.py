@@ -46,7 +46,7 @@ class Member(NamedTuple):
     estimator : estimator
         Unfitted.
 
-    view : {"given", "linear", "trees"}
+    view : {"given", "linear", "trees", "coarse"}
         Which rows it takes: those that the user passed, or what :class:`Tables` makes of them.
     """
 
@@ -142,7 +142,7 @@ def default_members(n_rows, n_columns, n_classes, seed, n_jobs=None):
     if n_classes <= MOST_BOOSTED_CLASSES and n_rows <= MOST_BOOSTED_ROWS:
         kind = HistGradientBoostingClassifier if n_classes else HistGradientBoostingRegressor
         boosting = kind(max_iter=40, max_leaf_nodes=8, early_stopping=False, random_state=seed)
-        members.append(Member("boosting", boosting, "trees"))
+        members.append(Member("boosting", boosting, "coarse"))
     return members
 
 

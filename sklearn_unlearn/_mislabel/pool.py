@@ -99,7 +99,8 @@ class _Pool(BaseEstimator):
         """Return the rows as each kind of model takes them."""
         if self._tables is None:
             return {"given": X}
-        return dict(zip(("linear", "trees"), self._tables.transform(X)))
+        linear, trees = self._tables.transform(X)
+        return {"linear": linear, "trees": trees, "coarse": self._tables.coarse(trees)}
 
     def _restore(self, back):
         """Put what was found into the order in which rows came and classes are named."""

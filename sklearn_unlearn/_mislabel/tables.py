@@ -17,6 +17,9 @@ from sklearn_unlearn._mislabel.labels import is_missing
 LEAST_ROWS, MOST_CATEGORIES = 5, 30
 # Trees take sparse rows as this many components.
 N_COMPONENTS = 50
+# Values of a column that boosting tells apart. Where there are no more of them than it has bins, it
+# needs no weighted quantiles: those took most of its time.
+N_VALUES = 128
 # Rows of words have this mean square: the usual penalty of logistic regression suits them then.
 MEAN_SQUARE = 10.0
 
@@ -53,7 +56,7 @@ class Tables(BaseEstimator):
             if X.shape[1] > N_COMPONENTS:
                 self._components = TruncatedSVD(N_COMPONENTS, random_state=self.random_state)
                 self._components.fit(X)
-            return self
+            return self._with_edges(X)
         columns = list(_columns(X))
         self.kinds_ = [_kind(values) for values in columns]
         self._warn_of_dates()
@@ -80,6 +83,11 @@ class Tables(BaseEstimator):
             self._one_hot.fit(codes)
         if not numbers.shape[1] and not codes.shape[1]:
             warnings.warn("No column of X tells rows apart.", UserWarning, stacklevel=2)
+        return self._with_edges(X)
+
+    def _with_edges(self, X):
+        """Learn where columns of many values are cut."""
+        self._edges = [_edges(column) for column in self.transform(X)[1].T]
         return self
 
     def transform(self, X):
@@ -115,6 +123,26 @@ class Tables(BaseEstimator):
                 linear.append(self._one_hot.transform(codes))
         trees = np.hstack([numbers, codes]) if len(linear[0].T) and self._any() else linear[0]
         return np.hstack(linear), trees
+
+    def coarse(self, trees):
+        """Return what trees get with few values in each column.
+
+        Parameters
+        ----------
+        trees : ndarray of shape (n_samples, n_trees)
+            From :meth:`transform`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_trees)
+            Columns of many values as the numbers of quantiles, NaN as it is.
+        """
+        found = trees.copy()
+        for place, edges in enumerate(self._edges):
+            if edges is not None:
+                there = ~np.isnan(trees[:, place])
+                found[there, place] = np.searchsorted(edges, trees[there, place], side="right")
+        return found
 
     def row_keys(self, X):
         """Return what orders the rows of a table by what is in them, see :func:`row_keys`."""
@@ -217,6 +245,14 @@ def _texts(values):
     if values.dtype.kind in "US":
         return values.astype(str)
     return np.array(["" if is_missing(value) else f"={value}" for value in values], dtype=str)
+
+
+def _edges(column):
+    """Return the quantiles that cut a column of many values, else None."""
+    values = column[~np.isnan(column)]
+    if len(np.unique(values)) <= N_VALUES:
+        return None
+    return np.unique(np.quantile(values, np.arange(1, N_VALUES) / N_VALUES))
 
 
 def _unlike(columns):

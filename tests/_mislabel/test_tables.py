@@ -70,6 +70,21 @@ def test_sparse_rows_stay_sparse_for_linear_models():
     np.testing.assert_array_equal(narrow, X[:, :20].toarray())
 
 
+def test_columns_of_many_values_are_cut_at_quantiles():
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.standard_normal(1000), rng.integers(0, 5, 1000)])
+    X[::10, 0] = np.nan
+    tables = Tables().fit(X)
+    found = tables.coarse(X)
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(X))
+    np.testing.assert_array_equal(found[:, 1], X[:, 1])
+    counts = np.unique(found[~np.isnan(X[:, 0]), 0], return_counts=True)[1]
+    assert len(counts) == 128
+    assert counts.max() <= 9
+    order = np.argsort(X[:, 0])[:900]
+    assert (np.diff(found[order, 0]) >= 0).all()
+
+
 def test_what_is_no_table_is_refused():
     with pytest.raises(ValueError, match="infinity"):
         Tables().fit(np.array([[1.0], [np.inf]]))
