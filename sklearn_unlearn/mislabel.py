@@ -150,7 +150,7 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         The labels or targets that were given.
 
     suggested_labels_ : ndarray of shape (n_samples,)
-        The given label, or another where its posterior is above 0.6; without posteriors, the
+        The given label, or another where it is twice as probable; without posteriors, the
         label or target that the model predicts for the row.
 
     label_proba_ : ndarray of shape (n_samples, n_classes)

@@ -335,6 +335,8 @@ def print_numbers(method, lines):
     """Print how many labels are called wrong, and what corrections are worth."""
     for share in SHARES:
         some = [row for row in lines if float(row["share"]) == share]
+        if not some:
+            continue
         ratio = [int(row["called_wrong"]) / int(row["n_wrong"]) for row in some]
         right = np.array([[int(r[f"right_{w}"]) for w in ("given", "relabelled")] for r in some])
         right = right / np.array([int(row["n_rows"]) for row in some])[:, None]
