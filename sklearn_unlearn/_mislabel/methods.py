@@ -15,13 +15,13 @@ from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 from sklearn.utils import check_random_state
 
 from sklearn_unlearn._influence.linear.leave_one_out import leave_one_out
-from sklearn_unlearn._influence.linear.losses import log_loss, softmax_loss
 from sklearn_unlearn._influence.linear.outputs import predictions, probabilities
-from sklearn_unlearn._influence.linear.problem import linear_problem
 from sklearn_unlearn._influence.linear.steps import approach
 from sklearn_unlearn._influence.objectives import closed_form_objective, objective_of
 from sklearn_unlearn._inner.networks import is_network
 from sklearn_unlearn._inner.pipelines import last_step, split_pipeline
+from sklearn_unlearn._mislabel.members import way_of
+from sklearn_unlearn._mislabel.pool import PooledClassifier, PooledRegressor
 from sklearn_unlearn._mislabel.scores import (
     MAX_DEVIATIONS,
     count_wrong_labels,
@@ -81,27 +81,37 @@ class Judged(NamedTuple):
 
     n_wrong : ndarray of int of shape (n_classes,)
         Estimated number of wrong labels of each class; of shape (1,) for a regressor.
+
+    outside : ndarray of shape (n_samples, n_classes) or None, default=None
+        Class probabilities by models that have not seen the rows; None if there are none.
     """
 
     scores: np.ndarray
     predicted: np.ndarray
     n_wrong: np.ndarray
+    outside: np.ndarray | None = None
 
 
-def choose(model, X, y):
-    """Return the name of the method that suits a fitted model."""
+def choose(model, X, y, n_folds=5):
+    """Return the name of the method that suits a fitted model, at a cost that it is worth."""
+    if isinstance(model, (PooledClassifier, PooledRegressor)):
+        return "pool"
     last = last_step(model)
-    if hasattr(last, "oob_decision_function_") or hasattr(last, "oob_prediction_"):
-        return "oob"
     if is_network(last) and is_classifier(last) and hasattr(last, "partial_fit"):
         return "aum"
-    try:
-        problem = linear_problem(last)
-    except TypeError:
-        return "cross_val"
-    if is_classifier(last) and problem.loss not in (log_loss, softmax_loss):
-        return "cross_val"
-    return "loo" if objective_of(model, X, y).keeps_hessian else "cross_val"
+    return way_of(model, X, y, n_folds)
+
+
+def by_pool(model, X, y, codes, settings):
+    """Score labels by their posteriors, by a pool of models that have not seen their rows."""
+    if not isinstance(model, (PooledClassifier, PooledRegressor)):
+        raise TypeError(f'{type(model).__name__} is no pool of models; use method="cross_val".')
+    if codes is None:
+        return judge(model, model.outside_, y, None)
+    n_wrong = count_wrong_labels(model.outside_, codes)
+    predicted = model.classes_[model.label_proba_.argmax(axis=1)]
+    scores = label_losses(model.label_proba_, codes)
+    return Judged(scores, predicted, n_wrong, model.outside_)
 
 
 def by_leave_one_out(model, X, y, codes, settings):
@@ -157,7 +167,7 @@ def by_margins(model, X, y, codes, settings):
     trained = np.arange(len(y))
     for turn in range(n_rounds + 1):
         margins, outside = over_epochs(last, Z, y, codes, trained)
-        judged = judge(last, outside, y, codes)._replace(scores=-margins)
+        judged = judge(last, outside, y, codes)._replace(scores=-margins, outside=None)
         if turn < n_rounds:
             aside = set_aside(judged.scores, judged.n_wrong, codes)
             trained = np.setdiff1d(np.arange(len(y)), aside)
@@ -166,7 +176,7 @@ def by_margins(model, X, y, codes, settings):
 
 def by_loss(model, X, y, codes, settings):
     """Score labels by the losses of the model that was trained on them."""
-    return judge(model, fitted_output(model, X), y, codes)
+    return judge(model, fitted_output(model, X), y, codes)._replace(outside=None)
 
 
 def by_self_influence(model, X, y, codes, settings):
@@ -177,7 +187,8 @@ def by_self_influence(model, X, y, codes, settings):
         outside = left_out(model, objective, codes)
     else:
         outside = fitted_output(model, X)
-    return judge(model, outside, y, codes)._replace(scores=scores)
+    judged = judge(model, outside, y, codes)._replace(scores=scores)
+    return judged if objective.has_closed_form else judged._replace(outside=None)
 
 
 def by_influence(model, X, y, codes, settings):
@@ -189,6 +200,7 @@ def by_influence(model, X, y, codes, settings):
 # A new method is a function above, its line here, and its lines in the docstring of
 # MislabelDetector, in the same order.
 METHODS = {
+    "pool": by_pool,
     "loo": by_leave_one_out,
     "cross_val": by_cross_validation,
     "oob": by_bags,
@@ -197,8 +209,8 @@ METHODS = {
     "self_influence": by_self_influence,
     "influence": by_influence,
 }
-# Methods that make rounds of trimming.
-WITH_ROUNDS = ("loo", "aum")
+# Methods that make rounds, of trimming or of weighted refits.
+WITH_ROUNDS = ("pool", "loo", "aum")
 
 
 def by_callable(method, model, X, y, codes):
@@ -220,7 +232,9 @@ def by_callable(method, model, X, y, codes):
         predicted = model.predict(X)
         n_wrong = np.bincount(codes[predicted != y], minlength=len(model.classes_))
         return Judged(scores, predicted, n_wrong)
-    return judge(model, fitted_output(model, X), y, codes)._replace(scores=scores)
+    # The user's scores need not be those of the model's probabilities.
+    judged = judge(model, fitted_output(model, X), y, codes)
+    return judged._replace(scores=scores, outside=None)
 
 
 def judge_by(method, model, X, y, codes, settings):
@@ -236,7 +250,8 @@ def judge(model, outside, y, codes):
         scores = residual_scores(outside, y)
         return Judged(scores, outside, np.array([(scores > MAX_DEVIATIONS).sum()]))
     labels = model.classes_[outside.argmax(axis=1)]
-    return Judged(label_losses(outside, codes), labels, count_wrong_labels(outside, codes))
+    n_wrong = count_wrong_labels(outside, codes)
+    return Judged(label_losses(outside, codes), labels, n_wrong, outside)
 
 
 def left_out(model, objective, codes):

@@ -77,8 +77,28 @@ def residual_scores(predicted, y):
     ndarray of shape (n_samples,)
         Sizes, high for suspicious targets.
     """
+    center, spread = residual_scale(predicted, y)
+    return np.abs(y - predicted - center) / spread
+
+
+def residual_scale(predicted, y):
+    """Return the median of residuals and their robust standard deviation.
+
+    Parameters
+    ----------
+    predicted : ndarray of shape (n_samples,)
+        Out-of-sample predictions.
+
+    y : ndarray of shape (n_samples,)
+        Targets.
+
+    Returns
+    -------
+    center, spread : float
+        Median, and median absolute deviation as that of a normal distribution.
+    """
     residuals = y - predicted
-    residuals = np.abs(residuals - np.median(residuals))
-    spread = np.median(residuals) / MAD_OF_NORMAL
+    center = np.median(residuals)
+    spread = np.median(np.abs(residuals - center)) / MAD_OF_NORMAL
     # Where more than half of the rows are predicted to the last digit, any other is suspicious.
-    return residuals / max(spread, np.finfo(float).eps * max(1.0, np.abs(y).max()))
+    return float(center), float(max(spread, np.finfo(float).eps * max(1.0, np.abs(y).max())))

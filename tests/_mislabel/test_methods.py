@@ -16,14 +16,19 @@ from sklearn.svm import LinearSVC
 
 from sklearn_unlearn import MislabelDetector
 from sklearn_unlearn._mislabel.methods import METHODS, Judged, Settings, judge_by
+from sklearn_unlearn._mislabel.pool import PooledClassifier, PooledRegressor
 from tests.unlearners import classification, regression
 
 # Estimators for methods that need one of a kind; logistic regression and ridge serve the rest.
 CLASSIFIERS = {
+    "pool": PooledClassifier([("linear", LogisticRegression())], random_state=0),
     "oob": RandomForestClassifier(40, oob_score=True, random_state=0),
     "aum": SGDClassifier(loss="log_loss", random_state=0),
 }
-REGRESSORS = {"oob": RandomForestRegressor(40, oob_score=True, random_state=0)}
+REGRESSORS = {
+    "pool": PooledRegressor([("linear", Ridge())], random_state=0),
+    "oob": RandomForestRegressor(40, oob_score=True, random_state=0),
+}
 
 
 def neighbour_losses(model, X, y):
@@ -201,5 +206,5 @@ def test_what_a_callable_returns_is_checked(returned, message):
 
 def test_a_callable_makes_no_rounds():
     X, y = classification()
-    with pytest.raises(ValueError, match='n_rounds=1 needs method="loo" or "aum"'):
+    with pytest.raises(ValueError, match='n_rounds=1 needs method="pool" or "loo" or "aum"'):
         MislabelDetector(method=training_losses, n_rounds=1).fit(X, y)

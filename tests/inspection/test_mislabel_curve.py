@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from sklearn_unlearn import MislabelDetector
@@ -60,7 +61,7 @@ def test_from_detectors():
     X, y = classification(n_classes=3)
     wrong = np.arange(120) < 12
     given = np.where(wrong, "ham", y)
-    detectors = [MislabelDetector(n_rounds=n).fit(X, given) for n in (0, 1)]
+    detectors = [MislabelDetector(LogisticRegression(), n_rounds=n).fit(X, given) for n in (0, 1)]
     assert MislabelCurveDisplay.from_detectors(detectors[0], wrong).names == ["loo"]
     assert MislabelCurveDisplay.from_detectors(detectors, wrong).names == ["loo 1", "loo 2"]
     named = MislabelCurveDisplay.from_detectors(dict(zip("ab", detectors)), wrong)

@@ -1,0 +1,62 @@
+"""Which model judges the labels?"""
+
+from sklearn.base import is_classifier
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_unlearn._inner.skorch import adapted
+from sklearn_unlearn._mislabel.labels import are_targets
+from sklearn_unlearn._mislabel.members import checked_members
+from sklearn_unlearn._mislabel.pool import PooledClassifier, PooledRegressor
+from sklearn_unlearn.puma import PUMAUnlearner
+
+
+def judging_model(estimator, method, y, **settings):
+    """Return the unfitted model: the user's, a pool of models, or a linear model.
+
+    Parameters
+    ----------
+    estimator : estimator, list of (str, estimator) or None
+        What the user gave.
+
+    method : str or callable
+        How labels are scored.
+
+    y : ndarray of shape (n_samples,)
+        Labels or targets.
+
+    **settings : dict
+        Parameters of a pool.
+
+    Returns
+    -------
+    estimator
+        Unfitted; nets are adapted.
+
+    Raises
+    ------
+    ValueError
+        If the method takes one estimator, and there is a list.
+    """
+    if isinstance(estimator, PUMAUnlearner):
+        estimator = estimator.estimator
+    many = isinstance(estimator, (list, tuple))
+    pools = method == "pool" or (method == "auto" and (many or estimator is None))
+    if many and not pools:
+        raise ValueError(
+            f"method={method!r} takes one estimator, and estimator is a list of "
+            f'{len(estimator)}: use method="pool".'
+        )
+    if estimator is None:
+        classify = not are_targets(y)
+    elif pools:
+        estimator = checked_members(estimator if many else [("estimator", estimator)])
+        classify = is_classifier(estimator[0][1])
+    else:
+        return adapted(estimator)
+    if pools:
+        return (PooledClassifier if classify else PooledRegressor)(estimator, **settings)
+    return make_pipeline(
+        StandardScaler(), LogisticRegression(max_iter=1000) if classify else Ridge()
+    )

@@ -1,0 +1,82 @@
+"""Robust weights of rows and of models, by residuals."""
+
+import numpy as np
+from scipy.optimize import nnls
+
+from sklearn_unlearn._mislabel.scores import residual_scores
+
+# Tukey's bisquare: residuals beyond so many robust standard deviations weigh nothing.
+BISQUARE = 4.685
+# Rounds of weighted least squares.
+N_ROUNDS = 5
+
+
+def robust_weights(predicted, y):
+    """Return how far each target is to be trusted, from zero to one, by its residual.
+
+    Parameters
+    ----------
+    predicted : ndarray of shape (n_samples,)
+        Out-of-sample predictions.
+
+    y : ndarray of shape (n_samples,)
+        Targets.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        Tukey's bisquare weights.
+    """
+    far = np.minimum(residual_scores(predicted, y) / BISQUARE, 1)
+    return (1 - far**2) ** 2
+
+
+def blend_weights(outside, y, sample_weight=None):
+    """Return the weights of models, not negative, whose sum of predictions fits the targets.
+
+    Parameters
+    ----------
+    outside : ndarray of shape (n_samples, n_models)
+        Out-of-sample predictions of each model; rows with NaN are left out.
+
+    y : ndarray of shape (n_samples,)
+        Targets.
+
+    sample_weight : ndarray of shape (n_samples,), default=None
+        Weights of rows at first; ones by default.
+
+    Returns
+    -------
+    ndarray of shape (n_models,)
+        Weights that sum to one.
+    """
+    told = np.isfinite(outside).all(axis=1)
+    A, b = outside[told], y[told]
+    n_models = A.shape[1]
+    equal = np.full(n_models, 1 / n_models)
+    if not len(b):
+        return equal
+    found, u = equal, np.ones(len(b)) if sample_weight is None else sample_weight[told]
+    for _ in range(N_ROUNDS):
+        if not u.any():
+            break
+        root = np.sqrt(u)[:, None]
+        # Weights of a sum of one: deviations of predictions from the target, at their least.
+        apart = (A - b[:, None]) * root
+        gram = apart.T @ apart
+        gram += (1e-6 * np.trace(gram) / n_models + 1e-12) * np.eye(n_models)
+        # The least of w'Gw over w >= 0 of sum one solves G w = 1 over w >= 0, scaled.
+        found = _least_on_simplex(gram)
+        u = robust_weights(A @ found, b)
+    return found
+
+
+def _least_on_simplex(gram):
+    """Return the weights >= 0 of sum one with the least quadratic form."""
+    n = len(gram)
+    scale = np.sqrt(np.trace(gram) / n) or 1.0
+    root = np.linalg.cholesky(gram).T / scale
+    # A heavy row asks for the sum.
+    heavy = 1e4
+    found, _ = nnls(np.vstack([root, np.full((1, n), heavy)]), np.append(np.zeros(n), heavy))
+    return found / found.sum() if found.sum() > 0 else np.full(n, 1 / n)

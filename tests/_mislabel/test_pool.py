@@ -1,0 +1,218 @@
+"""The default of MislabelDetector: a pool that takes any table."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import average_precision_score, log_loss
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.tree import DecisionTreeClassifier
+
+from sklearn_unlearn import MislabelDetector, loo_predict_proba
+from sklearn_unlearn._mislabel import members, pool
+from sklearn_unlearn._mislabel.costs import leave_one_out_is_worth_it
+from sklearn_unlearn._mislabel.members import Member, predicted_outside
+from tests.unlearners import classification
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Make the default models small."""
+
+    def few(*args):
+        return [
+            member._replace(estimator=shrunk(member.estimator))
+            for member in members.default_members(*args)
+        ]
+
+    monkeypatch.setattr(pool, "default_members", few)
+
+
+def shrunk(estimator):
+    """Return an estimator with few trees."""
+    few = {"n_estimators": 15, "max_iter": 5}
+    fitting = {name: n for name, n in few.items() if name in estimator.get_params()}
+    return clone(estimator) if isinstance(estimator, Ridge) else estimator.set_params(**fitting)
+
+
+def irises(share=0.15, seed=0):
+    """Return rows, given labels and which are wrong."""
+    X, y = load_iris(return_X_y=True)
+    # Equal rows of one label are one another's copies: which of them is which can't be told.
+    X, first = np.unique(X, axis=0, return_index=True)
+    y = y[first]
+    rng = np.random.default_rng(seed)
+    wrong = np.zeros(len(y), dtype=bool)
+    wrong[rng.choice(len(y), int(share * len(y)), replace=False)] = True
+    return X, np.where(wrong, (y + rng.integers(1, 3, len(y))) % 3, y), wrong
+
+
+def mixed():
+    """Return a table of strings, numbers, missing values and dates, labels and which are wrong."""
+    rng = np.random.default_rng(0)
+    right = rng.choice(["ham", "spam"], 200)
+    wrong = rng.random(200) < 0.1
+    text = np.where(rng.random(200) < 0.85, np.where(right == "ham", "friend", "foe"), "unknown")
+    number = np.where(
+        rng.random(200) < 0.2, np.nan, rng.standard_normal(200) + 2 * (right == "ham")
+    )
+    X = pd.DataFrame(
+        {
+            "text": pd.Categorical(text),
+            "number": number,
+            "flag": rng.random(200) < 0.5,
+            "day": pd.Timestamp("2026-01-01"),
+        },
+        index=[f"mail-{i}" for i in range(200)],
+    )
+    given = np.where(wrong, np.where(right == "ham", "spam", "ham"), right)
+    return X, pd.Series(given, index=X.index, dtype="category"), right, wrong
+
+
+def test_a_frame_of_everything_is_searched_and_mended(small):
+    X, y, right, wrong = mixed()
+    with pytest.warns(UserWarning, match="dates are left out: day"):
+        detector = MislabelDetector(random_state=0).fit(X, y)
+    assert detector.method_ == "pool"
+    assert average_precision_score(wrong, detector.mislabel_scores_) > 0.6
+    mended = detector.relabel(y)
+    assert (mended.dtype, mended.index.equals(X.index)) == (y.dtype, True)
+    assert (mended == right).mean() > (y == right).mean() + 0.03
+    assert detector.label_proba_.shape == (200, 2)
+    np.testing.assert_allclose(detector.label_proba_.sum(axis=1), 1)
+    assert detector.sample_weight_[wrong].mean() < 0.6 < detector.sample_weight_[~wrong].mean()
+    assert len(detector.weights_) == 4
+    assert set(detector.suspects_) <= set(X.index)
+    # A new row with the wrong label is more suspicious than with the right one.
+    new = X.iloc[:50]
+    other = np.where(right == "ham", "spam", "ham")
+    scores = [detector.score_samples(new, labels[:50]) for labels in (other, right)]
+    assert (scores[0] > scores[1]).mean() > 0.9
+    np.testing.assert_allclose(detector.score_samples(new), np.minimum(*scores), rtol=1e-9)
+    with pytest.raises(ValueError, match="none of the classes, the first in row 0"):
+        detector.score_samples(new, ["egg"] * 50)
+    with pytest.raises(ValueError, match="not what the detector was fitted on"):
+        detector.relabel(right)
+
+
+def test_order_names_and_copies_change_nothing(small):
+    X, given, _ = irises()
+    first = MislabelDetector(random_state=0).fit(X, given)
+    found = first.mislabel_scores_
+    rows = np.random.default_rng(1).permutation(len(X))
+    mixed = MislabelDetector(random_state=0).fit(X[rows], given[rows])
+    np.testing.assert_allclose(mixed.mislabel_scores_, found[rows], rtol=1e-6)
+    copies = MislabelDetector(random_state=0).fit(np.hstack([X, X[:, ::-1]]), given)
+    np.testing.assert_allclose(copies.mislabel_scores_, found, rtol=1e-6)
+    named = MislabelDetector(random_state=0).fit(X, np.array(["c", "a", "b"])[given])
+    np.testing.assert_allclose(named.mislabel_scores_, found, rtol=1e-4)
+    np.testing.assert_allclose(
+        named.noise_matrix_, first.noise_matrix_[np.ix_([1, 2, 0], [1, 2, 0])], rtol=1e-4
+    )
+    np.testing.assert_allclose(named.label_proba_, first.label_proba_[:, [1, 2, 0]], atol=1e-5)
+    p = [model.estimator_.predict_proba(X) for model in (named, first)]
+    np.testing.assert_allclose(p[0], p[1][:, [1, 2, 0]], atol=1e-5)
+
+
+def test_a_list_of_models_is_pooled_and_weighted_by_trust():
+    X, given, wrong = irises()
+    pair = [
+        ("linear", LogisticRegression(max_iter=500)),
+        ("forest", RandomForestClassifier(15, random_state=0)),
+        ("neighbours", KNeighborsClassifier()),
+    ]
+    detector = MislabelDetector(pair, random_state=0).fit(X, given)
+    assert average_precision_score(wrong, detector.mislabel_scores_) > 0.8
+    assert detector.weights_.shape == (3,)
+    once = MislabelDetector(pair, n_rounds=0, random_state=0).fit(X, given)
+    outside = [
+        predicted_outside(Member(*each), X, given, 3, None, 5, seed_of(0), None)[1] for each in pair
+    ]
+    worst = max(log_loss(given, np.nan_to_num(P, nan=1 / 3)) for P in outside[:1])
+    assert log_loss(given, once.estimator_.outside_) < worst + 0.02
+    alone = MislabelDetector(pair[0][1], method="pool", random_state=0).fit(X, given)
+    assert alone.weights_.shape == (1,)
+
+
+def seed_of(random_state):
+    """Return the seed that a pool draws."""
+    return np.random.RandomState(random_state).randint(2**31 - 1)
+
+
+def test_linear_members_are_left_out_in_closed_form():
+    X, y = classification(n_classes=3)
+    codes = np.searchsorted(np.unique(y), y)
+    u = np.random.default_rng(0).random(len(y))
+    member = Member("linear", LogisticRegression(max_iter=500))
+    model, outside = predicted_outside(member, X, codes, 3, u, 5, 0, None)
+    expected = loo_predict_proba(model, X, codes, sample_weight=u)
+    np.testing.assert_allclose(outside, expected)
+
+
+def test_a_class_with_one_row_is_scored_last_and_it_is_said(small):
+    X, given, _ = irises()
+    given[3] = 7
+    with pytest.warns(UserWarning, match="1 of 4 classes has one row only"):
+        detector = MislabelDetector(random_state=0).fit(X, given)
+    assert detector.mislabel_scores_.argmin() == 3
+    assert detector.suggested_labels_[3] == 7
+    assert detector.sample_weight_[3] == 1
+    with pytest.raises(ValueError, match="only one of its class"):
+        detector.explain(X, 3)
+
+
+def test_an_explanation_names_the_rows_that_speak_against_a_label(small):
+    X, given, _ = irises()
+    ids = np.array([f"flower-{i}" for i in range(len(X))])
+    detector = MislabelDetector(random_state=0).fit(X, given, X_ids=ids)
+    suspect = detector.suspects_[0]
+    told = detector.explain(X, suspect, n_rows=5)
+    row = ids.tolist().index(suspect)
+    assert suspect not in told.ids
+    assert len(told.ids) == 5
+    assert (np.diff(told.influences) <= 0).all()
+    # Without them the model doubts the label less, and less than without five others.
+    losses = []
+    for out in (np.isin(ids, told.ids), np.isin(ids, np.delete(ids, row)[:5]), ids == ids[row]):
+        rest = ~out & (np.arange(len(ids)) != row)
+        model = LogisticRegression(max_iter=500)
+        model.fit(X[rest], given[rest], sample_weight=detector.sample_weight_[rest])
+        p = model.predict_proba(X[[row]])[0]
+        losses.append(-np.log(p[given[row]]))
+    assert losses[0] < min(losses[1:])
+    with pytest.raises(ValueError, match="no id"):
+        detector.explain(X, "flower-1000")
+    with pytest.raises(ValueError, match="has 3 rows"):
+        detector.explain(X[:3], suspect)
+
+
+def test_a_second_fit_leaves_nothing_of_the_first():
+    X, given, _ = irises()
+    pair = [("linear", LogisticRegression(max_iter=500)), ("neighbours", KNeighborsClassifier())]
+    detector = MislabelDetector(pair, random_state=0).fit(X, given)
+    detector.set_params(estimator=Ridge()).fit(X, X[:, 0])
+    for name in ("classes_", "label_proba_", "noise_matrix_", "weights_"):
+        assert not hasattr(detector, name)
+    assert detector.score_samples(X, X[:, 0]).max() < 20
+
+
+def test_suspects_never_exceed_a_number_that_was_asked():
+    X, given, _ = irises()
+    tree = DecisionTreeClassifier(max_depth=1)
+    detector = MislabelDetector(tree, contamination=4, random_state=0).fit(X, given)
+    assert len(np.unique(detector.mislabel_scores_)) < len(X) / 2
+    assert len(detector.suspects_) == 4
+    assert (detector.fit_predict(X, given) == -1).sum() == 4
+    assert len(detector.fit_resample(X, given)[1]) == len(X) - 4
+
+
+def test_leave_one_out_is_left_where_it_costs_more_than_it_is_worth():
+    from scipy import sparse
+
+    wide = sparse.random(600, 2000, density=0.01, random_state=0, format="csr")
+    assert not leave_one_out_is_worth_it(wide, 2001, 1, 5)
+    assert leave_one_out_is_worth_it(np.empty((1797, 64)), 650, 10, 5)
+    assert leave_one_out_is_worth_it(np.empty((50_000, 100)), 101, 1, 5)
