@@ -1,0 +1,30 @@
+"""The compiled part, imported where it is first needed: it needs numba."""
+
+from importlib import import_module
+from importlib.util import find_spec
+
+
+def compiled(module):
+    """Return a module of this package that is compiled with numba.
+
+    Parameters
+    ----------
+    module : {"trees", "sklearn_tree"}
+        Its name.
+
+    Returns
+    -------
+    module
+        The module.
+
+    Raises
+    ------
+    ImportError
+        If numba is not installed.
+    """
+    if find_spec("numba") is None:
+        raise ImportError(
+            "Forests that forget are compiled with numba, which is not installed. Install it: "
+            "pip install 'sklearn-unlearn[forest]'."
+        )
+    return import_module(f"sklearn_unlearn._forest.{module}")

@@ -1,0 +1,134 @@
+"""Trees as scikit-learn's own, the only place that knows how those are stored.
+
+``Tree.__setstate__`` and ``NODE_DTYPE`` are private to scikit-learn. What they are taken to
+mean is checked by a test, for each supported release.
+"""
+
+import numpy as np
+from numba import njit
+from sklearn.tree._tree import NODE_DTYPE
+from sklearn.tree._tree import Tree as SklearnTree
+
+from sklearn_unlearn._forest.arrays import MISSING_LEFT
+
+# What scikit-learn's leaves have for feature, threshold and children.
+_NO_FEATURE, _NO_THRESHOLD, _NO_CHILD = -2, -2.0, -1
+
+_FIELDS = (
+    "left_child",
+    "right_child",
+    "feature",
+    "threshold",
+    "impurity",
+    "n_node_samples",
+    "weighted_n_node_samples",
+    "missing_go_to_left",
+)
+
+
+@njit(cache=True, nogil=True)
+def _describe(nodes, fields, values, class_weights, center, unit):
+    """Write scikit-learn's nodes and values; return the depth of the tree."""
+    lefts, rights, features, thresholds, impurities, counts, weights, missing = fields
+    n_classes, depth = len(class_weights), 0
+    # Where the subtree of each node on the path ends.
+    ends = np.empty(len(counts) + 1, np.int64)
+    level = 0
+    for at in range(len(counts)):
+        while level and ends[level - 1] <= at:
+            level -= 1
+        depth = max(depth, level)
+        counts[at] = nodes.n_rows[at]
+        if nodes.feature[at] < 0:
+            lefts[at], rights[at], features[at] = _NO_CHILD, _NO_CHILD, _NO_FEATURE
+            thresholds[at], missing[at] = _NO_THRESHOLD, 0
+        else:
+            lefts[at], rights[at] = at + 1, at + 1 + nodes.size[at + 1]
+            features[at], thresholds[at] = nodes.feature[at], nodes.threshold[at]
+            missing[at] = nodes.flags[at] & MISSING_LEFT
+            ends[level] = at + nodes.size[at]
+            level += 1
+        totals = nodes.totals[at]
+        if n_classes:
+            weight, squares = 0.0, 0.0
+            for code in range(n_classes):
+                values[at, 0, code] = totals[code] * class_weights[code]
+                weight += values[at, 0, code]
+            for code in range(n_classes):
+                values[at, 0, code] /= weight
+                squares += values[at, 0, code] * values[at, 0, code]
+            weights[at], impurities[at] = weight, max(0.0, 1.0 - squares)
+        else:
+            weight = np.float64(totals[0])
+            mean = totals[1] / weight
+            square = (totals[2] * 2.0**30 + totals[3]) / weight
+            weights[at], values[at, 0, 0] = weight, center + mean * unit
+            impurities[at] = max(0.0, square - mean * mean) * unit * unit
+    return depth
+
+
+def as_sklearn_tree(tree, n_features, units):
+    """Return a tree as scikit-learn's.
+
+    Parameters
+    ----------
+    tree : Tree
+        The tree.
+
+    n_features : int
+        Number of features.
+
+    units : Units
+        Units of weights and targets.
+
+    Returns
+    -------
+    sklearn.tree._tree.Tree
+        The same tree.
+    """
+    n_nodes, n_classes = len(tree.nodes.size), len(units.class_weights)
+    nodes = np.zeros(n_nodes, NODE_DTYPE)
+    values = np.empty((n_nodes, 1, n_classes or 1))
+    depth = _describe(
+        tree.nodes,
+        tuple(nodes[name] for name in _FIELDS),
+        values,
+        np.array(units.class_weights),
+        units.center,
+        np.ldexp(1.0, -units.target),
+    )
+    if units.weight:
+        weights = nodes["weighted_n_node_samples"]
+        np.ldexp(weights, -units.weight, out=weights)
+    made = SklearnTree(n_features, np.array([n_classes or 1], dtype=np.intp), 1)
+    made.__setstate__(
+        {"max_depth": depth, "node_count": n_nodes, "nodes": nodes, "values": values}
+    )
+    return made
+
+
+@njit(cache=True, nogil=True)
+def _sum_of_words(words):
+    """Return a sum that changes with any single word."""
+    total = np.uint64(0)
+    for place in range(len(words)):
+        total += words[place] * np.uint64(2 * place + 1)
+    return total
+
+
+def fingerprint(made):
+    """Return numbers that change if a value of a tree of scikit-learn is changed.
+
+    Parameters
+    ----------
+    made : sklearn.tree._tree.Tree
+        The tree.
+
+    Returns
+    -------
+    tuple of int
+        A hundredth of the cost of a digest; good against mistakes, not against malice.
+    """
+    state = made.__getstate__()
+    parts = [state["nodes"].view(np.uint64), state["values"].reshape(-1).view(np.uint64)]
+    return state["max_depth"], state["node_count"], *(int(_sum_of_words(part)) for part in parts)
