@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
+from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
@@ -43,6 +44,10 @@ class ForgettingForestClassifier(ClassifierMixin, ForgettingForest):
     min_samples_leaf : int, default=1
         Least number of rows of a leaf.
 
+    min_weight_fraction_leaf : float, default=0.0
+        Least share of a tree's weight in a leaf, in [0, 0.5]. The weight that follows is rounded
+        down to a power of two: where a request changes that, all trees are grown anew.
+
     max_depth : int, default=None
         Largest depth of a tree. None lets trees grow until their leaves are pure.
 
@@ -69,6 +74,9 @@ class ForgettingForestClassifier(ClassifierMixin, ForgettingForest):
 
     feature_importances_ : ndarray of shape (`n_features_in_`,)
         Importances of the features.
+
+    oob_score_ : float
+        Accuracy on the training rows, each predicted by the trees that have not seen it.
 
     n_features_in_ : int
         Number of features seen in ``fit``.
@@ -113,6 +121,7 @@ class ForgettingForestClassifier(ClassifierMixin, ForgettingForest):
         n_thresholds: int = 5,
         max_features: Literal["sqrt", "log2"] | float | None = "sqrt",
         min_samples_leaf: int = 1,
+        min_weight_fraction_leaf: float = 0.0,
         max_depth: int | None = None,
         class_weight: dict | Literal["balanced"] | None = None,
         n_jobs: int | None = None,
@@ -123,6 +132,7 @@ class ForgettingForestClassifier(ClassifierMixin, ForgettingForest):
         self.n_thresholds = n_thresholds
         self.max_features = max_features
         self.min_samples_leaf = min_samples_leaf
+        self.min_weight_fraction_leaf = min_weight_fraction_leaf
         self.max_depth = max_depth
         self.class_weight = class_weight
         self.n_jobs = n_jobs
@@ -133,6 +143,7 @@ class ForgettingForestClassifier(ClassifierMixin, ForgettingForest):
             self.n_estimators,
             max_features=self.max_features,
             min_samples_leaf=self.min_samples_leaf,
+            min_weight_fraction_leaf=self.min_weight_fraction_leaf,
             max_depth=self.max_depth,
             n_jobs=self.n_jobs,
         )
@@ -161,6 +172,9 @@ class ForgettingForestClassifier(ClassifierMixin, ForgettingForest):
         places[order] = np.arange(len(labels))
         labels = np.array(labels[order].tolist())
         return places[np.concatenate([records.y, codes])], labels
+
+    def _agreement(self, y, said):
+        return float((said.argmax(axis=1) == y).mean())
 
     def _check_enough(self, records, request):
         super()._check_enough(records, request)
@@ -205,6 +219,10 @@ class ForgettingForestRegressor(RegressorMixin, ForgettingForest):
     min_samples_leaf : int, default=1
         Least number of rows of a leaf.
 
+    min_weight_fraction_leaf : float, default=0.0
+        Least share of a tree's weight in a leaf, in [0, 0.5]. The weight that follows is rounded
+        down to a power of two: where a request changes that, all trees are grown anew.
+
     max_depth : int, default=None
         Largest depth of a tree. None lets trees grow until the targets of a leaf are equal.
 
@@ -224,6 +242,9 @@ class ForgettingForestRegressor(RegressorMixin, ForgettingForest):
 
     feature_importances_ : ndarray of shape (`n_features_in_`,)
         Importances of the features.
+
+    oob_score_ : float
+        R^2 on the training rows, each predicted by the trees that have not seen it.
 
     n_features_in_ : int
         Number of features seen in ``fit``.
@@ -263,6 +284,7 @@ class ForgettingForestRegressor(RegressorMixin, ForgettingForest):
         n_thresholds: int = 5,
         max_features: Literal["sqrt", "log2"] | float | None = 1.0,
         min_samples_leaf: int = 1,
+        min_weight_fraction_leaf: float = 0.0,
         max_depth: int | None = None,
         n_jobs: int | None = None,
         random_state: RandomState = None,
@@ -272,6 +294,7 @@ class ForgettingForestRegressor(RegressorMixin, ForgettingForest):
         self.n_thresholds = n_thresholds
         self.max_features = max_features
         self.min_samples_leaf = min_samples_leaf
+        self.min_weight_fraction_leaf = min_weight_fraction_leaf
         self.max_depth = max_depth
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -281,6 +304,7 @@ class ForgettingForestRegressor(RegressorMixin, ForgettingForest):
             self.n_estimators,
             max_features=self.max_features,
             min_samples_leaf=self.min_samples_leaf,
+            min_weight_fraction_leaf=self.min_weight_fraction_leaf,
             max_depth=self.max_depth,
             n_jobs=self.n_jobs,
         )
@@ -288,3 +312,6 @@ class ForgettingForestRegressor(RegressorMixin, ForgettingForest):
     def _targets(self, y, records):
         y = column_or_1d(y, warn=True).astype(np.float64)
         return (y.copy() if records is None else np.concatenate([records.y, y])), None
+
+    def _agreement(self, y, said):
+        return r2_score(y, said[:, 0])

@@ -28,15 +28,19 @@ class Rules(NamedTuple):
     max_depth : int
         Largest depth of a leaf.
 
-    n_classes : int
+    n_classes : int, default=0
         Number of classes; 0 for regression.
+
+    min_weight : float, default=0.0
+        Least weight of a leaf.
     """
 
     n_candidates: int
     n_thresholds: int
     min_leaf: int
     max_depth: int
-    n_classes: int
+    n_classes: int = 0
+    min_weight: float = 0.0
 
 
 class Rows(NamedTuple):

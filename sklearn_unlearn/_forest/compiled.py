@@ -1,7 +1,6 @@
 """The compiled part, imported where it is first needed: it needs numba."""
 
 from importlib import import_module
-from importlib.util import find_spec
 
 
 def compiled(module):
@@ -22,9 +21,11 @@ def compiled(module):
     ImportError
         If numba is not installed.
     """
-    if find_spec("numba") is None:
+    try:
+        import numba  # noqa: F401
+    except ImportError as error:
         raise ImportError(
             "Forests that forget are compiled with numba, which is not installed. Install it: "
             "pip install 'sklearn-unlearn[forest]'."
-        )
+        ) from error
     return import_module(f"sklearn_unlearn._forest.{module}")

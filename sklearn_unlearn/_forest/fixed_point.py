@@ -31,12 +31,16 @@ class Units:
 
     class_weights : tuple of float
         Factors of the classes; empty for regression.
+
+    min_weight : float
+        Least weight of a leaf.
     """
 
     weight: int = 0
     target: int = 0
     center: float = 0.0
     class_weights: tuple[float, ...] = ()
+    min_weight: float = 0.0
 
     def weights(self, weights):
         """Return weights in fixed point."""
@@ -116,3 +120,8 @@ def balanced(counts):
     # A class all of whose rows have weight zero.
     exponents[~np.isfinite(exponents)] = 0
     return np.exp2(np.rint(_STEPS * exponents) / _STEPS)
+
+
+def power_below(value):
+    """Return the greatest power of two up to a positive number, for 0 zero."""
+    return float(np.ldexp(0.5, np.frexp(value)[1])) if value else 0.0

@@ -122,7 +122,7 @@ def grow(out, ends, n_rows, key, depth, rows, rules, room):
             gather(own, rows, node)
             measure(own, rows, node, key, kept, place, rules, scratch)
             feature, value, missing_left, _ = choose(
-                kept, place, totals, n, rows.class_weights, key, rules
+                kept, place, totals, n, rows.class_weights, key, rules, scratch[1]
             )
             if missing_left:
                 flags |= MISSING_LEFT
@@ -154,11 +154,12 @@ def set_sizes(nodes, n_nodes):
 
 
 @njit(cache=True, nogil=True)
-def make_room(n_rows, n_features):
+def make_room(n_rows, n_features, n_thresholds):
     """Return scratch memory for trees of so many rows."""
     node = (np.empty(n_rows, np.int32), np.empty(n_rows, np.int64), np.empty(n_rows, np.int64))
     scratch = (
         np.empty(n_rows, np.float32),
+        np.empty(n_thresholds, np.float32),
         np.arange(n_features),
         np.empty(n_features, np.int64),
     )

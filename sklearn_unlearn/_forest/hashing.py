@@ -9,8 +9,9 @@ _STEP, _FIRST, _SECOND = (
     np.uint64(0xBF58476D1CE4E5B9),
     np.uint64(0x94D049BB133111EB),
 )
-_ORDER, _LEFT, _RIGHT = np.uint64(0x0F0F), np.uint64(0x1E57), np.uint64(0x4167)
-_S11, _S27, _S30, _S31, _S32 = (np.uint64(bits) for bits in (11, 27, 30, 31, 32))
+_ORDER, _CUTS = np.uint64(0x0F0F), np.uint64(0xC075)
+_LEFT, _RIGHT = np.uint64(0x1E57), np.uint64(0x4167)
+_S11, _S27, _S30, _S31 = (np.uint64(bits) for bits in (11, 27, 30, 31))
 _UNIT = 2.0**-53
 
 
@@ -36,13 +37,21 @@ def order_key(key):
 
 
 @njit(inline="always")
-def threshold(key, feature, number, low, high):
-    """Return a threshold of a node: at least ``low`` and less than ``high``."""
-    drawn = mixed(key ^ mixed((np.uint64(feature) << _S32) | np.uint64(number)))
-    low, high = np.float64(low), np.float64(high)
-    value = low + (drawn >> _S11) * _UNIT * (high - low)
-    # Rounding may lead there.
-    return low if value >= high else value
+def draw_cuts(key, feature, low, high, cuts):
+    """Draw the thresholds of a node for a feature, ascending, from ``low`` to below ``high``."""
+    start = mixed(key ^ mixed(np.uint64(feature) + _CUTS))
+    span = np.float64(high) - np.float64(low)
+    for number in range(len(cuts)):
+        drawn = mixed(start + np.uint64(number)) >> _S11
+        cut = np.float32(low + drawn * _UNIT * span)
+        # Rounding may lead there.
+        if cut >= high:
+            cut = low
+        place = number
+        while place and cuts[place - 1] > cut:
+            cuts[place] = cuts[place - 1]
+            place -= 1
+        cuts[place] = cut
 
 
 @njit(cache=True, nogil=True)

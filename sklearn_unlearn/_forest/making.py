@@ -24,7 +24,7 @@ class Maker:
         Units of their weights and targets.
 
     rules : Rules
-        How trees are grown.
+        How trees are grown, but for what classes and weights say.
 
     keys : ndarray of shape (n_trees,), dtype uint64
         Key of each tree.
@@ -44,7 +44,10 @@ class Maker:
         self._rows, self._hashes = records.rows(units), records.hashes
         # Rows of weight zero are in no tree.
         self.numbers = records.numbers[self._rows.weights[records.numbers] > 0]
-        self._rules, self._keys, self._share = rules, keys, share
+        self._rules = rules._replace(
+            n_classes=len(units.class_weights), min_weight=units.min_weight
+        )
+        self._keys, self._share = keys, share
         self._n_jobs, self._progress = n_jobs, progress
 
     def grown(self, old=None, touched=None):

@@ -3,22 +3,14 @@
 import numpy as np
 from numba import njit
 
-from sklearn_unlearn._forest.hashing import mixed, order_key, threshold
+from sklearn_unlearn._forest.hashing import draw_cuts, mixed, order_key
 
 
-@njit(inline="always")
-def add_to_sums(sums, code, weight, weighted, n_classes):
-    """Add a row, or with a negative weight take it off."""
-    if n_classes:
-        sums[code] += weight
-    else:
-        sums[0] += weight
-        sums[1] += weighted
-
-
-@njit(cache=True, nogil=True)
-def score(left, missing, totals, with_missing, class_weights, n_classes):
+@njit(cache=True, nogil=True, forceinline=True)
+def score(left, missing, totals, with_missing, class_weights, rules):
     """Return how good a split is: what it takes off the impurity, but for a constant.
+
+    It is -1 if a side has too little weight.
 
     Parameters
     ----------
@@ -31,18 +23,18 @@ def score(left, missing, totals, with_missing, class_weights, n_classes):
     totals : ndarray of shape (n_totals,)
         Sums of all rows.
 
-    with_missing : bool
-        Whether rows without a value go left.
+    with_missing : int
+        1 if rows without a value go left, else 0.
 
     class_weights : ndarray of shape (n_classes,)
         Factors of the classes.
 
-    n_classes : int
-        Number of classes; 0 for regression.
+    rules : Rules
+        How trees are grown.
     """
-    if n_classes:
+    if rules.n_classes:
         weight_left = weight_right = squares_left = squares_right = 0.0
-        for code in range(n_classes):
+        for code in range(rules.n_classes):
             on_left = left[code]
             if with_missing:
                 on_left += missing[code]
@@ -52,71 +44,76 @@ def score(left, missing, totals, with_missing, class_weights, n_classes):
             weight_right += b
             squares_left += a * a
             squares_right += b * b
-        if weight_left <= 0.0 or weight_right <= 0.0:
-            return -1.0
-        return squares_left / weight_left + squares_right / weight_right
-    weight, total = left[0], left[1]
-    if with_missing:
-        weight += missing[0]
-        total += missing[1]
-    a, b = np.float64(total), np.float64(totals[1] - total)
-    return a * a / np.float64(weight) + b * b / np.float64(totals[0] - weight)
+    else:
+        weight, total = left[0], left[1]
+        if with_missing:
+            weight += missing[0]
+            total += missing[1]
+        weight_left, weight_right = np.float64(weight), np.float64(totals[0] - weight)
+        a, b = np.float64(total), np.float64(totals[1] - total)
+        squares_left, squares_right = a * a, b * b
+    if min(weight_left, weight_right) < rules.min_weight:
+        return -1.0
+    return squares_left / weight_left + squares_right / weight_right
 
 
-@njit(cache=True, nogil=True)
-def count_left(node, values, n_rows, key, kept, at, place, rules):
+@njit(cache=True, nogil=True, forceinline=True)
+def bin_of(value, cuts):
+    """Return how many thresholds a value is above; more than there are if it is missing."""
+    if np.isnan(value):
+        return len(cuts) + 1
+    above = 0
+    for number in range(len(cuts)):
+        above += value > cuts[number]
+    return above
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def count_left(node, values, n_rows, key, kept, at, place, rules, cuts):
     """Count a feature's rows left of its thresholds, and sum them, into its place."""
     n_left, sums = kept.n_left[at, place], kept.sums[at, place]
-    n_left[:] = 0
-    sums[:] = 0
-    feature, low, high = kept.feature[at, place], kept.low[at, place], kept.high[at, place]
     codes, weights, weighted = node
     last = rules.n_thresholds
-    if low < high:
-        for number in range(last):
-            value = threshold(key, feature, number, low, high)
-            count = 0
-            if rules.n_classes:
-                for row in range(n_rows):
-                    is_left = values[row] <= value
-                    count += is_left
-                    sums[number, codes[row]] += weights[row] * is_left
-            else:
-                weight, total = np.int64(0), np.int64(0)
-                for row in range(n_rows):
-                    is_left = values[row] <= value
-                    count += is_left
-                    weight += weights[row] * is_left
-                    total += weighted[row] * is_left
-                sums[number, 0] = weight
-                sums[number, 1] = total
-            n_left[number] = count
+    draw_cuts(key, kept.feature[at, place], kept.low[at, place], kept.high[at, place], cuts)
+    n_left[:] = 0
+    sums[:] = 0
     for row in range(n_rows):
-        if np.isnan(values[row]):
-            n_left[last] += 1
-            add_to_sums(sums[last], codes[row], weights[row], weighted[row], rules.n_classes)
+        bin_ = bin_of(values[row], cuts)
+        if bin_ == last:
+            continue
+        bin_ = min(bin_, last)
+        n_left[bin_] += 1
+        if rules.n_classes:
+            sums[bin_, codes[row]] += weights[row]
+        else:
+            sums[bin_, 0] += weights[row]
+            sums[bin_, 1] += weighted[row]
+    for number in range(1, last):
+        n_left[number] += n_left[number - 1]
+        for which in range(sums.shape[1]):
+            sums[number, which] += sums[number - 1, which]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def find_range(values, n_rows, kept, at, place):
     """Find least and greatest value and how often they occur; tell whether values differ."""
     low, high = np.float32(np.inf), np.float32(-np.inf)
-    n_low = n_high = n_missing = 0
+    n_missing = 0
     for row in range(n_rows):
         value = values[row]
-        if value < low:
-            low, n_low = value, 0
-        if value > high:
-            high, n_high = value, 0
-        n_low += value == low
-        n_high += value == high
+        low = value if value < low else low
+        high = value if value > high else high
         n_missing += np.isnan(value)
+    n_low = n_high = 0
+    for row in range(n_rows):
+        n_low += values[row] == low
+        n_high += values[row] == high
     kept.low[at, place], kept.high[at, place] = low, high
     kept.n_low[at, place], kept.n_high[at, place] = n_low, n_high
     return low < high or 0 < n_missing < n_rows
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def gather(numbers, rows, node):
     """Read what rows add to sums."""
     codes, weights, weighted = node
@@ -129,7 +126,7 @@ def gather(numbers, rows, node):
             weighted[place] = weights[place] * rows.targets[numbers[place]]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def gather_values(numbers, column, values):
     """Read a feature of rows."""
     for place in range(len(numbers)):
@@ -161,9 +158,9 @@ def measure(numbers, rows, node, key, kept, at, rules, scratch):
         How trees are grown.
 
     scratch : tuple of ndarray
-        Room for values; the features in ascending order; room for places.
+        Room for values and thresholds; the features in ascending order; room for places.
     """
-    values, features, swapped = scratch
+    values, cuts, features, swapped = scratch
     n_features, found, tried = len(features), 0, 0
     state = order_key(key)
     while tried < n_features and found < rules.n_candidates:
@@ -176,7 +173,7 @@ def measure(numbers, rows, node, key, kept, at, rules, scratch):
         gather_values(numbers, rows.X[feature], values)
         if find_range(values, len(numbers), kept, at, found):
             kept.feature[at, found] = feature
-            count_left(node, values, len(numbers), key, kept, at, found, rules)
+            count_left(node, values, len(numbers), key, kept, at, found, rules, cuts)
             found += 1
     # Back to ascending order, at the cost of the swaps that were made.
     for place in range(tried - 1, -1, -1):
@@ -197,7 +194,7 @@ def blank(kept, at, start, stop):
 
 
 @njit(cache=True, nogil=True)
-def choose(kept, at, totals, n_rows, class_weights, key, rules):
+def choose(kept, at, totals, n_rows, class_weights, key, rules, cuts):
     """Return the best split: feature, threshold, whether rows without a value go left.
 
     Returns
@@ -214,33 +211,29 @@ def choose(kept, at, totals, n_rows, class_weights, key, rules):
     n_missing : int
         Number of rows without the feature's value.
     """
-    best, feature, value, missing_left, n_missing = -1.0, -1, 0.0, False, 0
+    best, chosen, chosen_number, missing_left = -1.0, -1, 0, False
     last = rules.n_thresholds
     for place in range(rules.n_candidates):
-        asked = kept.feature[at, place]
-        if asked < 0:
+        if kept.feature[at, place] < 0:
             break
-        low, high = kept.low[at, place], kept.high[at, place]
         n_left, sums = kept.n_left[at, place], kept.sums[at, place]
-        lacking = n_left[last]
-        for number in range(last if low < high else 0):
-            for side in range(2 if lacking else 1):
+        lacking, varies = n_left[last], kept.low[at, place] < kept.high[at, place]
+        # Behind the thresholds: only rows without a value go right.
+        for number in range(0 if varies else last, last + (lacking > 0)):
+            for side in range(2 if lacking and number < last else 1):
                 on_left = n_left[number] + side * lacking
+                if number == last:
+                    on_left = n_rows - lacking
                 if on_left < rules.min_leaf or n_rows - on_left < rules.min_leaf:
                     continue
-                quality = score(
-                    sums[number], sums[last], totals, side == 1, class_weights, rules.n_classes
-                )
+                quality = score(sums[number], sums[last], totals, side, class_weights, rules)
                 if quality > best:
-                    best, feature = quality, asked
-                    value = threshold(key, asked, number, low, high)
-                    n_missing = lacking
+                    best, chosen, chosen_number = quality, place, number
                     missing_left = side == 1 if lacking else 2 * on_left > n_rows
-        if lacking >= rules.min_leaf and n_rows - lacking >= rules.min_leaf:
-            quality = score(
-                sums[last], sums[last], totals, False, class_weights, rules.n_classes
-            )
-            if quality > best:
-                best, feature, value, n_missing = quality, asked, np.inf, lacking
-                missing_left = False
-    return feature, value, missing_left, n_missing
+    if chosen < 0:
+        return -1, 0.0, False, 0
+    feature, n_missing = kept.feature[at, chosen], kept.n_left[at, chosen, last]
+    if chosen_number == last:
+        return feature, np.inf, False, n_missing
+    draw_cuts(key, feature, kept.low[at, chosen], kept.high[at, chosen], cuts)
+    return feature, np.float64(cuts[chosen_number]), missing_left, n_missing

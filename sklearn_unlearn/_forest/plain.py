@@ -51,7 +51,7 @@ def plain_forest(blank, trees, records, units, before=None, old=()):
         codes = np.arange(len(records.labels), dtype=np.float64)
         codes.flags.writeable = False
         shared |= {"classes_": codes, "n_classes_": len(codes)}
-    names = "criterion", "max_depth", "min_samples_leaf", "max_features"
+    names = "criterion", "max_depth", "min_samples_leaf", "min_weight_fraction_leaf", "max_features"
     params = {name: getattr(blank, name) for name in names}
     forest.estimators_ = [
         known.get(id(tree)) or _plain_tree(kind(**params), tree, shared, units) for tree in trees

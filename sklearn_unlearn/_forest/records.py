@@ -1,12 +1,13 @@
 """What a forest keeps of its training rows."""
 
 from dataclasses import dataclass, replace
+from numbers import Number
 
 import numpy as np
 from sklearn.utils import check_array
 
 from sklearn_unlearn._forest.arrays import Rows
-from sklearn_unlearn._forest.fixed_point import Units, balanced, units_of
+from sklearn_unlearn._forest.fixed_point import Units, balanced, power_below, units_of
 from sklearn_unlearn._records.rows import RowParts, writable
 
 
@@ -112,7 +113,7 @@ class Records:
             if values is not None:
                 values[rows] = 0
 
-    def units(self, class_weight):
+    def units(self, class_weight, min_share):
         """Return the units in which weights and targets of the remaining rows are counted.
 
         Parameters
@@ -120,26 +121,37 @@ class Records:
         class_weight : dict, "balanced" or None
             As the forest has it.
 
+        min_share : float
+            Share of all weight that a leaf has at least.
+
         Returns
         -------
         Units
             A function of the remaining rows, not of their order.
         """
-        weights = None if self.weights is None else self.weights[self.numbers]
-        y = self.y[self.numbers]
-        if weights is not None and self.labels is None:
-            y, weights = y[weights > 0], weights[weights > 0]
+        numbers = self.numbers
+        if self.weights is not None:
+            numbers = numbers[self.weights[numbers] > 0]
+        y = self.y[numbers]
+        weights = None if self.weights is None else self.weights[numbers]
         factors = None if self.labels is None else (1.0,) * len(self.labels)
         units = units_of(y, weights, factors)
-        if self.labels is None or class_weight is None:
+        if class_weight is None and not min_share:
             return units
+        counts = np.zeros(1 if factors is None else len(factors), dtype=np.int64)
+        codes = np.zeros(len(y), dtype=np.intp) if factors is None else y
+        np.add.at(counts, codes, 1 if weights is None else units.weights(weights))
+        if class_weight is not None:
+            factors = self._factors(class_weight, counts)
+            units = replace(units, class_weights=tuple(map(float, factors)))
+        total = sum(factor * count for factor, count in zip(factors or (1.0,), counts.tolist()))
+        return replace(units, min_weight=power_below(min_share * total))
+
+    def _factors(self, class_weight, counts):
+        """Return the factors of the classes."""
         if class_weight == "balanced":
-            counts = np.zeros(len(self.labels), dtype=np.int64)
-            np.add.at(counts, y, 1 if weights is None else units.weights(weights))
-            factors = balanced(counts)
-        else:
-            factors = [class_weight.get(label, 1.0) for label in self.labels.tolist()]
-        return replace(units, class_weights=tuple(map(float, factors)))
+            return balanced(counts)
+        return [class_weight.get(label, 1.0) for label in self.labels.tolist()]
 
     def rows(self, units: Units):
         """Return the rows as trees are grown from them."""
@@ -159,9 +171,11 @@ def checked_weights(sample_weight, n_rows):
     """Return sample weights as an array of their own, None if there are none."""
     if sample_weight is None:
         return None
+    if isinstance(sample_weight, Number):
+        sample_weight = np.full(n_rows, sample_weight, dtype=np.float64)
     weights = check_array(
         sample_weight, ensure_2d=False, dtype=np.float64, copy=True, input_name="sample_weight"
-    ) if np.ndim(sample_weight) else np.full(n_rows, sample_weight, dtype=np.float64)
+    )
     if weights.ndim != 1:
         raise ValueError(
             f"Sample weights must be 1D array or scalar; sample_weight has {weights.ndim} "

@@ -56,8 +56,7 @@ def sealed(forest, old=(), before=()):
     digest = model_digest(forest, digests)
     fingerprint = compiled("sklearn_tree").fingerprint
     seals = [
-        known.get(id(tree))
-        or Seal(dict(vars(tree)), fingerprint(tree.tree_), digests[id(tree)])
+        known.get(id(tree)) or Seal(dict(vars(tree)), fingerprint(tree.tree_), digests[id(tree)])
         for tree in trees
     ]
     return seals, digest

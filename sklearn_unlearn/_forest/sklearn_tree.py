@@ -101,9 +101,7 @@ def as_sklearn_tree(tree, n_features, units):
         weights = nodes["weighted_n_node_samples"]
         np.ldexp(weights, -units.weight, out=weights)
     made = SklearnTree(n_features, np.array([n_classes or 1], dtype=np.intp), 1)
-    made.__setstate__(
-        {"max_depth": depth, "node_count": n_nodes, "nodes": nodes, "values": values}
-    )
+    made.__setstate__({"max_depth": depth, "node_count": n_nodes, "nodes": nodes, "values": values})
     return made
 
 

@@ -32,7 +32,7 @@ class Workshop:
 
     def __init__(self, n_rows, rows, rules):
         self._rows, self._rules = rows, rules
-        self._room = make_room(n_rows, len(rows.X))
+        self._room = make_room(n_rows, len(rows.X), rules.n_thresholds)
         self._nodes = blank_nodes(2 * n_rows + 1, rules.n_classes)
         self._numbers = np.empty(n_rows, np.int32)
         self._kept = blank_candidates(12 * n_rows // CUTOFF + 64, rules)

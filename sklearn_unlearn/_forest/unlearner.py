@@ -18,6 +18,7 @@ from sklearn_unlearn._forest.making import (
     units_without_classes,
     with_classes,
 )
+from sklearn_unlearn._forest.out_of_bag import out_of_bag
 from sklearn_unlearn._forest.plain import n_candidates, plain_forest
 from sklearn_unlearn._forest.records import Records, checked_weights
 from sklearn_unlearn._forest.sealing import digests_of, sealed
@@ -74,6 +75,10 @@ class ForgettingForest(BaseUnlearner):
     @abstractmethod
     def _targets(self, y, records):
         """Return the targets of old rows and new ones, and the labels by code or None."""
+
+    @abstractmethod
+    def _agreement(self, y, said):
+        """Return the score of what trees say of rows."""
 
     @property
     def fitting_params(self):
@@ -151,7 +156,7 @@ class ForgettingForest(BaseUnlearner):
             "_share": float(self.subject_share),
             "_fingerprints": (fingerprint,),
         }
-        units = records.units(self.class_weight)
+        units = self._units_of(records)
         maker = self._maker(records, units, progress, **fixed)
         trees, _ = maker.grown()
         forest = plain_forest(blank, trees, records, units)
@@ -226,7 +231,7 @@ class ForgettingForest(BaseUnlearner):
         targets, labels = self._targets(targets, self._records)
         hashes = keyed_hash(keys, self._key)
         records = self._records.extended(X, matrix.T, targets, labels, weights, hashes)
-        units = records.units(self.class_weight)
+        units = self._units_of(records)
         maker = self._maker(records, units, progress)
         touched = None
         same = labels is None or len(labels) == len(self._records.labels)
@@ -257,7 +262,7 @@ class ForgettingForest(BaseUnlearner):
             )
         records, present = self._records.without(rows)
         self._check_enough(records, request=True)
-        units, before, trees = records.units(self.class_weight), self._units, self._trees
+        units, before, trees = self._units_of(records), self._units, self._trees
         if present is not None and not present.all():
             before = units_without_classes(before, present)
         maker = self._maker(records, units, progress)
@@ -340,8 +345,13 @@ class ForgettingForest(BaseUnlearner):
             n_thresholds=self.n_thresholds,
             min_leaf=self.min_samples_leaf,
             max_depth=2**31 - 1 if self.max_depth is None else self.max_depth,
-            n_classes=0 if records.labels is None else len(records.labels),
         )
+
+    def _units_of(self, records):
+        """Return the units for the rows that remain."""
+        # A tree has a share of all weight.
+        min_share = self.min_weight_fraction_leaf * self.subject_share
+        return records.units(self.class_weight, min_share)
 
     def _checked(self, model, X, y, reset):
         """Return rows in single precision and targets, both checked."""
@@ -361,6 +371,7 @@ class ForgettingForest(BaseUnlearner):
         check_number(self, "n_thresholds", Integral, 1)
         check_number(self, "min_samples_leaf", Integral, 1)
         self._check_share("subject_share")
+        check_number(self, "min_weight_fraction_leaf", Real, 0, 0.5)
         if self.max_depth is not None:
             check_number(self, "max_depth", Integral, 1)
         if self.max_features is None or self.max_features in ("sqrt", "log2"):
@@ -404,6 +415,21 @@ class ForgettingForest(BaseUnlearner):
         """Importances of the features by the impurity that they take off, ndarray of float."""
         check_is_fitted(self)
         return self.estimator_.feature_importances_
+
+    @property
+    @serial
+    def oob_score_(self):
+        """Accuracy or R^2 on the training rows, each predicted by trees that have not seen it."""
+        check_is_fitted(self)
+        self._settle()
+        said = out_of_bag(self.estimator_, self._trees, self._records)
+        known = ~np.isnan(said[:, 0])
+        if not known.any():
+            raise AttributeError(
+                "There is no oob_score_: every tree has seen every row. Fit with a smaller "
+                f"subject_share than {self.subject_share!r}."
+            )
+        return self._agreement(self._records.y[self._records.numbers][known], said[known])
 
     def score(self, X, y, sample_weight=None):
         """Return the score of the fitted forest.

@@ -12,9 +12,9 @@ from sklearn_unlearn._forest.growing import (
     set_sizes,
     write_node,
 )
-from sklearn_unlearn._forest.hashing import child_key, threshold
+from sklearn_unlearn._forest.hashing import child_key, draw_cuts
 from sklearn_unlearn._forest.measuring import (
-    add_to_sums,
+    bin_of,
     choose,
     count_left,
     find_range,
@@ -63,7 +63,7 @@ def remaining(numbers, is_gone, room):
 
 
 @njit(cache=True, nogil=True)
-def take_off(kept, at, place, gone, rows, key, rules):
+def take_off(kept, at, place, gone, rows, key, rules, cuts):
     """Take rows off a candidate's sums; tell whether its range is still that of the others."""
     column = rows.X[kept.feature[at, place]]
     low, high = kept.low[at, place], kept.high[at, place]
@@ -74,17 +74,16 @@ def take_off(kept, at, place, gone, rows, key, rules):
         kept.n_high[at, place] -= column[row] == high
     if kept.n_low[at, place] == 0 or kept.n_high[at, place] == 0:
         return False
-    for number in range(last + 1):
-        if number < last and low == high:
-            continue
-        value = threshold(key, kept.feature[at, place], number, low, high)
-        for row in gone:
-            asked = column[row]
-            if np.isnan(asked) if number == last else asked <= value:
-                weight = rows.weights[row]
-                weighted = np.int64(0) if rules.n_classes else weight * rows.targets[row]
-                n_left[number] -= 1
-                add_to_sums(sums[number], rows.codes[row], -weight, -weighted, rules.n_classes)
+    draw_cuts(key, kept.feature[at, place], low, high, cuts)
+    for row in gone:
+        start, weight = bin_of(column[row], cuts), rows.weights[row]
+        for number in range(min(start, last), last if start <= last else last + 1):
+            n_left[number] -= 1
+            if rules.n_classes:
+                sums[number, rows.codes[row]] -= weight
+            else:
+                sums[number, 0] -= weight
+                sums[number, 1] -= weight * rows.targets[row]
     return low < high or n_left[last] > 0
 
 
@@ -112,7 +111,7 @@ def update(kept, at, own, gone, is_gone, rows, key, rules, room):
         if kept.feature[at, place] < 0:
             # The features that were passed over are still constant.
             break
-        if take_off(kept, at, place, gone, rows, key, rules):
+        if take_off(kept, at, place, gone, rows, key, rules, scratch[1]):
             continue
         if n_left < 0:
             n_left = remaining(own, is_gone, moved)
@@ -123,7 +122,7 @@ def update(kept, at, own, gone, is_gone, rows, key, rules, room):
             # Another feature comes in its place.
             measure(numbers, rows, node, key, kept, at, rules, scratch)
             return
-        count_left(node, scratch[0], n_left, key, kept, at, place, rules)
+        count_left(node, scratch[0], n_left, key, kept, at, place, rules, scratch[1])
 
 
 @njit(cache=True, nogil=True)
@@ -178,7 +177,7 @@ def walk(tree, out, gone, is_gone, key, rows, rules, room):
     """
     old, old_kept, old_rows = tree
     nodes, kept, numbers = out
-    moved = room[2]
+    _, scratch, moved, _ = room
     # Nodes, candidates and rows: up to where they are read, up to where they are written.
     at = place = start = 0
     ends = np.zeros(4, np.int64)
@@ -219,7 +218,7 @@ def walk(tree, out, gone, is_gone, key, rows, rules, room):
             copy_candidates(old_kept, kept, place, place + 1, ends[1])
             update(kept, ends[1], own, leaving, is_gone, rows, key, rules, room)
             feature, value, missing_left, n_missing = choose(
-                kept, ends[1], totals, n, rows.class_weights, key, rules
+                kept, ends[1], totals, n, rows.class_weights, key, rules, scratch[1]
             )
             was_left = (old.flags[at] & MISSING_LEFT) != 0
             same = feature == old.feature[at] and (feature < 0 or value == old.threshold[at])

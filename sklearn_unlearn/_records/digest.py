@@ -128,10 +128,34 @@ def _feed_array(sha, value):
     """Feed an array into a hash, by its values."""
     if value.dtype.names:
         # What lies between the fields, as in the nodes of trees, is no value.
-        value = value.astype(_packed(value.dtype))
-        sha.update(_fields(value.dtype))
+        sha.update(_fields(_packed(value.dtype)))
+        sha.update(f"{_packed(value.dtype).str}{value.shape}".encode())
+        sha.update(np.ascontiguousarray(_without_gaps(value)))
+        return
     sha.update(f"{value.dtype.str}{value.shape}".encode())
     sha.update(value if value.flags.c_contiguous else np.ascontiguousarray(value))
+
+
+def _without_gaps(value):
+    """Return the fields of an array one after the other."""
+    packed = _packed(value.dtype)
+    if not _has_gap_behind(value.dtype):
+        return value.astype(packed)
+    # A tenth of the cost, where all that is not a value lies behind the last field.
+    raw = np.ascontiguousarray(value).view(np.uint8).reshape(-1, value.dtype.itemsize)
+    return raw[:, : packed.itemsize]
+
+
+@lru_cache(maxsize=100)
+def _has_gap_behind(dtype):
+    """Tell whether the plain fields of a dtype follow each other from its beginning."""
+    end = 0
+    for name in dtype.names:
+        kind, offset = dtype.fields[name][:2]
+        if offset != end or kind.subdtype is not None or kind.names or kind.hasobject:
+            return False
+        end += kind.itemsize
+    return True
 
 
 @lru_cache(maxsize=100)
