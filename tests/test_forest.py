@@ -265,7 +265,7 @@ def test_weights_of_two_count_as_rows_that_stand_twice_where_all_rows_are_seen()
 
 def test_sparse_rows_and_bad_parameters_are_refused():
     X, y = classification(60)
-    with pytest.raises(TypeError, match="[Ss]parse"):
+    with pytest.raises(TypeError, match="Sparse"):
         ForgettingForestClassifier().fit(sparse.csr_array(X), y)
     for name, value in {
         "subject_share": 0.0,

@@ -183,7 +183,8 @@ def checked_weights(sample_weight, n_rows):
         )
     if weights.shape != (n_rows,):
         raise ValueError(
-            f"sample_weight.shape == {weights.shape}, expected {(n_rows,)}! Pass one weight per row."
+            f"sample_weight.shape == {weights.shape}, expected {(n_rows,)}! Pass one weight "
+            "per row."
         )
     if not np.isfinite(weights).all() or weights.min(initial=0) < 0:
         raise ValueError(
