@@ -165,6 +165,21 @@ def test_a_forest_that_has_forgotten_is_a_fresh_one(given_table, given_params, f
         assert_same_forest(model, table.given_to(clone(blank).fit))
 
 
+@pytest.mark.parametrize("n_classes", [0, 3])
+def test_many_requests_in_a_row_leave_no_trace_in_any_array(n_classes):
+    kinds = ("numbers", "ties", "rare", "missing", "numbers")
+    table = Table(0, 900, kinds, "fractions", n_classes)
+    kind = ForgettingForestClassifier if n_classes else ForgettingForestRegressor
+    blank = kind(4, subject_share=0.7, max_features=3, random_state=0)
+    model = table.given_to(clone(blank).fit)
+    rng = np.random.default_rng(0)
+    for n_gone in (*[1] * 40, *[8] * 10):
+        gone = rng.choice(np.unique(table.ids), n_gone, replace=False)
+        table = table.take(~np.isin(table.ids, gone))
+        model.partial_forget(gone.tolist())
+    assert_same_forest(model, table.given_to(clone(blank).fit))
+
+
 def usable(table, n_classes):
     """Tell whether there is enough to fit a forest on."""
     if not len(table.y) or (table.weights is not None and not table.weights.any()):

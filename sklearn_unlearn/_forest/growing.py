@@ -65,7 +65,8 @@ def part(numbers, column, value, missing_left, room):
 
 @njit(cache=True, nogil=True)
 def write_node(nodes, at, n_rows, feature, value, flags):
-    """Write all of a node but its totals and its size."""
+    """Write all of a node but its totals; its size is not known yet."""
+    nodes.size[at] = 0
     nodes.n_rows[at] = n_rows
     nodes.feature[at] = feature
     nodes.threshold[at] = value if feature >= 0 else 0.0
@@ -102,7 +103,7 @@ def grow(out, ends, n_rows, key, depth, rows, rules, room):
         False if there is no room for more candidates.
     """
     nodes, kept, numbers = out
-    node, scratch, moved, (sizes, depths, keys) = room
+    node, scratch, moved, (sizes, depths, keys), _ = room
     start, top = ends[2], 1
     sizes[0], depths[0], keys[0] = n_rows, depth, key
     ends[3] += n_rows
@@ -144,8 +145,10 @@ def grow(out, ends, n_rows, key, depth, rows, rules, room):
 
 @njit(cache=True, nogil=True)
 def set_sizes(nodes, n_nodes):
-    """Write how many nodes each subtree has."""
+    """Write how many nodes each subtree has, where it is not known."""
     for at in range(n_nodes - 1, -1, -1):
+        if nodes.size[at]:
+            continue
         if nodes.feature[at] < 0:
             nodes.size[at] = 1
         else:
@@ -163,12 +166,16 @@ def make_room(n_rows, n_features, n_thresholds):
         np.arange(n_features),
         np.empty(n_features, np.int64),
     )
-    stack = (
-        np.empty(n_rows + 2, np.int64),
-        np.empty(n_rows + 2, np.int64),
-        np.empty(n_rows + 2, np.uint64),
+    # Of the path to a node, the stack holds what is right of it.
+    places = n_rows + 2
+    stack = np.empty(places, np.int64), np.empty(places, np.int64), np.empty(places, np.uint64)
+    other = (
+        np.empty(places, np.int64),
+        np.empty(places, np.uint64),
+        np.empty(places, np.int64),
+        np.empty(places, np.int64),
     )
-    return node, scratch, np.empty(n_rows, np.int32), stack
+    return node, scratch, np.empty(n_rows, np.int32), stack, other
 
 
 @njit(cache=True, nogil=True)

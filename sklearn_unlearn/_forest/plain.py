@@ -53,17 +53,18 @@ def plain_forest(blank, trees, records, units, before=None, old=()):
         shared |= {"classes_": codes, "n_classes_": len(codes)}
     names = "criterion", "max_depth", "min_samples_leaf", "min_weight_fraction_leaf", "max_features"
     params = {name: getattr(blank, name) for name in names}
+    converter = compiled("sklearn_tree").Converter(len(records.matrix), units)
     forest.estimators_ = [
-        known.get(id(tree)) or _plain_tree(kind(**params), tree, shared, units) for tree in trees
+        known.get(id(tree)) or _plain_tree(kind(**params), tree, shared, converter)
+        for tree in trees
     ]
     return forest
 
 
-def _plain_tree(estimator, tree, shared, units):
+def _plain_tree(estimator, tree, shared, converter):
     """Return a fitted tree of scikit-learn."""
     vars(estimator).update(shared)
-    convert = compiled("sklearn_tree").as_sklearn_tree
-    estimator.tree_ = convert(tree, shared["n_features_in_"], units)
+    estimator.tree_ = converter.converted(tree)
     return estimator
 
 

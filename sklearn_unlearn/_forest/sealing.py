@@ -79,12 +79,15 @@ def digests_of(forest, seals):
         What :func:`model_digest` takes as ``known``.
     """
     trees = getattr(forest, "estimators_", ())
-    if len(trees) != len(seals) or not all(map(_is_same, trees, seals)):
+    fingerprint = compiled("sklearn_tree").fingerprint
+    if len(trees) != len(seals) or not all(
+        _is_same(tree, seal, fingerprint) for tree, seal in zip(trees, seals)
+    ):
         return None
     return {id(tree): seal.digest for tree, seal in zip(trees, seals)}
 
 
-def _is_same(tree, seal):
+def _is_same(tree, seal, fingerprint):
     """Tell whether a tree is as its seal says."""
     attributes = getattr(tree, "__dict__", {})
     if attributes.keys() != seal.attributes.keys():
@@ -95,4 +98,4 @@ def _is_same(tree, seal):
             type(now) not in _PLAIN or type(now) is not type(value) or now != value
         ):
             return False
-    return compiled("sklearn_tree").fingerprint(tree.tree_) == seal.numbers
+    return fingerprint(tree.tree_) == seal.numbers

@@ -32,9 +32,9 @@ def _describe(nodes, fields, values, class_weights, center, unit):
     lefts, rights, features, thresholds, impurities, counts, weights, missing = fields
     n_classes, depth = len(class_weights), 0
     # Where the subtree of each node on the path ends.
-    ends = np.empty(len(counts) + 1, np.int64)
+    ends = np.empty(len(nodes.size) + 1, np.int64)
     level = 0
-    for at in range(len(counts)):
+    for at in range(len(nodes.size)):
         while level and ends[level - 1] <= at:
             level -= 1
         depth = max(depth, level)
@@ -67,42 +67,57 @@ def _describe(nodes, fields, values, class_weights, center, unit):
     return depth
 
 
-def as_sklearn_tree(tree, n_features, units):
-    """Return a tree as scikit-learn's.
+class Converter:
+    """Makes trees of scikit-learn, one after the other in the same scratch memory.
 
     Parameters
     ----------
-    tree : Tree
-        The tree.
-
     n_features : int
         Number of features.
 
     units : Units
         Units of weights and targets.
-
-    Returns
-    -------
-    sklearn.tree._tree.Tree
-        The same tree.
     """
-    n_nodes, n_classes = len(tree.nodes.size), len(units.class_weights)
-    nodes = np.zeros(n_nodes, NODE_DTYPE)
-    values = np.empty((n_nodes, 1, n_classes or 1))
-    depth = _describe(
-        tree.nodes,
-        tuple(nodes[name] for name in _FIELDS),
-        values,
-        np.array(units.class_weights),
-        units.center,
-        np.ldexp(1.0, -units.target),
-    )
-    if units.weight:
-        weights = nodes["weighted_n_node_samples"]
-        np.ldexp(weights, -units.weight, out=weights)
-    made = SklearnTree(n_features, np.array([n_classes or 1], dtype=np.intp), 1)
-    made.__setstate__({"max_depth": depth, "node_count": n_nodes, "nodes": nodes, "values": values})
-    return made
+
+    def __init__(self, n_features, units):
+        self._n_features, self._units = n_features, units
+        self._n_classes = np.array([len(units.class_weights) or 1], dtype=np.intp)
+        self._factors = np.array(units.class_weights)
+        self._reserve(0)
+
+    def _reserve(self, n_nodes):
+        """Make room for nodes; what lies between their fields is zero."""
+        self._nodes = np.zeros(n_nodes, NODE_DTYPE)
+        self._values = np.empty((n_nodes, 1, self._n_classes[0]))
+        self._fields = tuple(self._nodes[name] for name in _FIELDS)
+
+    def converted(self, tree):
+        """Return a tree as scikit-learn's.
+
+        Parameters
+        ----------
+        tree : Tree
+            The tree.
+
+        Returns
+        -------
+        sklearn.tree._tree.Tree
+            The same tree.
+        """
+        n_nodes, units = len(tree.nodes.size), self._units
+        if n_nodes > len(self._nodes):
+            self._reserve(2 * n_nodes)
+        unit = float(np.ldexp(1.0, -units.target))
+        depth = _describe(tree.nodes, self._fields, self._values, self._factors, units.center, unit)
+        nodes = self._nodes[:n_nodes]
+        if units.weight:
+            weights = nodes["weighted_n_node_samples"]
+            np.ldexp(weights, -units.weight, out=weights)
+        made = SklearnTree(self._n_features, self._n_classes, 1)
+        state = {"max_depth": depth, "node_count": n_nodes}
+        # It is copied there.
+        made.__setstate__({**state, "nodes": nodes, "values": self._values[:n_nodes]})
+        return made
 
 
 @njit(cache=True, nogil=True)

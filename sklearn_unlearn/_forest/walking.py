@@ -31,6 +31,7 @@ _TINY = 1e-9
 def copy_nodes(old, new, start, stop, at):
     """Copy a run of nodes."""
     end = at + stop - start
+    new.size[at:end] = old.size[start:stop]
     new.n_rows[at:end] = old.n_rows[start:stop]
     new.feature[at:end] = old.feature[start:stop]
     new.threshold[at:end] = old.threshold[start:stop]
@@ -105,7 +106,7 @@ def update(kept, at, own, gone, is_gone, rows, key, rules, room):
     rows, key, rules, room
         As in :func:`grow`.
     """
-    node, scratch, moved, _ = room
+    node, scratch, moved, _, _ = room
     n_left = -1
     for place in range(rules.n_candidates):
         if kept.feature[at, place] < 0:
@@ -177,13 +178,10 @@ def walk(tree, out, gone, is_gone, key, rows, rules, room):
     """
     old, old_kept, old_rows = tree
     nodes, kept, numbers = out
-    _, scratch, moved, _ = room
+    _, scratch, moved, _, (depths, keys, firsts, lasts) = room
     # Nodes, candidates and rows: up to where they are read, up to where they are written.
     at = place = start = 0
     ends = np.zeros(4, np.int64)
-    # A path has two nodes on the stack for each that was left.
-    depths, keys = np.empty(len(old_rows) + 2, np.int64), np.empty(len(old_rows) + 2, np.uint64)
-    firsts, lasts = np.empty(len(depths), np.int64), np.empty(len(depths), np.int64)
     depths[0], keys[0], firsts[0], lasts[0] = 0, key, 0, len(gone)
     top = 1
     while top:
