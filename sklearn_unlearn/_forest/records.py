@@ -143,15 +143,15 @@ class Records:
         np.add.at(counts, codes, 1 if weights is None else units.weights(weights))
         if class_weight is not None:
             factors = self._factors(class_weight, counts)
-            units = replace(units, class_weights=tuple(map(float, factors)))
+            units = replace(units, class_weights=factors)
         total = sum(factor * count for factor, count in zip(factors or (1.0,), counts.tolist()))
         return replace(units, min_weight=power_below(min_share * total))
 
     def _factors(self, class_weight, counts):
-        """Return the factors of the classes."""
+        """Return the factors of the classes, a tuple of float."""
         if class_weight == "balanced":
-            return balanced(counts)
-        return [class_weight.get(label, 1.0) for label in self.labels.tolist()]
+            return tuple(balanced(counts).tolist())
+        return tuple(float(class_weight.get(label, 1.0)) for label in self.labels.tolist())
 
     def rows(self, units: Units):
         """Return the rows as trees are grown from them."""

@@ -13,6 +13,7 @@ from sklearn_unlearn._forest.arrays import (
 from sklearn_unlearn._forest.growing import grow_tree, make_room
 from sklearn_unlearn._forest.hashing import hashed_below, hashed_below_own, mixed_hashes
 from sklearn_unlearn._forest.walking import walk
+from sklearn_unlearn._records.rows import writable
 
 
 class Workshop:
@@ -89,6 +90,10 @@ class Workshop:
             Number of rows that parts of it were grown from again.
         """
 
+        if not tree.rows.flags.writeable:
+            # Loaded as a memory map: another type of array, for which all would be compiled anew.
+            tree = _writable(tree)
+
         def write(out):
             leaving = gone.copy()
             return walk(tree, out, leaving, is_gone, key, self._rows, self._rules, self._room)
@@ -106,6 +111,12 @@ class Workshop:
         nodes = Nodes(*(values[:n_nodes].copy() for values in self._nodes))
         kept = Candidates(*(values[:n_kept].copy() for values in self._kept))
         return Tree(nodes, kept, self._numbers[:n_rows].copy()), n_trained
+
+
+def _writable(tree):
+    """Return a tree whose arrays can be written to."""
+    nodes, kept, numbers = tree
+    return Tree(Nodes(*map(writable, nodes)), Candidates(*map(writable, kept)), writable(numbers))
 
 
 def members(hashes, numbers, key, share):
