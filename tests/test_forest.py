@@ -1,7 +1,6 @@
 """A forest that has forgotten is, in every array, a fresh fit on the rows that remain."""
 
 import pickle
-import subprocess
 import sys
 from copy import deepcopy
 
@@ -292,14 +291,16 @@ def test_sparse_rows_and_bad_parameters_are_refused():
             ForgettingForestClassifier(**{name: value}).fit(X, y)
 
 
-def test_without_numba_the_package_is_imported_and_forests_say_what_they_need():
-    code = (
-        "import sys; sys.modules['numba'] = None\n"
-        "from sklearn_unlearn import ForgettingForestClassifier\n"
-        "try:\n"
-        "    ForgettingForestClassifier().fit([[0.0], [1.0]], [0, 1])\n"
-        "except ImportError as error:\n"
-        "    print(error)\n"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "pip install 'sklearn-unlearn[forest]'" in run.stdout
+def test_without_numba_forests_say_what_they_need(monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+    with pytest.raises(ImportError, match=r"pip install 'sklearn-unlearn\[forest\]'"):
+        ForgettingForestClassifier().fit(*classification(60))
+
+
+@pytest.mark.parametrize(("kind", "data"), BOTH)
+def test_the_score_out_of_bag_is_that_of_unseen_rows(kind, data):
+    X, y = data()
+    model = kind(20, random_state=0).fit(X[:400], y[:400])
+    assert abs(model.oob_score_ - model.score(X[400:], y[400:])) < 0.1
+    with pytest.raises(AttributeError, match="every tree has seen every row"):
+        kind(2, subject_share=1.0).fit(X, y).oob_score_  # noqa: B018

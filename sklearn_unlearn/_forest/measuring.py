@@ -68,7 +68,7 @@ def bin_of(value, cuts):
     return above
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True)
 def count_left(node, values, n_rows, key, kept, at, place, rules, cuts):
     """Count a feature's rows left of its thresholds, and sum them, into its place."""
     n_left, sums = kept.n_left[at, place], kept.sums[at, place]
@@ -94,7 +94,7 @@ def count_left(node, values, n_rows, key, kept, at, place, rules, cuts):
             sums[number, which] += sums[number - 1, which]
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True)
 def find_range(values, n_rows, kept, at, place):
     """Find least and greatest value and how often they occur; tell whether values differ."""
     low, high = np.float32(np.inf), np.float32(-np.inf)
@@ -113,7 +113,7 @@ def find_range(values, n_rows, kept, at, place):
     return low < high or 0 < n_missing < n_rows
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True)
 def gather(numbers, rows, node):
     """Read what rows add to sums."""
     codes, weights, weighted = node
@@ -126,7 +126,7 @@ def gather(numbers, rows, node):
             weighted[place] = weights[place] * rows.targets[numbers[place]]
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True)
 def gather_values(numbers, column, values):
     """Read a feature of rows."""
     for place in range(len(numbers)):

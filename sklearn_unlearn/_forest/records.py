@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils import check_array
 
 from sklearn_unlearn._forest.arrays import Rows
-from sklearn_unlearn._forest.fixed_point import Units, balanced, power_below, units_of
+from sklearn_unlearn._forest.fixed_point import balanced, power_below, units_of
 from sklearn_unlearn._records.rows import RowParts, writable
 
 
@@ -153,7 +153,7 @@ class Records:
             return tuple(balanced(counts).tolist())
         return tuple(float(class_weight.get(label, 1.0)) for label in self.labels.tolist())
 
-    def rows(self, units: Units):
+    def rows(self, units):
         """Return the rows as trees are grown from them."""
         n_rows = len(self.hashes)
         if self.weights is None:

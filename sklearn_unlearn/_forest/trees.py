@@ -89,7 +89,6 @@ class Workshop:
         n_trained : int
             Number of rows that parts of it were grown from again.
         """
-
         if not tree.rows.flags.writeable:
             # Loaded as a memory map: another type of array, for which all would be compiled anew.
             tree = _writable(tree)
