@@ -43,7 +43,7 @@ from sklearn.preprocessing import OrdinalEncoder
 
 from sklearn_unlearn import ForgettingForestClassifier, ForgettingForestRegressor
 
-REPEATS = {1: 15, 10: 7, 100: 3}
+REPEATS = {1: 9, 10: 5, 100: 3}
 
 # Package, table, target, and columns that give the target away or name the rows.
 CLASSES = [
@@ -165,7 +165,7 @@ def costs(name, X, y, kinds):
     """Return one row of the table of costs."""
     ours, theirs = kinds
     forest = theirs(random_state=0)
-    refit = np.median([cpu(lambda: forest.fit(X, y)) for _ in range(1 if len(X) > 50_000 else 3)])
+    refit = np.median([cpu(lambda: forest.fit(X, y)) for _ in range(1 if len(X) > 10_000 else 3)])
     model = ours(random_state=0)
     fit = cpu(lambda: model.fit(X, y))
     row = {"table": name, "rows": len(X), "columns": X.shape[1], "refit": f"{refit:.3g}"}
@@ -176,7 +176,7 @@ def costs(name, X, y, kinds):
     model.partial_forget([0])
     for label, k in (("1", 1), ("10", 10), ("100", 100), ("1 %", len(X) // 100)):
         seconds, retrained = [], []
-        for _ in range(REPEATS.get(k, 3)):
+        for _ in range(REPEATS.get(k, 2)):
             request = rng.choice(model.rows_of(), k, replace=False).tolist()
             seconds.append(cpu(lambda request=request: model.partial_forget(request)))
             retrained.append(model.receipts_[-1].n_rows_retrained)
@@ -209,7 +209,7 @@ def scores(model, X, y):
     }
 
 
-def accuracy(name, X, y, kinds, n_seeds, max_rows=20_000):
+def accuracy(name, X, y, kinds, n_seeds, max_rows):
     """Return one row of the table of scores: theirs, and ours less theirs."""
     if len(X) > max_rows:
         some = np.random.default_rng(0).permutation(len(X))[:max_rows]
@@ -235,7 +235,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument("--quick", action="store_true", help="few small tables")
     parser.add_argument("--accuracy", action="store_true", help="scores instead of costs")
+    parser.add_argument("--tables", nargs="*", help="words of the names of tables; all by default")
+    parser.add_argument("--kinds", nargs="*", default=["classes", "numbers"])
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--max-rows", type=int, default=20_000, help="of tables for --accuracy")
     parser.add_argument("--min-rows", type=int, default=4000, help="of tables whose cost is shown")
     parser.add_argument("--out", type=Path, help="folder for the tables")
     arguments = parser.parse_args()
@@ -246,16 +249,21 @@ def main():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((80, 3))
     for what, (ours, theirs, tables) in kinds.items():
+        if what not in arguments.kinds:
+            continue
         # Compiles, or reads what is compiled.
         y = X[:, 0] > 0 if what == "classes" else X[:, 0]
         ours(2, n_jobs=1).fit(X, y).partial_forget([0, 1])
         rows = []
         for name, X_, y_ in tables(arguments.quick):
+            if arguments.tables and not any(word in name for word in arguments.tables):
+                continue
             if arguments.accuracy:
-                rows.append(accuracy(name, X_, y_, (ours, theirs), arguments.seeds))
+                how = arguments.seeds, arguments.max_rows
+                rows.append(accuracy(name, X_, y_, (ours, theirs), *how))
             elif len(X_) >= arguments.min_rows:
                 rows.append(costs(name, X_, y_, (ours, theirs)))
-        if not arguments.accuracy:
+        if not arguments.accuracy and not arguments.tables:
             threads("generated", *next(iter(tables(True)))[1:], (ours, theirs))
         if arguments.out is not None and rows:
             name = "forest_accuracy" if arguments.accuracy else "forest_forgetting"
