@@ -202,10 +202,11 @@ def scores(model, X, y):
     proba = model.predict_proba(X)
     labels = model.classes_
     one = proba[:, 1] if len(labels) == 2 else proba
+    clipped = np.clip(proba, 1e-3, 1)
     return {
         "accuracy": float((labels[proba.argmax(axis=1)] == y).mean()),
         "AUC": roc_auc_score(y, one, multi_class="ovr", labels=labels if len(labels) > 2 else None),
-        "log-loss": log_loss(y, np.clip(proba, 1e-3, 1), labels=labels),
+        "log-loss": log_loss(y, clipped / clipped.sum(axis=1, keepdims=True), labels=labels),
     }
 
 
