@@ -68,7 +68,7 @@ def bin_of(value, cuts):
     return above
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def count_left(node, values, n_rows, key, kept, at, place, rules, cuts):
     """Count a feature's rows left of its thresholds, and sum them, into its place."""
     n_left, sums = kept.n_left[at, place], kept.sums[at, place]

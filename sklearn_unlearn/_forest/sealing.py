@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from sklearn_unlearn._forest.compiled import compiled
+from sklearn_unlearn._records.altered import altered
 from sklearn_unlearn._records.digest import model_digest
 
 _PLAIN = {type(None), bool, int, float, str}
@@ -28,6 +29,22 @@ class Seal(NamedTuple):
     digest: bytes
 
 
+class Seals(NamedTuple):
+    """What a forest of scikit-learn was when it was made.
+
+    Parameters
+    ----------
+    trees : list of Seal
+        One per tree.
+
+    rest : str
+        Digest of all but the trees.
+    """
+
+    trees: list[Seal]
+    rest: str
+
+
 def sealed(forest, old=(), before=()):
     """Return the seals of a forest's trees, and the digest of the forest.
 
@@ -44,8 +61,8 @@ def sealed(forest, old=(), before=()):
 
     Returns
     -------
-    seals : list of Seal
-        One per tree.
+    seals : Seals
+        The seals.
 
     digest : str
         What :func:`model_digest` says of the forest.
@@ -59,32 +76,37 @@ def sealed(forest, old=(), before=()):
         known.get(id(tree)) or Seal(dict(vars(tree)), fingerprint(tree.tree_), digests[id(tree)])
         for tree in trees
     ]
-    return seals, digest
+    return Seals(seals, _digest_of_rest(forest)), digest
+
+
+def _digest_of_rest(forest):
+    """Return the digest of a forest but for its trees."""
+    return model_digest(altered(forest, estimators_=None))
 
 
 def digests_of(forest, seals):
-    """Return the digests of a forest's trees by ``id``; None if one is not as it was.
+    """Return the digests of a forest's trees by ``id``; None if it is not as it was.
 
     Parameters
     ----------
     forest : estimator
         A forest of scikit-learn.
 
-    seals : list of Seal
-        One per tree.
+    seals : Seals
+        What it was.
 
     Returns
     -------
     dict or None
         What :func:`model_digest` takes as ``known``.
     """
-    trees = getattr(forest, "estimators_", ())
     fingerprint = compiled("sklearn_tree").fingerprint
-    if len(trees) != len(seals) or not all(
-        _is_same(tree, seal, fingerprint) for tree, seal in zip(trees, seals)
-    ):
+    trees = getattr(forest, "estimators_", ())
+    if len(trees) != len(seals.trees) or _digest_of_rest(forest) != seals.rest:
         return None
-    return {id(tree): seal.digest for tree, seal in zip(trees, seals)}
+    if not all(_is_same(tree, seal, fingerprint) for tree, seal in zip(trees, seals.trees)):
+        return None
+    return {id(tree): seal.digest for tree, seal in zip(trees, seals.trees)}
 
 
 def _is_same(tree, seal, fingerprint):
