@@ -463,6 +463,13 @@ class ForgettingForest(BaseUnlearner):
         return self.fresh()
 
     def get_metadata_routing(self):
+        """Get metadata routing of this object.
+
+        Returns
+        -------
+        routing : MetadataRequest
+            The forest's own requests; there is no estimator inside.
+        """
         return BaseEstimator.get_metadata_routing(self)
 
     def _erase(self, rows):
