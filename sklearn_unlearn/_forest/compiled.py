@@ -1,4 +1,8 @@
-"""The compiled part, imported where it is first needed: it needs numba."""
+"""The compiled part, imported where it is first needed: it needs numba.
+
+numba keeps compiled functions in ``__pycache__`` and compiles one anew when the file that it stands
+in is changed, not when another is that it calls: after a change of one file, remove what is kept.
+"""
 
 from importlib import import_module
 
