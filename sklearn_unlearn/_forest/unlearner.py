@@ -4,6 +4,7 @@ from abc import abstractmethod
 from copy import copy
 from dataclasses import dataclass
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
@@ -65,7 +66,7 @@ class ForgettingForest(BaseUnlearner):
     # There is no estimator inside to be named.
     _required_parameters: list[str] = []
     deals_by_ids = True
-    class_weight = None
+    class_weight: Any = None
 
     @abstractmethod
     def _inner(self):
