@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.tree import ExtraTreeClassifier, ExtraTreeRegressor
 
 from sklearn_unlearn._forest.compiled import compiled
+from sklearn_unlearn._records.altered import altered
 
 
 def plain_forest(blank, trees, records, units, before=None, old=()):
@@ -53,19 +54,13 @@ def plain_forest(blank, trees, records, units, before=None, old=()):
         shared |= {"classes_": codes, "n_classes_": len(codes)}
     names = "criterion", "max_depth", "min_samples_leaf", "min_weight_fraction_leaf", "max_features"
     params = {name: getattr(blank, name) for name in names}
+    blank_tree = altered(kind(**params), **shared)
     converter = compiled("sklearn_tree").Converter(len(records.matrix), units)
     forest.estimators_ = [
-        known.get(id(tree)) or _plain_tree(kind(**params), tree, shared, converter)
+        known.get(id(tree)) or altered(blank_tree, tree_=converter.converted(tree))
         for tree in trees
     ]
     return forest
-
-
-def _plain_tree(estimator, tree, shared, converter):
-    """Return a fitted tree of scikit-learn."""
-    vars(estimator).update(shared)
-    estimator.tree_ = converter.converted(tree)
-    return estimator
 
 
 def n_candidates(max_features, n_features):
