@@ -22,6 +22,7 @@ OPTIONS = {
     "certified_release": ("--out", "docs/studies"),
     "closed_forms": ("--out", "docs/studies/closed_forms.csv"),
     "boosted_shards": ("--out", "docs/studies/boosted_shards.csv"),
+    "forest_forgetting": ("--out", "docs/studies"),
     "reconstruction": ("--out", "docs/studies"),
     "arcane_requests": ("--seeds", "5", "--out", "docs/studies"),
     "mislabel_detection": (),

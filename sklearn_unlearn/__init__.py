@@ -8,6 +8,7 @@ from sklearn_unlearn._version import __version__
 from sklearn_unlearn.arcane import ArcaneEnsemble
 from sklearn_unlearn.base import BaseUnlearner
 from sklearn_unlearn.distillation import DistillationUnlearner
+from sklearn_unlearn.forest import ForgettingForestClassifier, ForgettingForestRegressor
 from sklearn_unlearn.leave_one_out import loo_predict, loo_predict_proba
 from sklearn_unlearn.mislabel import MislabelDetector
 from sklearn_unlearn.pipeline import partial_forget
@@ -19,6 +20,8 @@ __all__ = [
     "BaseUnlearner",
     "DistillationUnlearner",
     "ForgetReceipt",
+    "ForgettingForestClassifier",
+    "ForgettingForestRegressor",
     "MislabelDetector",
     "PUMAUnlearner",
     "SISAEnsemble",

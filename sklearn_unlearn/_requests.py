@@ -292,7 +292,7 @@ class RequestsMixin:
             not_forgotten=(*not_forgotten, *outcome.not_forgotten),
             holds_rows=tuple(parts_with_rows(attributes["estimator_"])),
         )
-        digest = model_digest(attributes["estimator_"], digests)
+        digest = attributes.get("_digest") or model_digest(attributes["estimator_"], digests)
         receipt = write_receipt(
             request.keys,
             self.receipts_[-1] if self.receipts_ else None,

@@ -32,7 +32,7 @@ import sys
 
 class Missing:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("torch", "skorch"):
+        if name.split(".")[0] in ("numba", "torch", "skorch"):
             raise ModuleNotFoundError(f"No module named {name!r}")
 
 sys.meta_path.insert(0, Missing())
@@ -41,7 +41,7 @@ sys.meta_path.insert(0, Missing())
 
 @pytest.fixture
 def run_without_torch():
-    """Run code in a process that finds neither torch nor skorch; returns what became of it."""
+    """Run code in a process that finds no optional package; returns what became of it."""
 
     def run(code):
         command = [sys.executable, "-c", HIDE_TORCH + code]

@@ -76,6 +76,42 @@ MUTANTS = {
         "        self._objective = after\n        norm, leaving = after",
         "tests/test_atomic.py",
     ),
+    "a forest keeps a range that has lost its last row": (
+        "_forest/walking.py",
+        "    if kept.n_low[at, place] == 0 or kept.n_high[at, place] == 0:\n        return False\n",
+        "",
+        "tests/test_forest.py",
+    ),
+    "a forest leaves out a candidate": (
+        "_forest/walking.py",
+        "    for place in range(rules.n_candidates):",
+        "    for place in range(rules.n_candidates - 1):",
+        "tests/test_forest.py",
+    ),
+    "a forest takes the key of the other side": (
+        "_forest/walking.py",
+        "child_key(key, True)",
+        "child_key(key, False)",
+        "tests/test_forest.py",
+    ),
+    "a forest does not ask where missing values go": (
+        "_forest/walking.py",
+        "(not n_missing or missing_left == was_left)",
+        "True",
+        "tests/test_forest.py",
+    ),
+    "a forest keeps the rows of a leaf in the order of other splits": (
+        "_forest/walking.py",
+        "        numbers[ends[2] : ends[2] + n_left].sort()\n",
+        "",
+        "tests/test_forest.py",
+    ),
+    "a forest keeps units that other rows gave": (
+        "_forest/unlearner.py",
+        "if many or units != before:",
+        "if many:",
+        "tests/test_forest.py",
+    ),
 }
 
 

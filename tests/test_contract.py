@@ -22,7 +22,6 @@ from sklearn_unlearn import (
     partial_forget,
     verify_chain,
 )
-from sklearn_unlearn._chains.unlearner import ChainedUnlearner
 from sklearn_unlearn._checks.demands import assert_refused, assert_same, outputs
 from sklearn_unlearn._checks.remains import (
     assert_nothing_remains_in_bytes,
@@ -40,11 +39,6 @@ def test_contract(case, check):
     check(Trial(case.make(), *case.data(), case.fit_params))
 
 
-def orders_by_id(case):
-    """Tell whether an unlearner trains in an order that its ids decide."""
-    return isinstance(case.make(), ChainedUnlearner)
-
-
 @pytest.fixture
 def ids(case):
     X, _ = case.data()
@@ -57,8 +51,8 @@ def test_names_of_columns_are_kept(case):
     assert list(model.feature_names_in_) == list("abcd")
 
 
-def test_only_chains_train_in_an_order_that_ids_decide(case, ids):
-    if not orders_by_id(case):
+def test_only_what_deals_by_ids_depends_on_them(case, ids):
+    if not case.make().deals_by_ids:
         named, numbered = case.fitted(ids), case.fitted()
         assert model_digest(named.estimator_) == model_digest(numbered.estimator_)
 

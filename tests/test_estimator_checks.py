@@ -25,6 +25,8 @@ from sklearn.utils.estimator_checks import check_estimator
 from sklearn_unlearn import (
     ArcaneEnsemble,
     DistillationUnlearner,
+    ForgettingForestClassifier,
+    ForgettingForestRegressor,
     MislabelDetector,
     PUMAUnlearner,
     SISAEnsemble,
@@ -254,3 +256,12 @@ def test_check_estimator_of_networks(name):
 )
 def test_check_estimator_of_detectors(detector):
     check(detector)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", [ForgettingForestClassifier, ForgettingForestRegressor])
+def test_check_estimator_of_forests(kind):
+    pytest.importorskip("numba")
+    # Where every tree sees all rows, weights count as rows, and nothing is exempt.
+    check_estimator(kind(5, subject_share=1.0))
+    check(kind(5))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
@@ -20,7 +21,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import LinearSVC
 
-from sklearn_unlearn import ArcaneEnsemble, DistillationUnlearner, PUMAUnlearner, SISAEnsemble
+from sklearn_unlearn import (
+    ArcaneEnsemble,
+    DistillationUnlearner,
+    ForgettingForestClassifier,
+    ForgettingForestRegressor,
+    PUMAUnlearner,
+    SISAEnsemble,
+)
 from sklearn_unlearn.baselines import (
     AmnesiacUnlearner,
     FineTuneUnlearner,
@@ -230,6 +238,20 @@ CASES = [
         classification,
     ),
 ]
+
+if find_spec("numba"):
+    CASES += [
+        Case(
+            "forest",
+            lambda: ForgettingForestClassifier(n_estimators=5, random_state=0),
+            classification,
+        ),
+        Case(
+            "forest-regression",
+            lambda: ForgettingForestRegressor(n_estimators=5, random_state=0),
+            regression,
+        ),
+    ]
 
 try:
     import torch
