@@ -201,6 +201,21 @@ def test_receipts_give_the_losses_before_the_request():
     )
 
 
+def test_weight_decay_that_no_gradient_balances_is_not_taken_back():
+    """It would make the network surer of everything, of the forgotten rows as well."""
+    labels = (X3 @ np.arange(1.0, 5.0) > 0).astype(int)
+    inner = net(
+        nn.Sequential(nn.Linear(4, 30), nn.ReLU(), nn.Linear(30, 2)), lr=0.05,
+        optimizer=torch.optim.AdamW, optimizer__weight_decay=0.05,
+    )  # fmt: skip
+    model = PUMAUnlearner(inner, reweight=None, random_state=0).fit(X3, labels)
+    gone = np.arange(20)
+    known = lambda: model.predict_proba(X3[gone])[gone, labels[gone]]  # noqa: E731
+    before = -np.log(known()).mean()
+    model.partial_forget(gone)
+    assert -np.log(known()).mean() > before
+
+
 def test_one_unseen_row_does_not_tell_that_rows_are_known_by_heart():
     model = PUMAUnlearner(net(max_epochs=5), reweight=None, random_state=0)
     model.fit(X3[:150], Y3[:150], X_val=X3[:1], y_val=["ham" if Y3[0] == "spam" else "spam"])
