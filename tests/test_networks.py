@@ -188,6 +188,69 @@ def test_rows_known_by_heart_are_known_like_unseen_ones_afterwards():
     assert abs(known() - unseen) < (before - unseen) / 2
 
 
+def test_receipts_give_the_losses_before_the_request():
+    """Not those after the last bias has followed the classes."""
+    model = PUMAUnlearner(net(max_epochs=5), reweight=None, random_state=0).fit(X3[:150], Y3[:150])
+    gone = np.flatnonzero(Y3[:150] == "ham")[1:]
+    code = list(model.classes_).index("ham")
+    loss = -np.log(model.predict_proba(X3[gone])[:, code]).mean()
+    reason = model.partial_forget(gone).receipts_[-1].stopped_because
+    assert "the last bias follows" in reason
+    assert float(reason.split("loss of the forgotten rows ")[1].split()[0]) == pytest.approx(
+        loss, rel=0.01
+    )
+
+
+def test_weight_decay_that_no_gradient_balances_is_not_taken_back():
+    """It would make the network surer of everything, of the forgotten rows as well."""
+    torch.manual_seed(0)
+    labels = (X3 @ np.arange(1.0, 5.0) > 0).astype(int)
+    inner = net(
+        nn.Sequential(nn.Linear(4, 100), nn.ReLU(), nn.Linear(100, 2)), lr=0.02, max_epochs=40,
+        optimizer=torch.optim.AdamW, optimizer__weight_decay=0.3,
+    )  # fmt: skip
+    model = PUMAUnlearner(inner, reweight=None, random_state=0).fit(X3, labels)
+    gone = np.arange(20)
+    known = lambda: model.predict_proba(X3[gone])[gone, labels[gone]]  # noqa: E731
+    size = lambda: np.linalg.norm(model.objective().theta)  # noqa: E731
+    before, large = known(), size()
+    model.partial_forget(gone)
+    assert -np.log(known()).mean() > -np.log(before).mean()
+    assert size() < 1.01 * large
+
+
+def test_one_unseen_row_does_not_tell_that_rows_are_known_by_heart():
+    model = PUMAUnlearner(net(max_epochs=5), reweight=None, random_state=0)
+    model.fit(X3[:150], Y3[:150], X_val=X3[:1], y_val=["ham" if Y3[0] == "spam" else "spam"])
+    assert "towards" not in model.partial_forget([3]).receipts_[-1].stopped_because
+
+
+@pytest.mark.parametrize("solver", ["ekfac", "dense"])
+def test_a_loss_without_curvature_is_not_followed(solver):
+    """A step of no length would leave the model as it is, and the receipt say otherwise."""
+    inner = net(nets.OneOutput, skorch.NeuralNetRegressor, criterion=nn.L1Loss, max_epochs=3)
+    model = PUMAUnlearner(inner, reweight=None, solver=solver, random_state=0).fit(XR, YR)
+    digest = model_digest(model.estimator_)
+    with pytest.raises(ValueError, match=r"PUMAUnlearner with a.* damping"):
+        model.partial_forget([3])
+    assert model_digest(model.estimator_) == digest
+    assert model.set_params(damping=1.0).partial_forget([3])
+    assert model_digest(model.estimator_) != digest
+    model.set_params(damping=1e30).partial_forget([4])
+    assert "too little to move any parameter" in model.receipts_[-1].stopped_because
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("kind", ["net", "perceptron"])
+def test_torch_is_left_as_it_was_and_the_module_ready_to_predict(kind):
+    inner = net(max_epochs=2) if kind == "net" else MLPClassifier((4,), max_iter=2)
+    state = torch.get_rng_state()
+    model = PUMAUnlearner(inner, random_state=0).fit(X3, Y3).partial_forget([3])
+    assert torch.equal(torch.get_rng_state(), state)
+    if kind == "net":
+        assert not model.estimator_.net_.module_.training
+
+
 def test_what_must_not_move():
     """Buffers stay, frozen parameters stay, and others where a pattern says so."""
     images = np.random.default_rng(0).standard_normal((90, 36)).astype(np.float32)

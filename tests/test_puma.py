@@ -663,6 +663,13 @@ def test_bad_criterion_rows():
         ).influence()
 
 
+def test_criterion_rows_that_can_not_be_predicted():
+    X, y = rows_for("values", 0)
+    for X_val, message in ((X[:0], "X_val has no rows"), (X[:3, 1:], "can't predict X_val: X has")):
+        with pytest.raises(ValueError, match=message):
+            PUMAUnlearner(Ridge()).fit(X, y, X_val=X_val, y_val=y[: len(X_val)])
+
+
 def test_no_criterion_rows():
     X, y = rows_for("values", 0)
     model = PUMAUnlearner(Ridge(), reweight=None, validation_fraction=0.1)

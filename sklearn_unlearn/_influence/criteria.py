@@ -238,9 +238,14 @@ def given_pair(X_val, y_val, name):
 
 def _given_rows(objective, model, X_val, y_val):
     """Return the user's rows as criterion rows."""
-    # The names and number of columns, which the model itself knows best.
-    model.predict(take_rows(X_val, slice(0, 1)))
     n_rows = count_rows(X_val)
+    if n_rows == 0:
+        raise ValueError("X_val has no rows. Leave X_val and y_val out.")
+    try:
+        # The names and number of columns, which the model itself knows best.
+        model.predict(take_rows(X_val, slice(0, 1)))
+    except ValueError as error:
+        raise ValueError(f"The model can't predict X_val: {error}") from error
     if n_rows != count_rows(y_val):
         raise ValueError(
             f"X_val has {n_rows} rows, y_val has {count_rows(y_val)}; they must be as many."

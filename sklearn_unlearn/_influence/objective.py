@@ -56,6 +56,9 @@ class Steps:
 
     tol_distance : float, default=1e-6
         Proved distance from the optimum to stop at, as a share of the parameters' norm.
+
+    tells : bool, default=True
+        True if the outcome of a network's step tells its losses; False where the caller does.
     """
 
     eta: float
@@ -64,6 +67,7 @@ class Steps:
     seed: int
     unseen: object = None
     tol_distance: float = 1e-6
+    tells: bool = True
 
 
 class Objective(ABC):

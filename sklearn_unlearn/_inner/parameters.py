@@ -112,6 +112,8 @@ def _write_net(model, parameters):
     net.module_.load_state_dict(state)
     for name, parameter in old.module_.named_parameters():
         net.module_.get_parameter(name).requires_grad_(parameter.requires_grad)
+    # skorch trains and predicts in a mode of its own; whoever deploys the module has this one.
+    net.module_.eval()
     if hasattr(old, "classes_inferred_"):
         net.classes_inferred_ = old.classes_inferred_
     new.net_ = net

@@ -27,6 +27,8 @@ from sklearn_unlearn._records.rows import CHUNK_VALUES, RowStore, is_array
 
 # Rows that pass the network at once.
 BATCH_ROWS = 1024
+# Rows whose gradients are held against the penalty.
+BALANCE_ROWS = 2000
 
 
 class NetworkObjective(Objective):
@@ -310,6 +312,22 @@ class NetworkObjective(Objective):
         """Return the gradient of the penalty at theta, of shape (d,)."""
         return self.spread(self.penalties()) * self.theta
 
+    def balanced_penalty(self):
+        """Return as much of the penalty's gradient as the rows' gradients hold in balance.
+
+        At an optimum that is all of it. A network that knows its rows by heart has hardly any
+        gradient: its weights are not pulled at by fewer rows once some have left.
+        """
+        penalty, rows = self.penalty_gradient(), self.remaining_rows()
+        if not penalty.any():
+            return penalty
+        if len(rows) > BALANCE_ROWS:
+            rng = np.random.RandomState(self.seed)
+            rows = rng.choice(rows, BALANCE_ROWS, replace=False)
+        weights = self.weights[rows]
+        pull = self.gradient_of(rows, weights) * (self.weight / weights.sum())
+        return penalty * np.clip(-(pull @ penalty) / (penalty @ penalty), 0, 1)
+
     def loss_gradient(self, rows):
         """Return the gradient of the weighted losses of rows, those left out included."""
         return self.gradient_of(rows, self.weights[rows])
@@ -342,8 +360,7 @@ class NetworkObjective(Objective):
         if len(leaving):
             new._change = self._change - self.gradient_of(leaving, weights)
         if self.problem.scale == "weight":
-            shrunk = weights.sum() / self.weight
-            new._change = new._change - shrunk * self.penalty_gradient()
+            new._change = new._change - weights.sum() / self.weight * self.balanced_penalty()
         new._forget_curvature(rows)
         return new
 

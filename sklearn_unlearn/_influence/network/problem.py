@@ -21,6 +21,7 @@ from scipy.special import softmax as softmax_of
 from sklearn.base import is_classifier
 from torch import nn
 from torch.func import functional_call
+from torch.nn.utils import skip_init
 
 from sklearn_unlearn._influence.network.derivatives import differentiable
 from sklearn_unlearn._inner.skorch import NetAdapter, row_losses, trainable
@@ -273,7 +274,8 @@ def _of_mlp(model):
     dtype = model.coefs_[0].dtype
     layers = []
     for coef, intercept in zip(model.coefs_, model.intercepts_, strict=True):
-        layer = nn.Linear(*coef.shape)
+        # Initial weights would be drawn by torch's global generator.
+        layer = skip_init(nn.Linear, *coef.shape)
         layer.weight.data = torch.tensor(np.ascontiguousarray(coef.T))
         layer.bias.data = torch.tensor(intercept)
         layers += [layer, _ACTIVATIONS[model.activation]()]

@@ -112,6 +112,8 @@ def guided(objective, model, forgotten, held_out, shrink, passes, rng, pass_begi
             part for part in objective.leftovers if part not in objective.problem.leftovers
         )
         reason = f"the rows are known no better than unseen ones ({told_apart}); {how}"
+        if end is objective:
+            left = (*left, "the network's parameters, which did not move")
     after = losses_by(end, forgotten, unseen)
     drift = drifts(objective, end, probe)
     if not np.isfinite(drift).all() or not np.isfinite(after.forgotten).all():
@@ -132,8 +134,9 @@ def by_influence(objective, pass_begins):
 
     The network itself is returned where no step is to be trusted.
     """
+    steps = Steps(1.0, 0, 0.0, 0, tells=False)
     try:
-        end, outcome = objective.arrive(objective, objective, Steps(1.0, 0, 0.0, 0), pass_begins)
+        end, outcome = objective.arrive(objective, objective, steps, pass_begins)
     except ValueError as error:
         return objective, f"no step by influence: {error}"
     return end, outcome.stopped_because
@@ -143,13 +146,15 @@ def mean_loss(model, objective, held_out):
     """Return the mean loss of a network or guide on held-out rows in the shares that remain.
 
     A class counts as much as it has rows left, since rows of one that has lost most of them are
-    known worse by a refit as well.
+    known worse by a refit as well. NaN if no class of the held-out rows has any.
     """
     y = held_out.targets
     weights = np.ones(len(y))
     if y.ndim == 1:
         n_held_out = np.bincount(y, minlength=len(objective.counts))
         weights = (objective.counts / np.maximum(n_held_out, 1))[y]
+    if not weights.any():
+        return np.nan
     return weights @ UnseenRows(held_out).losses(model) / weights.sum()
 
 

@@ -64,10 +64,11 @@ class Sight:
 
     def knows_by_heart(self):
         """Tell whether unseen rows are there and lose more than remaining ones do."""
-        if self.held is None or not len(self.before):
+        # One row alone does not tell how much they differ.
+        if self.held is None or len(self.held) < 2 or not len(self.before):
             return False
         gap = self.held.mean() - self.start.losses(self.sample).mean()
-        return gap > CLEARLY * self.held.std() / len(self.held) ** 0.5
+        return gap > CLEARLY * self.held.std(ddof=1) / len(self.held) ** 0.5
 
     def _distance(self, raw):
         """Return the mean distance of outputs of remaining rows from those before."""
@@ -86,25 +87,25 @@ class Sight:
             share /= SHORTER
         raise ValueError(
             f"No step along the influence of the rows keeps what {self.start.problem.name} says of "
-            "others. Use a larger damping."
+            "others. Use PUMAUnlearner with a larger damping."
         )
 
-    def told(self, end):
-        """Return the losses at the end in words."""
-        now, parts = end.losses(self.forgotten), []
+    def told(self, begin, end):
+        """Return the losses before a request and after it in words."""
+        before, now, parts = begin.losses(self.forgotten), end.losses(self.forgotten), []
         if len(now):
-            losses = f"{self.before.mean():.3g} before, {now.mean():.3g} after"
+            losses = f"{before.mean():.3g} before, {now.mean():.3g} after"
             parts.append(f"loss of the forgotten rows {losses}")
         if self.unseen is None:
             return "; ".join([*parts, "no row was held out to tell what it should be"])
-        held = self.unseen.losses(end)
-        parts.append(f"of unseen rows {self.held.mean():.3g} before, {held.mean():.3g} after")
+        held, held_now = (self.unseen.losses(one) for one in (begin, end))
+        parts.append(f"of unseen rows {held.mean():.3g} before, {held_now.mean():.3g} after")
         if len(now):
             parts.append(
-                f"AUC of an attack by loss {attack(self.before, self.held):.2f} before, "
-                f"{attack(now, held):.2f} after"
+                f"AUC of an attack by loss {attack(before, held):.2f} before, "
+                f"{attack(now, held_now):.2f} after"
             )
-            if _are_higher(now, held) and not _are_higher(self.before, self.held):
+            if _are_higher(now, held_now) and not _are_higher(before, held):
                 parts.append("the forgotten rows are less well known than unseen ones")
         return "; ".join(parts)
 

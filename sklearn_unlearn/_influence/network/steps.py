@@ -64,6 +64,12 @@ def moved(target, carried, hessian_of, steps):
     few_left = bool(parts)
     sight = Sight(start, forgotten, steps.unseen and UnseenRows(steps.unseen), rng)
     solved, how = hessian_of.solve_and_report(-target.change()[None])
+    if not solved.any():
+        raise ValueError(
+            f"The rows have a gradient, but the curvature of {start.problem.name} is zero, as with "
+            "absolute errors, so that no step has a length. Use PUMAUnlearner with a damping, such "
+            "as 0.1."
+        )
     parts.append(how)
     share = sight.trusted_share(solved[0])
     if share < 1:
@@ -72,7 +78,10 @@ def moved(target, carried, hessian_of, steps):
     further, told = to_guess(end, hessian_of, sight, len(forgotten), few_left, rng)
     parts.extend(told)
     end = carried.at(target.theta + steps.eta * (end.theta + further - target.theta))
-    parts.append(sight.told(end))
+    if (end.theta == target.theta).all():
+        parts.append("this is too little to move any parameter")
+    if steps.tells:
+        parts.append(sight.told(target, end))
     return end, parts
 
 
