@@ -55,6 +55,28 @@ def test_plot_find_and_forget_wrong_labels(tmp_path):
     assert (tmp_path / "find_and_forget_wrong_labels.png").stat().st_size > 10_000
 
 
+def test_plot_what_two_models_tell(tmp_path):
+    printed = run(tmp_path, "plot_what_two_models_tell.py")
+    assert "by the remaining rows: cosine 1.000" in printed
+    assert "certified: epsilon" in printed
+    assert (tmp_path / "what_two_models_tell.png").stat().st_size > 10_000
+
+
+def test_plot_guarantee_is_a_number(tmp_path):
+    printed = run(tmp_path, "plot_guarantee_is_a_number.py")
+    steps = [line.split() for line in printed.splitlines() if " steps: at most " in line]
+    assert all(float(line[-1]) <= float(line[4]) for line in steps)
+    assert printed.count("certified") == 6
+    assert (tmp_path / "guarantee_is_a_number.png").stat().st_size > 10_000
+
+
+def test_plot_correct_rows(tmp_path):
+    printed = run(tmp_path, "plot_correct_rows.py")
+    assert "last receipt: correct, 50 rows, optimum" in printed
+    assert float(re.search(r"right labels: (\S+)", printed)[1]) < 1e-2
+    assert (tmp_path / "correct_rows.png").stat().st_size > 10_000
+
+
 def test_plot_is_it_forgotten(tmp_path):
     printed = run(tmp_path, "plot_is_it_forgotten.py")
     assert "100.0% with eta=0" in printed

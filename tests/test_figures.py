@@ -91,9 +91,9 @@ def convolutional():
     after, cost = (of_net(found, net, lambda x, key=key: float(x[key])) for key in ("auc", "cost"))
     before = of_net(found, net, lambda line: float(line["auc_before"]))
     return (
-        "**A convolutional network** of 52,138 parameters that reads 51,000 images forgets 1% of them "
-        f"for {cost:.0%} of a training. The attack's AUC was {before:.3f} above that of networks that "
-        f"never saw them, and is {after:.3f}."
+        "**A convolutional network** of 52,138 parameters that reads 51,000 images forgets 1% of "
+        f"them for {cost:.0%} of a training. The attack's AUC was {before:.3f} above that of "
+        f"networks that never saw them, and is {after:.3f}."
     )
 
 
@@ -112,8 +112,8 @@ def by_heart():
     closed = [of_net(found, net, lambda line: float(line["closed"])) for net in BY_HEART]
     points = [of_net(found, net, lambda line: float(line["accuracy"])) for net in BY_HEART]
     return (
-        f"at least {min(closed):.0%} of the distance to refits, for at most {-min(points):.1f} points "
-        "of accuracy."
+        f"at least {min(closed):.0%} of the distance to refits, for at most "
+        f"{-min(points):.1f} points of accuracy."
     )
 
 
