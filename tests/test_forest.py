@@ -65,6 +65,19 @@ class Table:
         other.weights = None if self.weights is None else self.weights[rows]
         return other
 
+    def corrected(self, rng, n_classes):
+        """Return the table with other values and targets of two subjects, and the request."""
+        other, subjects = deepcopy(self), rng.permutation(list(dict.fromkeys(self.ids)))[:2]
+        rows = np.concatenate([np.flatnonzero(self.ids == subject) for subject in subjects])
+        what = rng.choice(["y", "X", "yX"])
+        if "X" in what:
+            other.X[rows] = rng.permutation(self.X)[: len(rows)] + rng.integers(0, 2)
+        if "y" in what:
+            new = rng.integers(0, n_classes, len(rows)) if n_classes else rng.random(len(rows)) * 9
+            other.y[rows] = new
+        y, X = (values[rows] for values in (other.y, other.X))
+        return other, (subjects.tolist(), y if "y" in what else None, X if "X" in what else None)
+
     def joined(self, more):
         """Return the table with the rows of another behind it."""
         other = deepcopy(self)
@@ -115,7 +128,7 @@ params = st.fixed_dictionaries(
 )
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["one", "some", "many", "class", "extreme", "add", "pickle"]),
+        st.sampled_from(["one", "some", "many", "class", "extreme", "add", "pickle", "right"]),
         st.integers(0, 10**6),
     ),
     min_size=1,
@@ -146,6 +159,12 @@ def test_a_forest_that_has_forgotten_is_a_fresh_one(given_table, given_params, f
     for number, (step, seed) in enumerate(operations):
         if step == "pickle":
             model = pickle.loads(pickle.dumps(model))
+        elif step == "right":
+            right, request = table.corrected(np.random.default_rng(seed), given_table["n_classes"])
+            if not usable(right, given_table["n_classes"]):
+                continue
+            model.partial_correct(*request)
+            table = right
         elif step == "add":
             more = {**given_table, "n": 4, "seed": seed + number}
             more = Table(**more)
