@@ -4,6 +4,7 @@ import pickle
 from importlib.util import find_spec
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -250,6 +251,38 @@ def test_a_file_is_not_written_to(tmp_path):
         model.partial_correct([3], y=y[np.flatnonzero(y != y[3])[0]])
     np.testing.assert_array_equal(mapped, X)
     del mapped, model
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: SISAEnsemble(GaussianNB(), n_shards=2, random_state=0), id="sisa"),
+        pytest.param(
+            lambda: ForgettingForestClassifier(5, random_state=0), id="forest", marks=needs_numba
+        ),
+    ],
+)
+def test_a_corrected_subject_may_get_more_rows(make):
+    X, y = classification()
+    ids, y_right = ids_of(X), y.copy()
+    y_right[6:8] = y[[np.flatnonzero(y != label)[0] for label in y[6:8]]]
+    model = make().fit(X[:100], y[:100], X_ids=ids[:100]).partial_correct(ASKED[:1], y=y_right[6:8])
+    more = np.where(np.arange(100, len(X)) < 104, ASKED[0], ids[100:])
+    model.partial_fit(X[100:], y[100:], X_ids=more)
+    fresh = make().fit(X, y_right, X_ids=np.append(ids[:100], more))
+    assert model_digest(model.estimator_) == model_digest(fresh.estimator_)
+
+
+@pytest.mark.filterwarnings("error")
+def test_labels_and_rows_that_can_not_be_put_in_are_refused_with_the_reason(tmp_path):
+    X, y = classification()
+    codes = np.unique(y, return_inverse=True)[1]
+    model = RetrainUnlearner(GaussianNB()).fit(X, codes)
+    refused(model, ValueError, "y has values of type object", [3], y=[None])
+    refused(model, ValueError, "NaN", [3], y=[np.nan])
+    joblib.dump(model, tmp_path / "model")
+    loaded = joblib.load(tmp_path / "model", mmap_mode="r")
+    refused(loaded, ValueError, "Load the model without mmap_mode", [3], X=X[4])
 
 
 def test_saved_states_that_saw_wrong_values_are_removed(tmp_path):

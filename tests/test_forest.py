@@ -183,6 +183,25 @@ def test_a_forest_that_has_forgotten_is_a_fresh_one(given_table, given_params, f
         assert_same_forest(model, table.given_to(clone(blank).fit))
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("what", ["y", "sample_weight"])
+def test_a_row_far_beyond_all_others_is_forgotten_and_corrected(what):
+    X, y = make_friedman1(100, random_state=0)
+    far, given = 1e30, {"y": y, "sample_weight": np.full(100, 0.3)}
+    given = {**given, what: np.append(far, given[what][1:])}
+    model = ForgettingForestRegressor(3, random_state=0).fit(X, **given)
+    rest = {name: values[1:] for name, values in given.items()}
+    fresh = clone(model).fit(X[1:], **rest, X_ids=range(1, 100))
+    assert model_digest(deepcopy(model).partial_forget([0]).estimator_) == model_digest(
+        fresh.estimator_
+    )
+    right = np.append(-1.0, y[1:])
+    fresh = clone(model).fit(X, **{**given, "y": right})
+    assert model_digest(model.partial_correct([0], y=-1.0).estimator_) == model_digest(
+        fresh.estimator_
+    )
+
+
 @pytest.mark.parametrize("n_classes", [0, 3])
 def test_many_requests_in_a_row_leave_no_trace_in_any_array(n_classes):
     kinds = ("numbers", "ties", "rare", "missing", "numbers")
