@@ -200,6 +200,19 @@ def test_a_class_may_come_and_go_by_correction(make):
     refused(model, ValueError, "one class|leave no", range(len(X)), y=np.full(len(X), "ham"))
 
 
+def test_labels_of_a_text_column_are_corrected_as_text():
+    X, y = classification()
+    y = y.astype(object)
+    model = PUMAUnlearner(LogisticRegression(), reweight=None).fit(X, y)
+    right = y.copy()
+    right[3] = y[np.flatnonzero(y != y[3])[0]]
+    model.partial_correct([3], y=right[3]).partial_correct([4], y="a new one")
+    right[4] = "a new one"
+    fresh = LogisticRegression().fit(X, right)
+    assert model.classes_.dtype == fresh.classes_.dtype
+    np.testing.assert_allclose(model.predict_proba(X), fresh.predict_proba(X))
+
+
 def test_an_earlier_reweighting_is_not_kept_for_what_was_wrong():
     X, y = classification(n_rows=400)
     model = PUMAUnlearner(LogisticRegression(), random_state=0).fit(X, y).partial_forget(range(20))

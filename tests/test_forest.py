@@ -12,6 +12,7 @@ pytest.importorskip("numba")
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import make_classification, make_friedman1
 
@@ -342,3 +343,10 @@ def test_the_score_out_of_bag_is_that_of_unseen_rows(kind, data):
     assert abs(model.oob_score_ - model.score(X[400:], y[400:])) < 0.1
     with pytest.raises(AttributeError, match="every tree has seen every row"):
         kind(2, subject_share=1.0).fit(X, y).oob_score_  # noqa: B018
+
+
+def test_partial_fit_asks_for_ids_as_fit_does():
+    with config_context(enable_metadata_routing=True):
+        asked = ForgettingForestClassifier().get_metadata_routing()
+    assert asked.fit.requests["X_ids"] is True
+    assert asked.partial_fit.requests == {**asked.fit.requests, "classes": None}

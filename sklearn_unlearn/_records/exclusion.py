@@ -80,7 +80,7 @@ def _kinds(keys):
 
 
 def check_not_forgotten(keys, receipts):
-    """Raise a ValueError if some keys are those of subjects that receipts with salt say are gone."""
+    """Raise a ValueError if some keys are of subjects that receipts with salt say are gone."""
     some = list(dict.fromkeys(keys))
     # Nobody is forgotten twice: whoever was forgotten can't be added again.
     n_forgotten = sum(
