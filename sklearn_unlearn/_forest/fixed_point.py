@@ -84,7 +84,8 @@ def units_of(y, weights, class_weights):
     low, high = float(y.min()), float(y.max())
     if low == high:
         return Units(weight=places, center=low)
-    if not np.isfinite(high - low):
+    # The power of two above the range has to be a number.
+    if not high / 2 - low / 2 < 2.0**1022:
         raise ValueError(
             f"The targets reach from {low:g} to {high:g}, too far for sums. Scale them down."
         )
