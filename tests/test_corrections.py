@@ -200,6 +200,21 @@ def test_a_class_may_come_and_go_by_correction(make):
     refused(model, ValueError, "one class|leave no", range(len(X)), y=np.full(len(X), "ham"))
 
 
+@pytest.mark.parametrize(
+    "inner", [LogisticRegression(), RidgeClassifier()], ids=["logistic", "ridge"]
+)
+def test_a_mistyped_label_is_gone_when_its_only_row_is_corrected(inner):
+    X, y = classification()
+    mistyped = y.astype("U9")
+    mistyped[3] = "hma"
+    blank = PUMAUnlearner(inner, reweight=None, random_state=0)
+    model = clone(blank).fit(X, mistyped).partial_correct([3], y=y[3])
+    fresh = blank.fit(X, y)
+    assert model.receipts_[-1].guarantee == "exact"
+    assert model_digest(model.estimator_) == model_digest(fresh.estimator_)
+    assert "hma".encode("utf-32-le") not in pickle.dumps(model)
+
+
 def test_labels_of_a_text_column_are_corrected_as_text():
     X, y = classification()
     y = y.astype(object)
