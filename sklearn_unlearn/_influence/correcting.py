@@ -70,7 +70,7 @@ class CorrectingMixin:
             why = NEW_LABEL
         if why is None and is_classifier(last_step(self.estimator_)) and y.ndim == 1:
             live = objective.trained | self._source.held_out
-            if not np.isin(objective.y[changed], y[live]).all():
+            if not np.isin(objective.y[rows], y[live]).all():
                 # As a class without rows, a mistyped label would stay where all can read it.
                 why = LOST_LABEL
         if why is not None:
