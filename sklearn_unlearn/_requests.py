@@ -207,9 +207,9 @@ class RequestsMixin:
         -----
         PUMAUnlearner takes the old rows of a linear model off its objective, adds the right ones
         and makes one Newton step, without a reweighting. The ensembles train the chains that the
-        rows are part of, from where they differ. RetrainUnlearner fits anew, and so do
-        PUMAUnlearner around a network or where a label is new to the model, and
-        DistillationUnlearner. Values of a memory-mapped X can't be corrected.
+        rows are part of, from where they differ, and forests the trees that see them.
+        RetrainUnlearner fits anew, and so do PUMAUnlearner around a network or where a label comes
+        or goes, and DistillationUnlearner. Values of a memory-mapped X can't be corrected.
 
         Examples
         --------

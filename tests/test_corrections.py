@@ -1,8 +1,10 @@
 """A corrected model is one of the right rows, and what was wrong is nowhere in it."""
 
 import pickle
+from importlib.util import find_spec
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +20,8 @@ from sklearn_unlearn import (
     ArcaneEnsemble,
     DistillationUnlearner,
     ForgetReceipt,
+    ForgettingForestClassifier,
+    ForgettingForestRegressor,
     PUMAUnlearner,
     SISAEnsemble,
     UnknownIdError,
@@ -34,10 +38,13 @@ from tests.unlearners import classification, regression
 ABLE = (
     ChainedUnlearner,
     DistillationUnlearner,
+    ForgettingForestClassifier,
+    ForgettingForestRegressor,
     InfluenceUnlearner,
     PUMAUnlearner,
     RetrainUnlearner,
 )
+needs_numba = pytest.mark.skipif(find_spec("numba") is None, reason="needs numba")
 ROWS = np.array([6, 7, 40, 41])
 ASKED = ["person-003", "person-020"]
 
@@ -95,7 +102,7 @@ def test_every_unlearner_corrects_rows_or_says_that_it_can_not(case):
             assert not holds_row(root, X[row])
             assert y.dtype.kind != "f" or not holds_row(root, y[row : row + 1])
     assert not any(value.tobytes() in stored for value in X[ROWS].ravel())
-    if isinstance(model, ChainedUnlearner | RetrainUnlearner):
+    if not isinstance(model, PUMAUnlearner | InfluenceUnlearner | DistillationUnlearner):
         fresh = case.make().fit(right_X[rest], right_y[rest], X_ids=ids[rest])
         assert receipt.guarantee == "exact"
         assert model_digest(model.estimator_) == model_digest(fresh.estimator_)
@@ -169,6 +176,9 @@ def test_one_step_goes_where_a_fit_on_the_right_rows_leads(name):
         pytest.param(lambda: SISAEnsemble(GaussianNB(), n_shards=2, random_state=0), id="sisa"),
         pytest.param(lambda: ArcaneEnsemble(random_state=0), id="arcane"),
         pytest.param(lambda: RetrainUnlearner(LogisticRegression()), id="retrain"),
+        pytest.param(
+            lambda: ForgettingForestClassifier(5, random_state=0), id="forest", marks=needs_numba
+        ),
     ],
 )
 def test_a_class_may_come_and_go_by_correction(make):
@@ -188,6 +198,34 @@ def test_a_class_may_come_and_go_by_correction(make):
     assert model.classes_.tolist() == ["ham", "spam", "void"]
     assert model_digest(model.estimator_) == model_digest(fresh.estimator_)
     refused(model, ValueError, "one class|leave no", range(len(X)), y=np.full(len(X), "ham"))
+
+
+@pytest.mark.parametrize(
+    "inner", [LogisticRegression(), RidgeClassifier()], ids=["logistic", "ridge"]
+)
+def test_a_mistyped_label_is_gone_when_its_only_row_is_corrected(inner):
+    X, y = classification()
+    mistyped = y.astype("U9")
+    mistyped[3] = "hma"
+    blank = PUMAUnlearner(inner, reweight=None, random_state=0)
+    model = clone(blank).fit(X, mistyped).partial_correct([3], y=y[3])
+    fresh = blank.fit(X, y)
+    assert model.receipts_[-1].guarantee == "exact"
+    assert model_digest(model.estimator_) == model_digest(fresh.estimator_)
+    assert "hma".encode("utf-32-le") not in pickle.dumps(model)
+
+
+def test_labels_of_a_text_column_are_corrected_as_text():
+    X, y = classification()
+    y = y.astype(object)
+    model = PUMAUnlearner(LogisticRegression(), reweight=None).fit(X, y)
+    right = y.copy()
+    right[3] = y[np.flatnonzero(y != y[3])[0]]
+    model.partial_correct([3], y=right[3]).partial_correct([4], y="a new one")
+    right[4] = "a new one"
+    fresh = LogisticRegression().fit(X, right)
+    assert model.classes_.dtype == fresh.classes_.dtype
+    np.testing.assert_allclose(model.predict_proba(X), fresh.predict_proba(X))
 
 
 def test_an_earlier_reweighting_is_not_kept_for_what_was_wrong():
@@ -241,6 +279,38 @@ def test_a_file_is_not_written_to(tmp_path):
         model.partial_correct([3], y=y[np.flatnonzero(y != y[3])[0]])
     np.testing.assert_array_equal(mapped, X)
     del mapped, model
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: SISAEnsemble(GaussianNB(), n_shards=2, random_state=0), id="sisa"),
+        pytest.param(
+            lambda: ForgettingForestClassifier(5, random_state=0), id="forest", marks=needs_numba
+        ),
+    ],
+)
+def test_a_corrected_subject_may_get_more_rows(make):
+    X, y = classification()
+    ids, y_right = ids_of(X), y.copy()
+    y_right[6:8] = y[[np.flatnonzero(y != label)[0] for label in y[6:8]]]
+    model = make().fit(X[:100], y[:100], X_ids=ids[:100]).partial_correct(ASKED[:1], y=y_right[6:8])
+    more = np.where(np.arange(100, len(X)) < 104, ASKED[0], ids[100:])
+    model.partial_fit(X[100:], y[100:], X_ids=more)
+    fresh = make().fit(X, y_right, X_ids=np.append(ids[:100], more))
+    assert model_digest(model.estimator_) == model_digest(fresh.estimator_)
+
+
+@pytest.mark.filterwarnings("error")
+def test_labels_and_rows_that_can_not_be_put_in_are_refused_with_the_reason(tmp_path):
+    X, y = classification()
+    codes = np.unique(y, return_inverse=True)[1]
+    model = RetrainUnlearner(GaussianNB()).fit(X, codes)
+    refused(model, ValueError, "y has values of type object", [3], y=[None])
+    refused(model, ValueError, "NaN", [3], y=[np.nan])
+    joblib.dump(model, tmp_path / "model")
+    loaded = joblib.load(tmp_path / "model", mmap_mode="r")
+    refused(loaded, ValueError, "Load the model without mmap_mode", [3], X=X[4])
 
 
 def test_saved_states_that_saw_wrong_values_are_removed(tmp_path):

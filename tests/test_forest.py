@@ -12,6 +12,7 @@ pytest.importorskip("numba")
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import make_classification, make_friedman1
 
@@ -65,6 +66,19 @@ class Table:
         other.weights = None if self.weights is None else self.weights[rows]
         return other
 
+    def corrected(self, rng, n_classes):
+        """Return the table with other values and targets of two subjects, and the request."""
+        other, subjects = deepcopy(self), rng.permutation(list(dict.fromkeys(self.ids)))[:2]
+        rows = np.concatenate([np.flatnonzero(self.ids == subject) for subject in subjects])
+        what = rng.choice(["y", "X", "yX"])
+        if "X" in what:
+            other.X[rows] = rng.permutation(self.X)[: len(rows)] + rng.integers(0, 2)
+        if "y" in what:
+            new = rng.integers(0, n_classes, len(rows)) if n_classes else rng.random(len(rows)) * 9
+            other.y[rows] = new
+        y, X = (values[rows] for values in (other.y, other.X))
+        return other, (subjects.tolist(), y if "y" in what else None, X if "X" in what else None)
+
     def joined(self, more):
         """Return the table with the rows of another behind it."""
         other = deepcopy(self)
@@ -115,7 +129,7 @@ params = st.fixed_dictionaries(
 )
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["one", "some", "many", "class", "extreme", "add", "pickle"]),
+        st.sampled_from(["one", "some", "many", "class", "extreme", "add", "pickle", "right"]),
         st.integers(0, 10**6),
     ),
     min_size=1,
@@ -146,6 +160,12 @@ def test_a_forest_that_has_forgotten_is_a_fresh_one(given_table, given_params, f
     for number, (step, seed) in enumerate(operations):
         if step == "pickle":
             model = pickle.loads(pickle.dumps(model))
+        elif step == "right":
+            right, request = table.corrected(np.random.default_rng(seed), given_table["n_classes"])
+            if not usable(right, given_table["n_classes"]):
+                continue
+            model.partial_correct(*request)
+            table = right
         elif step == "add":
             more = {**given_table, "n": 4, "seed": seed + number}
             more = Table(**more)
@@ -162,6 +182,25 @@ def test_a_forest_that_has_forgotten_is_a_fresh_one(given_table, given_params, f
             assert model.receipts_[-1].n_rows_retrained == cost
             table = left
         assert_same_forest(model, table.given_to(clone(blank).fit))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("what", ["y", "sample_weight"])
+def test_a_row_far_beyond_all_others_is_forgotten_and_corrected(what):
+    X, y = make_friedman1(100, random_state=0)
+    far, given = 1e30, {"y": y, "sample_weight": np.full(100, 0.3)}
+    given = {**given, what: np.append(far, given[what][1:])}
+    model = ForgettingForestRegressor(3, random_state=0).fit(X, **given)
+    rest = {name: values[1:] for name, values in given.items()}
+    fresh = clone(model).fit(X[1:], **rest, X_ids=range(1, 100))
+    assert model_digest(deepcopy(model).partial_forget([0]).estimator_) == model_digest(
+        fresh.estimator_
+    )
+    right = np.append(-1.0, y[1:])
+    fresh = clone(model).fit(X, **{**given, "y": right})
+    assert model_digest(model.partial_correct([0], y=-1.0).estimator_) == model_digest(
+        fresh.estimator_
+    )
 
 
 @pytest.mark.parametrize("n_classes", [0, 3])
@@ -304,3 +343,10 @@ def test_the_score_out_of_bag_is_that_of_unseen_rows(kind, data):
     assert abs(model.oob_score_ - model.score(X[400:], y[400:])) < 0.1
     with pytest.raises(AttributeError, match="every tree has seen every row"):
         kind(2, subject_share=1.0).fit(X, y).oob_score_  # noqa: B018
+
+
+def test_partial_fit_asks_for_ids_as_fit_does():
+    with config_context(enable_metadata_routing=True):
+        asked = ForgettingForestClassifier().get_metadata_routing()
+    assert asked.fit.requests["X_ids"] is True
+    assert asked.partial_fit.requests == {**asked.fit.requests, "classes": None}

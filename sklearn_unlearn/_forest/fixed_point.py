@@ -44,11 +44,17 @@ class Units:
 
     def weights(self, weights):
         """Return weights in fixed point."""
-        return np.rint(np.ldexp(weights, self.weight)).astype(np.int64)
+        return _whole(weights, self.weight)
 
     def targets(self, y):
         """Return targets in fixed point."""
-        return np.rint(np.ldexp(y - self.center, self.target)).astype(np.int64)
+        return _whole(y - self.center, self.target)
+
+
+def _whole(values, places):
+    """Return numbers in fixed point; those of rows that leave may be too large for it."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.rint(np.ldexp(values, places)).astype(np.int64)
 
 
 def units_of(y, weights, class_weights):
@@ -78,7 +84,8 @@ def units_of(y, weights, class_weights):
     low, high = float(y.min()), float(y.max())
     if low == high:
         return Units(weight=places, center=low)
-    if not np.isfinite(high - low):
+    # The power of two above the range has to be a number.
+    if not high / 2 - low / 2 < 2.0**1022:
         raise ValueError(
             f"The targets reach from {low:g} to {high:g}, too far for sums. Scale them down."
         )

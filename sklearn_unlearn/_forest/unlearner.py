@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_unlearn._forest.arrays import Rules
 from sklearn_unlearn._forest.compiled import compiled
+from sklearn_unlearn._forest.correcting import CorrectingMixin
 from sklearn_unlearn._forest.making import (
     FIT_SHARE,
     Maker,
@@ -57,12 +58,14 @@ class Joining:
         model._subjects.add(self.keys, self.start)
 
 
-class ForgettingForest(BaseUnlearner):
+class ForgettingForest(CorrectingMixin, BaseUnlearner):
     """Base class of the forests that forget.
 
     A subclass names the forest of scikit-learn that it looks like (``_inner``) and says what
     its targets are (``_targets``).
     """
+
+    __metadata_request__partial_fit = {"X_ids": True, "exclude_ids": True}
 
     _REPLACED = BaseUnlearner._REPLACED | {"_trees", "_seals", "_units", "_rules", "_keys"}
     # There is no estimator inside to be named.

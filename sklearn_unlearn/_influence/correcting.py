@@ -31,6 +31,7 @@ from sklearn_unlearn._records.targets import encode, given_targets, joined_label
 
 NO_ROWS = np.empty(0, dtype=np.intp)
 OF_NETWORKS = TransformerDoubt("no step of a network's parameters puts rows in", repeats=True)
+LOST_LABEL = TransformerDoubt("a label of the model has no row any more", repeats=True)
 NEW_LABEL = TransformerDoubt("a label of the correction is new to it", repeats=True)
 
 
@@ -67,6 +68,11 @@ class CorrectingMixin:
         is_off = objective.has_closed_form and np.isin(y[rows], objective.off).any()
         if why is None and (labels is not None or is_off):
             why = NEW_LABEL
+        if why is None and is_classifier(last_step(self.estimator_)) and y.ndim == 1:
+            live = objective.trained | self._source.held_out
+            if not np.isin(objective.y[rows], y[live]).all():
+                # As a class without rows, a mistyped label would stay where all can read it.
+                why = LOST_LABEL
         if why is not None:
             return self._corrected_anew(objective, data, labels, left, context, why)
         steering = self._steered and self._source.judged_by(rows, self._subjects)

@@ -121,17 +121,24 @@ def replaced(values, rows, new):
     if new.dtype.kind == "O" and values.dtype.kind != "O":
         # As text of a data frame comes.
         new = np.array(new.tolist())
-    if values.dtype.kind != "O" and (values.dtype.kind in "US") != (new.dtype.kind in "US"):
+    kinds = values.dtype.kind, new.dtype.kind
+    if kinds[0] != "O" and (kinds[1] == "O" or (kinds[0] in "US") != (kinds[1] in "US")):
         raise ValueError(
             f"y has values of type {new.dtype}, but those of the model are of type "
             f"{values.dtype}. Pass values of one type."
         )
     dtype = values.dtype
-    if dtype.kind != "O" and not np.array_equal(new.astype(dtype), new):
+    if dtype.kind != "O" and not np.array_equal(_cast(new, dtype), new):
         dtype = np.result_type(values, new)
     made = values.astype(dtype)
     made[rows] = new
     return narrowed(made)
+
+
+def _cast(values, dtype):
+    """Return values in another type, whatever becomes of those that it can't hold."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return values.astype(dtype)
 
 
 def _shaped(values, rows, new):
@@ -169,6 +176,11 @@ def corrected_rows(store, rows, X):
     """
     if X is None:
         return store
+    if store.on_disk and not store.from_file:
+        raise ValueError(
+            "The model was loaded as a memory map, whose file is not written to, so that values of "
+            "rows can't be corrected. Load the model without mmap_mode."
+        )
     if store.on_disk:
         raise ValueError(
             "X is a memory map, whose file is not written to, so that values in it can't be "
@@ -220,7 +232,7 @@ def in_kind(X, like):
     kinds = like.dtype.kind, rows.dtype.kind
     if "O" in kinds or (kinds[0] in "US" and kinds[1] in "US"):
         return rows
-    typed = rows.astype(like.dtype)
+    typed = _cast(rows, like.dtype)
     if kinds[0] != "f" and not np.array_equal(typed, rows):
         raise ValueError(
             f"X has values that {like.dtype}, the type of the rows of fit, can't hold. Fit anew "

@@ -80,13 +80,13 @@ def _kinds(keys):
 
 
 def check_not_forgotten(keys, receipts):
-    """Raise a ValueError if some keys are those of subjects that receipts with salt name."""
+    """Raise a ValueError if some keys are of subjects that receipts with salt say are gone."""
     some = list(dict.fromkeys(keys))
     # Nobody is forgotten twice: whoever was forgotten can't be added again.
     n_forgotten = sum(
         len(set(subject_digests(some, receipt.salt)).intersection(receipt.subject_digests))
         for receipt in receipts
-        if receipt.salt is not None
+        if receipt.kind == "forget" and receipt.salt is not None
     )
     if n_forgotten:
         raise ValueError(

@@ -71,7 +71,8 @@ def joined_labels(y, known):
     codes = codes.reshape(-1)
     if known is None:
         return codes, labels
-    if (labels.dtype.kind in "US") != (known.dtype.kind in "US"):
+    # A text column of a frame comes as objects.
+    if (labels.dtype.kind in "US") != (np.array(known.tolist()).dtype.kind in "US"):
         raise ValueError(
             f"y has labels such as {labels.tolist()[0]!r}, but the model's are such as "
             f"{known.tolist()[0]!r}. Pass labels of one type."

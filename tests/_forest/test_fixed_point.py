@@ -46,3 +46,10 @@ def test_balanced_factors_are_near_those_of_scikit_learn():
 
 def test_a_power_of_two_below():
     assert [power_below(value) for value in (0.0, 1.0, 1.5, 0.3)] == [0.0, 1.0, 1.0, 0.25]
+
+
+def test_targets_reach_no_further_than_a_power_of_two_can_say():
+    y = np.array([0.0, 8e307])
+    assert np.isfinite(units_of(y, None, None).center)
+    with pytest.raises(ValueError, match="too far for sums"):
+        units_of(2 * y, None, None)
