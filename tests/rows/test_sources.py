@@ -130,6 +130,17 @@ def test_models_are_the_same_to_the_last_bit_and_nothing_is_left(
         outside = pickle.loads(stored)
 
 
+@pytest.mark.parametrize("write", KINDS)
+def test_ids_are_found_whatever_the_order_in_which_they_are_asked_for(write, tmp_path):
+    source, targets = write(tmp_path)
+    model = PUMAUnlearner(Ridge(), reweight=None).fit(source, *targets)
+    # All rows of a row group, in another order.
+    ids = rng.permutation(IDS[:140:2])
+    assert model.knows(ids).all()
+    assert [model.rows_of([key])[0] for key in ids] == [IDS.index(key) for key in ids]
+    assert model.partial_forget(ids).n_rows_ == N_ROWS - 140
+
+
 @pytest.mark.parametrize("write", FILES)
 @pytest.mark.parametrize("erase", ["now", "later"])
 def test_an_erasing_that_is_cut_short_anywhere_is_finished(write, erase, tmp_path, monkeypatch):
