@@ -9,7 +9,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._inner.fit_params import per_row
 from sklearn_unlearn._records.exclusion import included_rows
+from sklearn_unlearn._records.keys import as_keys
 from sklearn_unlearn._records.rows import count_rows, take_rows
+from sklearn_unlearn._records.source import RowSource
+from sklearn_unlearn._records.source_part import SourcePart
 
 # Parameters that have other rows, or none, even if there are as many of them.
 _NOT_OF_ROWS = {"X_val", "y_val", "classes"}
@@ -58,11 +61,11 @@ def _cut(given, exclude_ids):
     X, y, X_ids = (given.pop(name, None) for name in ("X", "y", "X_ids"))
     check_consistent_length(X, y)
     n_rows = count_rows(X)
-    rows, keys = included_rows(exclude_ids, n_rows, X, y, X_ids)
+    rows = included_rows(exclude_ids, n_rows, X, y, X_ids)
     if len(rows) < n_rows:
-        X = take_rows(X, rows)
+        X = SourcePart(X, rows) if isinstance(X, RowSource) else take_rows(X, rows)
         y = None if y is None else take_rows(y, rows)
-        X_ids = None if X_ids is None else keys
+        X_ids = None if X_ids is None else take_rows(as_keys(X_ids), rows)
         theirs = given.keys() - _NOT_OF_ROWS
         given |= per_row({name: given[name] for name in theirs}, n_rows, rows)
     given |= {"X": X, "y": y, "X_ids": X_ids}

@@ -51,6 +51,8 @@ class RowSource(ABC):
     ndim = 2
     ids_from: str | None = None
     has_targets = False
+    # False if what is stored of it can't reach its rows.
+    can_be_stored = True
     # True if rows that were erased take no place any more, so that those behind them move up.
     closes_gaps = False
 
