@@ -75,9 +75,10 @@ def test_a_writer_that_is_killed_before_or_after_it_erases_is_gone_on_from(
             erase(self, *args)
         raise Killed
 
-    with monkeypatch.context() as patched, pytest.raises(Killed):
+    with monkeypatch.context() as patched:
         patched.setattr(Writer, "_erase", erase_or_die)
-        store.apply()
+        with pytest.raises(Killed):
+            store.apply()
     # Another process goes on.
     store = ModelStore(store.folder, key=KEY)
     assert store.status(IDS[4]).state == "published"
