@@ -117,6 +117,11 @@ class RowSource(ABC):
         return np.union1d(self._gone, self._due) if len(self._due) else self._gone
 
     @property
+    def unmarked(self):
+        """Numbers of the other rows, in order."""
+        return np.setdiff1d(np.arange(len(self)), self.marked, assume_unique=True)
+
+    @property
     def leftovers(self):
         """What still holds forgotten rows at the end of a request, tuple of str."""
         if self.erase == "now":

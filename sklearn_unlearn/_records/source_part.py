@@ -44,7 +44,11 @@ class SourcePart(RowSource):
 
     def read_targets(self):
         """Return the targets of all rows, ndarray of shape (n_rows,)."""
-        return self.source.read_targets()[self._rows]
+        found, rows = self.source.read_targets(), self._rows
+        if len(found) < len(self.source):
+            # Those of rows that are erased are gone as well.
+            rows = rows - np.searchsorted(self.source.marked, rows)
+        return found[rows]
 
     def mark(self, rows):
         """Take note of rows that are to be erased; a repeated call changes nothing."""

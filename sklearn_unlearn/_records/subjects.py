@@ -56,7 +56,7 @@ def read_keys(positions, X, y, X_ids):
     if X_ids is not None:
         source, ids = "argument X_ids", X_ids
     elif isinstance(X, RowSource) and X.ids_from is not None:
-        return X.ids_from, keys_in(X)
+        return X.ids_from, _keys_in(X)
     elif hasattr(X, "iloc"):
         source, ids = "X.index", X.index
     elif hasattr(y, "iloc"):
@@ -75,7 +75,7 @@ def read_keys(positions, X, y, X_ids):
     return source, keys
 
 
-def keys_in(source):
+def _keys_in(source):
     """Return the ids of a source of rows, which stay there."""
 
     def check(keys):

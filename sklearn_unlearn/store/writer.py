@@ -7,8 +7,8 @@ from contextlib import contextmanager
 import numpy as np
 
 from sklearn_unlearn._records.digest import model_digest
+from sklearn_unlearn._records.lookup import GONE
 from sklearn_unlearn._records.source import RowSource
-from sklearn_unlearn._records.subjects import keys_in
 from sklearn_unlearn.store.errors import StoreError
 from sklearn_unlearn.store.subjects import keys_of, kind_of
 from sklearn_unlearn.store.verifying import check_end, check_ledger
@@ -43,7 +43,7 @@ class Writer:
         if is_source:
             _prepare(X)
         keys = _ids_of(X, X_ids)
-        kinds = kind_of(set(keys))
+        kinds = kind_of({*keys} - {GONE})
         with self._exclusive():
             self._recover()
             with self._ledger.reading() as ledger:
@@ -60,8 +60,8 @@ class Writer:
                     f"Who asked to be forgotten has an id of the kind {asked_by}; X_ids are of the "
                     f"kind {' and '.join(kinds)}: nobody would be found. Convert X_ids."
                 )
-            left_out = self._names.among(keys, asked)
-            if len(left_out) == len(set(keys)):
+            left_out = self._names.among({*keys} - {GONE}, asked)
+            if len(left_out) == len({*keys} - {GONE}):
                 raise StoreError("All rows belong to subjects that asked to be forgotten.")
             # Ids that are in the source stay there.
             X_ids = None if X_ids is None else keys
@@ -272,11 +272,13 @@ class Writer:
 
 
 def _ids_of(X, X_ids):
-    """Return the id of each row, given or read from a source."""
+    """Return the id of each row, given or read from a source: None for rows erased there."""
     if X_ids is not None:
         return keys_of(X_ids, "X_ids")
     if isinstance(X, RowSource) and X.ids_from is not None:
-        return keys_of(list(keys_in(X)), "ids of rows")
+        keys = X.keys_of(np.arange(len(X)))
+        keys_of([key for key in keys if key is not GONE], "ids of rows")
+        return keys
     raise TypeError(
         "X_ids is missing: pass the id of each row, or rows with ids, such as "
         "ParquetRows(path, id_column=...)."

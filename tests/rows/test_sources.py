@@ -141,6 +141,24 @@ def test_ids_are_found_whatever_the_order_in_which_they_are_asked_for(write, tmp
     assert model.partial_forget(ids).n_rows_ == N_ROWS - 140
 
 
+@pytest.mark.parametrize("write", KINDS)
+def test_a_training_leaves_out_rows_that_are_erased(write, tmp_path):
+    source, targets = write(tmp_path)
+    model = PUMAUnlearner(Ridge(), reweight=None).fit(source, *targets)
+    model.partial_forget([IDS[3], IDS[501]])
+    if write is in_arrays:
+        # Rows stay in the file as zeros; a new source knows which.
+        source = ArrayRows(source.path, ids=source.ids_path)
+    again = PUMAUnlearner(Ridge(), reweight=None)
+    again.fit(source, *targets, exclude_ids=[IDS[9], IDS[3]])
+    inside = Ridge().fit(*(np.delete(part, [2, 3, 8, 9, 500, 501], 0) for part in (X, Y)))
+    np.testing.assert_allclose(again.estimator_.coef_, inside.coef_, rtol=0, atol=1e-12)
+    assert (again.n_rows_, again.n_rows_excluded_) == (N_ROWS - 6, 2)
+    assert again.partial_forget([IDS[0]]).n_rows_ == N_ROWS - 8
+    with pytest.raises(ValueError, match="3 ids for 600 rows"):
+        again.fit(source, *targets, X_ids=IDS[:3])
+
+
 @pytest.mark.parametrize("write", FILES)
 @pytest.mark.parametrize("erase", ["now", "later"])
 def test_an_erasing_that_is_cut_short_anywhere_is_finished(write, erase, tmp_path, monkeypatch):
