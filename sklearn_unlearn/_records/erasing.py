@@ -20,7 +20,7 @@ def note_of(path):
 
 
 def begin(path, stamp, rows=()):
-    """Note that rows of a file are about to be erased, and the numbers of those that stay as zeros."""
+    """Note that rows of a file are about to be erased, and which of its rows will be zeros."""
     _write(note_of(path), json.dumps({"before": stamp, "rows": list(rows)}))
 
 

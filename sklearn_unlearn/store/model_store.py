@@ -4,6 +4,7 @@ import json
 import os
 from contextlib import suppress
 from datetime import UTC, date, datetime
+from numbers import Integral
 from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any
@@ -297,7 +298,7 @@ class ModelStore(ElsewhereMixin):
             If no model was trained yet, or its file is not the one that was written.
 
         ValueError
-            If ``max_batch`` is less than 1.
+            If ``max_batch`` is no whole number, or less than 1.
 
         Notes
         -----
@@ -308,9 +309,9 @@ class ModelStore(ElsewhereMixin):
         If the disk is full or memory runs out, the error is raised, and what was not settled
         waits.
         """
-        if max_batch < 1:
-            raise ValueError(f"max_batch={max_batch} is invalid: it must be at least 1.")
-        return self._writer.apply(max_batch)
+        if not isinstance(max_batch, Integral) or max_batch < 1:
+            raise ValueError(f"max_batch={max_batch!r} is invalid: it must be an int of 1 or more.")
+        return self._writer.apply(int(max_batch))
 
     def status(self, id: Any) -> Request | None:  # noqa: A002
         """Return where the request of a data subject stands.
