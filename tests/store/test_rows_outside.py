@@ -105,8 +105,8 @@ def test_rows_that_can_t_be_erased_yet_are_named(outside, monkeypatch):
     check_gone(store, [IDS[4]])
 
 
-def test_rows_without_ids_or_out_of_reach_of_a_file_are_refused(outside, tmp_path):
-    store, _ = outside
+def test_rows_without_ids_or_out_of_reach_of_a_file_are_refused(tmp_path):
+    store = ModelStore(tmp_path / "store", key=KEY)
     database = connect(tmp_path / "rows.db")
     database.execute("CREATE TABLE t (id, x, y)")
     database.execute("INSERT INTO t VALUES ('a', 1, 2)")
