@@ -57,13 +57,14 @@ def row_of(ids, suspect, scores):
     return int(owned[scores[owned].argmax()])
 
 
-def are_reordered(X, ids):
-    """Tell whether the index of a frame holds the ids in another order."""
-    if not hasattr(X, "iloc"):
-        return False
-    keys = as_keys(X.index)
+def check_order(X, ids):
+    """Raise if the index of a frame holds the ids in another order."""
+    keys = as_keys(X.index) if hasattr(X, "iloc") else ids
     # An index may as well have nothing to do with ids.
-    return keys != ids and set(keys) == set(ids)
+    if keys != ids and set(keys) == set(ids):
+        raise ValueError(
+            "X has the rows that the detector was fitted on in another order. Pass them in that one."
+        )
 
 
 def rows_against(X, y, weights, row, n_rows, classify):
