@@ -63,7 +63,7 @@ def check_order(X, ids):
     # An index may as well have nothing to do with ids.
     if keys != ids and set(keys) == set(ids):
         raise ValueError(
-            "X has the rows that the detector was fitted on in another order. Pass them in that one."
+            "X has the rows that the detector was fitted on in another order. Keep theirs."
         )
 
 
