@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._inner.declared import FittedInnerMixin, check_number, check_option, seed_parts
 from sklearn_unlearn._inner.skorch import adapted
-from sklearn_unlearn._mislabel.explain import Explanation, row_of, rows_against
+from sklearn_unlearn._mislabel.explain import Explanation, check_order, row_of, rows_against
 from sklearn_unlearn._mislabel.findings import (
     SOMETIMES,
     about_labels,
@@ -454,7 +454,7 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the id is unknown, X has another number of rows, or the row's label was not
+            If the id is unknown, X has another number or order of rows, or the row's label was not
             judged.
         """
         check_is_fitted(self)
@@ -464,6 +464,7 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
                 f"X has {count_rows(X)} rows. Pass the {len(self.given_labels_)} rows that the "
                 "detector was fitted on."
             )
+        check_order(X, self._ids)
         if hasattr(self, "classes_") and self.given_labels_[row] not in self.classes_:
             raise ValueError("The row is the only one of its class: nothing is known of it.")
         weights, classify = getattr(self, "sample_weight_", None), hasattr(self, "classes_")

@@ -126,8 +126,9 @@ def test_auto_takes_what_there_is():
         assert MislabelDetector(estimator).fit(X, given).method_ == method
     assert MislabelDetector(Ridge()).fit(X, X[:, 0]).method_ == "loo"
     wide = np.random.default_rng(0).standard_normal((40, 4100))
-    detector = MislabelDetector(LogisticRegression()).fit(wide, np.arange(40) % 2)
-    assert detector.method_ == "cross_val"
+    with pytest.warns(UserWarning, match="none is suspected"):
+        detector = MislabelDetector(LogisticRegression()).fit(wide, np.arange(40) % 2)
+    assert (detector.method_, detector.suspects_) == ("cross_val", [])
     forest = RandomForestRegressor(30, oob_score=True, random_state=0)
     assert MislabelDetector(forest).fit(X, X[:, 0]).method_ == "oob"
 

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from sklearn_unlearn._mislabel.tables import Tables
+from sklearn_unlearn._records.keys import as_keys
 from sklearn_unlearn._records.rows import take_rows
 from sklearn_unlearn.puma import PUMAUnlearner
 
@@ -54,6 +55,16 @@ def row_of(ids, suspect, scores):
     if not len(owned):
         raise ValueError("suspect is no id of the rows that the detector was fitted on.")
     return int(owned[scores[owned].argmax()])
+
+
+def check_order(X, ids):
+    """Raise if the index of a frame holds the ids in another order."""
+    keys = as_keys(X.index) if hasattr(X, "iloc") else ids
+    # An index may as well have nothing to do with ids.
+    if keys != ids and set(keys) == set(ids):
+        raise ValueError(
+            "X has the rows that the detector was fitted on in another order. Keep theirs."
+        )
 
 
 def rows_against(X, y, weights, row, n_rows, classify):

@@ -14,6 +14,10 @@ from sklearn_unlearn._mislabel.pooling import calibrated
 from sklearn_unlearn._mislabel.residuals import robust_weights
 from sklearn_unlearn._mislabel.scores import residual_scale
 
+# The diagonal of a noise matrix sums to one where labels tell nothing of classes, and to less where
+# models that know nothing see each row's class as the one that is rarer without the row.
+LEAST_TOLD = 1.01
+
 # What an earlier fit may have left that a later one does not set.
 SOMETIMES = ("classes_", "label_proba_", "noise_matrix_", "sample_weight_", "weights_")
 
@@ -136,6 +140,14 @@ def about_labels(judged, classes, y, kept, pooled):
         q = label_posterior(P, codes, noise)
         suggested = classes[suggested_codes(q, codes)]
         n_wrong = int((q.argmax(axis=1) != codes).sum())
+        if n_wrong and np.trace(noise) < LEAST_TOLD:
+            warnings.warn(
+                "Labels have nothing to do with the classes that the models see, so that none is "
+                "suspected. Pass other features, or a number as contamination.",
+                UserWarning,
+                stacklevel=3,
+            )
+            suggested, n_wrong = classes[codes], 0
         found["noise_matrix_"] = noise
         found["label_proba_"] = np.zeros((len(y), len(classes)))
         found["label_proba_"][kept] = q

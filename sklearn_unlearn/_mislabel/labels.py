@@ -108,13 +108,18 @@ def with_labels(y, rows, labels):
         The same container with the same dtype; whole numbers that get fractions become floats.
     """
     fractions = labels.dtype.kind == "f" and bool((labels != np.round(labels)).any())
+    if hasattr(y, "iloc") and y.ndim == 2:
+        # A frame of one column.
+        new = y.copy()
+        new[new.columns[0]] = with_labels(y.iloc[:, 0], rows, labels)
+        return new
     if hasattr(y, "iloc"):
         y = y.astype(float) if fractions and y.dtype.kind in "iu" else y.copy()
         y.iloc[rows] = labels.tolist()
         return y
     if isinstance(y, np.ndarray):
         y = y.astype(float) if fractions and y.dtype.kind in "iu" else y.copy()
-        y[rows] = labels
+        y[rows] = labels.reshape(len(rows), *y.shape[1:])
         return y
     values = list(y)
     for row, label in zip(rows.tolist(), labels.tolist()):

@@ -273,7 +273,9 @@ def fitted(estimator, Z, y, weights):
 def _cross_validated(estimator, Z, y, n_classes, weights, cv, seed, n_jobs):
     """Return predictions of each fold by a model of the others."""
     splitter = StratifiedKFold if n_classes else KFold
-    folds = splitter(min(cv, len(y)), shuffle=True, random_state=seed)
+    # Each fold needs a row of the largest class at least.
+    most = np.bincount(y).max() if n_classes else len(y)
+    folds = splitter(min(cv, most), shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
         splits = list(folds.split(np.zeros(len(y)), y))

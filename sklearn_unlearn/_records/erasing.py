@@ -19,24 +19,27 @@ def note_of(path):
     return path.with_name(f".{path.name}.erased.json")
 
 
-def begin(path, stamp):
-    """Note that rows of a file are about to be erased."""
-    _write(note_of(path), json.dumps({"before": stamp}))
+def begin(path, stamp, rows=()):
+    """Note that rows of a file are about to be erased, and which of its rows will be zeros."""
+    _write(note_of(path), json.dumps({"before": stamp, "rows": list(rows)}))
 
 
-def end(path, stamp):
+def end(path, stamp, rows=()):
     """Note that they are erased, and return what the file is now."""
     after = stamp_of(path)
-    _write(note_of(path), json.dumps({"before": stamp, "after": after}))
+    _write(note_of(path), json.dumps({"before": stamp, "after": after, "rows": list(rows)}))
     return after
+
+
+def zeroed_rows(path):
+    """Return the numbers of the rows of a file that are erased, or were about to be, a list."""
+    note, now = _read(path), list(stamp_of(path))
+    return note.get("rows", []) if note.get("after", now) == now else []
 
 
 def is_ours(path, stamp):
     """Tell whether a file is no longer what it was because rows were being erased from it."""
-    try:
-        note = json.loads(note_of(path).read_text())
-    except (OSError, ValueError):
-        return False
+    note = _read(path)
     now = stamp_of(path)
     if now is None or note.get("before") != list(stamp):
         return False
@@ -94,6 +97,14 @@ def sync(path):
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _read(path):
+    """Return the note beside a file, empty if there is none."""
+    try:
+        return json.loads(note_of(path).read_text())
+    except (OSError, ValueError):
+        return {}
 
 
 def _write(path, text):

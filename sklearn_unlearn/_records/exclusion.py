@@ -29,11 +29,8 @@ def included_rows(exclude_ids, n_rows, X, y, X_ids):
 
     Returns
     -------
-    rows : ndarray of int
+    ndarray of int
         Their numbers.
-
-    keys : list
-        Their ids.
     """
     source, keys = read_keys(range(n_rows), X, y, X_ids)
     if source == "row positions":
@@ -45,7 +42,7 @@ def included_rows(exclude_ids, n_rows, X, y, X_ids):
     rows = np.flatnonzero(~asks(exclude_ids, keys))
     if n_rows and not len(rows):
         raise ValueError(f"All {n_rows} rows belong to exclude_ids; there is nothing to train on.")
-    return rows, [keys[row] for row in rows.tolist()]
+    return rows
 
 
 def _answers(exclude_ids, keys):

@@ -51,6 +51,8 @@ class RowSource(ABC):
     ndim = 2
     ids_from: str | None = None
     has_targets = False
+    # False if what is stored of it can't reach its rows.
+    can_be_stored = True
     # True if rows that were erased take no place any more, so that those behind them move up.
     closes_gaps = False
 
@@ -113,6 +115,11 @@ class RowSource(ABC):
     def marked(self):
         """Numbers of the rows that are erased or wait for it, in order."""
         return np.union1d(self._gone, self._due) if len(self._due) else self._gone
+
+    @property
+    def unmarked(self):
+        """Numbers of the other rows, in order."""
+        return np.setdiff1d(np.arange(len(self)), self.marked, assume_unique=True)
 
     @property
     def leftovers(self):

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sklearn_unlearn._records.erasing import begin, begun, current, end, is_ours
+from sklearn_unlearn._records.erasing import begin, begun, current, end, is_ours, zeroed_rows
 from sklearn_unlearn._records.in_file import stamp_of
 from sklearn_unlearn._records.keys import as_keys
 from sklearn_unlearn._records.source import NO_ROWS, RowSource
@@ -75,6 +75,8 @@ class ArrayRows(RowSource):
             )
         is_float = X.dtype in (np.float32, np.float64)
         super().__init__(X.shape, X.dtype if is_float else np.float64, erase)
+        # Those that unlearners before this one have erased.
+        self._gone = np.array(sorted(zeroed_rows(self.path)), dtype=np.intp)
         if self.ids_path is not None:
             self.ids_from = "the file of ids"
             self._check_ids(np.load(self.ids_path, mmap_mode="r"))
@@ -131,14 +133,15 @@ class ArrayRows(RowSource):
             self._map(path)
         found = np.load(path, mmap_mode="r")
         places = _runs(found, rows)
-        begin(path, before)
+        zeroed = np.union1d(self._gone, rows).tolist()
+        begin(path, before, zeroed)
         with open(path, "r+b") as file:
             for start, length in places:
                 file.seek(start)
                 file.write(b"\0" * length)
             file.flush()
             os.fsync(file.fileno())
-        return end(path, before)
+        return end(path, before, zeroed)
 
     def __getstate__(self):
         return {**super().__getstate__(), "_maps": {}}

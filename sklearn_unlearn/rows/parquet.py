@@ -229,7 +229,7 @@ class ParquetRows(RowSource):
         found = [None] * len(places)
         for group, of, numbers in self._by_group(places):
             column = self._table(group, [self.id_column]).column(self.id_column)
-            whole = len(numbers) == len(column)
+            whole = np.array_equal(numbers, np.arange(len(column)))
             for place, key in zip(of.tolist(), as_keys(column if whole else column.take(numbers))):
                 found[place] = key
         return found

@@ -1,6 +1,9 @@
 """Rows in a database."""
 
+import os
 from collections.abc import Callable
+from contextlib import suppress
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -93,7 +96,7 @@ class SQLRows(RowSource):
         self.connection, self.query, self.delete = connection, query, delete
         self.id_column, self.target, self.placeholder = id_column, target, placeholder
         self.row_column = row_column or id_column
-        self._connected: Any = None
+        self._connected: tuple[Any, Any] = (None, None)
         cursor = self._run(f"SELECT * FROM ({query}) q WHERE 1 = 0")
         names = [column[0] for column in cursor.description]
         special = {id_column, self.row_column, target} - {None}
@@ -133,17 +136,29 @@ class SQLRows(RowSource):
     def is_begun(self):
         return False
 
+    @property
+    def can_be_stored(self):
+        """True if the connection can be made again."""
+        return callable(self.connection) and not hasattr(self.connection, "cursor")
+
+    @property
+    def _database(self):
+        """The connection; one that a function returned is used by one thread and process."""
+        if self.connection is None:
+            raise ValueError(
+                "SQLRows were stored without their connection. Give SQLRows a function that "
+                "returns one, so that it can be called again."
+            )
+        if not self.can_be_stored:
+            return self.connection
+        user = os.getpid(), get_ident()
+        if self._connected[0] != user:
+            self._connected = user, self.connection()
+        return self._connected[1]
+
     def _run(self, statement, values=()):
         """Return a cursor that has executed a statement."""
-        if self._connected is None:
-            if self.connection is None:
-                raise ValueError(
-                    "SQLRows were stored without their connection. Give SQLRows a function that "
-                    "returns one, so that it can be called again."
-                )
-            is_function = callable(self.connection) and not hasattr(self.connection, "cursor")
-            self._connected = self.connection() if is_function else self.connection
-        cursor = self._connected.cursor()
+        cursor = self._database.cursor()
         cursor.execute(statement, values)
         return cursor
 
@@ -165,9 +180,11 @@ class SQLRows(RowSource):
             where, values = f"BETWEEN {mark} AND {mark}", (known[0], known[-1])
         else:
             where, values = f"IN ({', '.join([mark] * len(known))})", known
-        found = self._ordered(
-            [self.row_column, *columns], f"WHERE {self.row_column} {where}", tuple(values)
-        )
+        where = f"WHERE {self.row_column} {where}"
+        try:
+            found = self._ordered([self.row_column, *columns], where, tuple(values))
+        except Exception as error:
+            raise _driver_error(error) from error
         by_key = {row[0]: row[1:] for row in found}
         rows = [None if key is None else by_key.get(key) for key in keys]
         missing = [place for place, row in zip(places.tolist(), rows) if row is None]
@@ -242,14 +259,19 @@ class SQLRows(RowSource):
         try:
             for key in self._row_keys[due].tolist():
                 self._run(self.delete, (key,))
-            self._connected.commit()
+            self._database.commit()
         except Exception as error:
-            self._connected.rollback()
-            # The errors of drivers have no class in common.
-            raise OSError(0, f"{type(error).__name__} of the driver") from error
+            with suppress(Exception):
+                # There may be no connection.
+                self._database.rollback()
+            raise _driver_error(error) from error
         self._drop(due)
 
     def __getstate__(self):
-        is_function = callable(self.connection) and not hasattr(self.connection, "cursor")
-        connection = self.connection if is_function else None
-        return {**super().__getstate__(), "_connected": None, "connection": connection}
+        connection = self.connection if self.can_be_stored else None
+        return {**super().__getstate__(), "_connected": (None, None), "connection": connection}
+
+
+def _driver_error(error):
+    """Return an error of a driver, whose classes have nothing in common, as one of input."""
+    return OSError(0, f"{type(error).__name__} of the database's driver; see above")

@@ -4,6 +4,7 @@ import json
 import os
 from contextlib import suppress
 from datetime import UTC, date, datetime
+from numbers import Integral
 from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any
@@ -220,9 +221,9 @@ class ModelStore(ElsewhereMixin):
         self,
         unlearner: BaseUnlearner,
         X: MatrixLike,
-        y: "ArrayLike",
+        y: "ArrayLike | None" = None,
         *,
-        X_ids: Ids,
+        X_ids: Ids | None = None,
         format: str = "joblib",  # noqa: A002
         **fit_params: Any,
     ) -> int:
@@ -233,14 +234,16 @@ class ModelStore(ElsewhereMixin):
         unlearner : BaseUnlearner
             Not fitted, or to be fitted anew; it is changed.
 
-        X : array-like of shape (n_samples, n_features)
-            Rows. An old extract brings nobody back: rows of forgotten subjects are left out.
+        X : array-like of shape (n_samples, n_features), or rows that lie outside the model
+            Rows. An old extract brings nobody back: rows of forgotten subjects are left out. Rows
+            outside the model (:mod:`sklearn_unlearn.rows`) are erased where they lie once the
+            version without them is written, unless their ``erase`` is "never".
 
-        y : array-like of shape (n_samples,)
-            Targets.
+        y : array-like of shape (n_samples,), default=None
+            Targets; None if X has them.
 
-        X_ids : array-like of shape (n_samples,)
-            Id of the subject that each row belongs to.
+        X_ids : array-like of shape (n_samples,), default=None
+            Id of the subject that each row belongs to. Needed unless X has them.
 
         format : {"joblib", "skops"}, default="joblib"
             What servers load, here and in later versions. A skops file can't run code of whoever
@@ -262,7 +265,10 @@ class ModelStore(ElsewhereMixin):
             written.
 
         TypeError
-            If requests wait for ids of another kind than those of ``X_ids``.
+            If requests wait for ids of another kind than those of ``X_ids``, or there are none.
+
+        ValueError
+            If the file of the unlearner could not reach the rows outside the model again.
 
         Notes
         -----
@@ -292,7 +298,7 @@ class ModelStore(ElsewhereMixin):
             If no model was trained yet, or its file is not the one that was written.
 
         ValueError
-            If ``max_batch`` is less than 1.
+            If ``max_batch`` is no whole number, or less than 1.
 
         Notes
         -----
@@ -303,9 +309,9 @@ class ModelStore(ElsewhereMixin):
         If the disk is full or memory runs out, the error is raised, and what was not settled
         waits.
         """
-        if max_batch < 1:
-            raise ValueError(f"max_batch={max_batch} is invalid: it must be at least 1.")
-        return self._writer.apply(max_batch)
+        if not isinstance(max_batch, Integral) or max_batch < 1:
+            raise ValueError(f"max_batch={max_batch!r} is invalid: it must be an int of 1 or more.")
+        return self._writer.apply(int(max_batch))
 
     def status(self, id: Any) -> Request | None:  # noqa: A002
         """Return where the request of a data subject stands.

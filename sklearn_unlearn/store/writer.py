@@ -4,7 +4,11 @@ import json
 import logging
 from contextlib import contextmanager
 
+import numpy as np
+
 from sklearn_unlearn._records.digest import model_digest
+from sklearn_unlearn._records.lookup import GONE
+from sklearn_unlearn._records.source import RowSource
 from sklearn_unlearn.store.errors import StoreError
 from sklearn_unlearn.store.subjects import keys_of, kind_of
 from sklearn_unlearn.store.verifying import check_end, check_ledger
@@ -35,8 +39,11 @@ class Writer:
 
     def train(self, unlearner, X, y, X_ids, form, fit_params):
         """Fit an unlearner without those who asked to be forgotten; see :class:`ModelStore`."""
-        keys = keys_of(X_ids, "X_ids")
-        kinds = kind_of(set(keys))
+        is_source = isinstance(X, RowSource)
+        if is_source:
+            _prepare(X)
+        keys = _ids_of(X, X_ids)
+        kinds = kind_of({*keys} - {GONE})
         with self._exclusive():
             self._recover()
             with self._ledger.reading() as ledger:
@@ -53,10 +60,15 @@ class Writer:
                     f"Who asked to be forgotten has an id of the kind {asked_by}; X_ids are of the "
                     f"kind {' and '.join(kinds)}: nobody would be found. Convert X_ids."
                 )
-            left_out = self._names.among(keys, asked)
-            if len(left_out) == len(set(keys)):
+            left_out = self._names.among({*keys} - {GONE}, asked)
+            if len(left_out) == len({*keys} - {GONE}):
                 raise StoreError("All rows belong to subjects that asked to be forgotten.")
-            unlearner.fit(X, y, X_ids=keys, exclude_ids=left_out or None, **fit_params)
+            # Ids that are in the source stay there.
+            X_ids = None if X_ids is None else keys
+            unlearner.fit(X, y, X_ids=X_ids, exclude_ids=left_out or None, **fit_params)
+            if is_source:
+                # Who asked is erased from there as well.
+                X.mark(np.flatnonzero([key in left_out for key in keys]))
             n_rows, n_left_out = unlearner.n_rows_, unlearner.n_rows_excluded_
             files = self._write(version, unlearner, form)
             with self._ledger.writing() as ledger:
@@ -72,6 +84,7 @@ class Writer:
                     # Whoever asked up to this event was left out.
                     asked_until=seq,
                     subjects=todo,
+                    erases_from=X.name if is_source and X.erase != "never" else None,
                 )
                 ledger.settle(todo, "forgotten", version=version)
             # The object is the user's, who may go on with it.
@@ -169,11 +182,17 @@ class Writer:
         with self._ledger.reading() as ledger:
             counts = ledger.counts()
             before = (ledger.last_event("purged") or {"left": {}})["left"]
+            erases_from = ledger.last_event("trained").get("erases_from")
         waits = counts.get("forgotten", 0) + counts.get("published", 0)
+        more = {}
+        if erases_from and (waits or removed or before):
+            failed = self._erase(version, erases_from)
+            left |= failed
+            more = {} if failed else {"rows_erased_from": erases_from}
         if not (removed or left != before or (waits and not left)):
             return
         with self._ledger.writing() as ledger:
-            ledger.append("purged", versions=removed, left=left)
+            ledger.append("purged", versions=removed, left=left, **more)
             ledger.advance("forgotten", "published")
             if not left:
                 ledger.advance("published", "purged")
@@ -201,6 +220,15 @@ class Writer:
         if not self._ledger.truncate_log():
             left["log of the ledger"] = "it is being read"
         return removed, left
+
+    def _erase(self, version, name):
+        """Erase rows outside the model that are due; return why some are left."""
+        try:
+            self._unlearner(version).erase_forgotten()
+        except Exception as error:
+            # It must not keep others from being forgotten, or trained without.
+            return {f"rows in {name}": getattr(error, "strerror", None) or str(error)}
+        return {}
 
     def _recover(self):
         """Bring the folder to what the ledger says, after a writer that was stopped."""
@@ -241,6 +269,31 @@ class Writer:
             yield
         finally:
             lock.release()
+
+
+def _ids_of(X, X_ids):
+    """Return the id of each row, given or read from a source: None for rows erased there."""
+    if X_ids is not None:
+        return keys_of(X_ids, "X_ids")
+    if isinstance(X, RowSource) and X.ids_from is not None:
+        keys = X.keys_of(np.arange(len(X)))
+        keys_of([key for key in keys if key is not GONE], "ids of rows")
+        return keys
+    raise TypeError(
+        "X_ids is missing: pass the id of each row, or rows with ids, such as "
+        "ParquetRows(path, id_column=...)."
+    )
+
+
+def _prepare(source):
+    """Make a source of rows fit for a store, which erases once a version is written."""
+    if not source.can_be_stored:
+        raise ValueError(
+            f"X can't be reached from {UNLEARNER}: give {type(source).__name__} a function that "
+            "returns a connection, and that can be imported."
+        )
+    if source.erase == "now":
+        source.erase = "later"
 
 
 def _forget(unlearner, keys):

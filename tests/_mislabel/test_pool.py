@@ -187,6 +187,20 @@ def test_an_explanation_names_the_rows_that_speak_against_a_label(small):
         detector.explain(X, "flower-1000")
     with pytest.raises(ValueError, match="has 3 rows"):
         detector.explain(X[:3], suspect)
+    with pytest.raises(ValueError, match="in another order"):
+        detector.explain(pd.DataFrame(X, index=detector._ids)[::-1], suspect)
+
+
+@pytest.mark.parametrize("n_rows", [4, 200])
+def test_features_that_tell_nothing_make_no_label_a_suspect(n_rows, small):
+    y = np.arange(n_rows) % 2
+    with (
+        pytest.warns(UserWarning, match="No column of X tells rows apart"),
+        pytest.warns(UserWarning, match="so that none is suspected"),
+    ):
+        detector = MislabelDetector(random_state=0).fit(np.ones((n_rows, 2)), y)
+    assert detector.suspects_ == []
+    np.testing.assert_array_equal(detector.suggested_labels_, y)
 
 
 def test_a_second_fit_leaves_nothing_of_the_first():

@@ -130,6 +130,35 @@ def test_models_are_the_same_to_the_last_bit_and_nothing_is_left(
         outside = pickle.loads(stored)
 
 
+@pytest.mark.parametrize("write", KINDS)
+def test_ids_are_found_whatever_the_order_in_which_they_are_asked_for(write, tmp_path):
+    source, targets = write(tmp_path)
+    model = PUMAUnlearner(Ridge(), reweight=None).fit(source, *targets)
+    # All rows of a row group, in another order.
+    ids = rng.permutation(IDS[:140:2])
+    assert model.knows(ids).all()
+    assert [model.rows_of([key])[0] for key in ids] == [IDS.index(key) for key in ids]
+    assert model.partial_forget(ids).n_rows_ == N_ROWS - 140
+
+
+@pytest.mark.parametrize("write", KINDS)
+def test_a_training_leaves_out_rows_that_are_erased(write, tmp_path):
+    source, targets = write(tmp_path)
+    model = PUMAUnlearner(Ridge(), reweight=None).fit(source, *targets)
+    model.partial_forget([IDS[3], IDS[501]])
+    if write is in_arrays:
+        # Rows stay in the file as zeros; a new source knows which.
+        source = ArrayRows(source.path, ids=source.ids_path)
+    again = PUMAUnlearner(Ridge(), reweight=None)
+    again.fit(source, *targets, exclude_ids=[IDS[9], IDS[3]])
+    inside = Ridge().fit(*(np.delete(part, [2, 3, 8, 9, 500, 501], 0) for part in (X, Y)))
+    np.testing.assert_allclose(again.estimator_.coef_, inside.coef_, rtol=0, atol=1e-12)
+    assert (again.n_rows_, again.n_rows_excluded_) == (N_ROWS - 6, 2)
+    assert again.partial_forget([IDS[0]]).n_rows_ == N_ROWS - 8
+    with pytest.raises(ValueError, match="3 ids for 600 rows"):
+        again.fit(source, *targets, X_ids=IDS[:3])
+
+
 @pytest.mark.parametrize("write", FILES)
 @pytest.mark.parametrize("erase", ["now", "later"])
 def test_an_erasing_that_is_cut_short_anywhere_is_finished(write, erase, tmp_path, monkeypatch):
