@@ -52,8 +52,9 @@ def test_names_of_columns_are_kept(case):
 
 
 def test_only_what_deals_by_ids_depends_on_them(case, ids):
-    if not case.make().deals_by_ids:
-        named, numbered = case.fitted(ids), case.fitted()
+    named = case.fitted(ids)
+    if not named.deals_by_ids:
+        numbered = case.fitted()
         assert model_digest(named.estimator_) == model_digest(numbered.estimator_)
 
 

@@ -98,7 +98,8 @@ def initial(model):
         # As scikit-learn draws them: Glorot's bound, for a layer's biases as for its weights.
         fans = module.get_parameter(f"{name.partition('.')[0]}.weight").shape
         bound = (wide / sum(fans)) ** 0.5
-        found[name] = bound * (2 * torch.rand(p.shape, dtype=p.dtype) - 1)
+        # The same draws for rows of single and of double precision.
+        found[name] = (bound * (2 * torch.rand(p.shape, dtype=torch.float64) - 1)).to(p)
     return found
 
 
