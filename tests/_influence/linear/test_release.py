@@ -87,6 +87,7 @@ def test_noise_that_hides_nothing_is_an_error(params, name):
 
 
 def test_networks_are_not_released_with_noise():
+    pytest.importorskip("torch")
     net = MLPClassifier((4,), solver="lbfgs", max_iter=500, random_state=0)
     model = released().set_params(estimator=net, n_refine=1)
     with pytest.warns(UserWarning, match="release_noise"):
