@@ -1,7 +1,7 @@
 """Requests to a fitted model, to forget or to correct: carried out whole, or not at all."""
 
 import logging
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
@@ -62,6 +62,27 @@ class Rewriting:
     def pay(self, model: "BaseUnlearner") -> None:
         """Overwrite the old ones; a repeated call changes nothing."""
         model._rewrite()
+
+
+@dataclass(frozen=True)
+class Joining:
+    """A debt: rows that the model has been trained on and the records of ids lack.
+
+    Parameters
+    ----------
+    keys : sequence
+        Id of each row.
+
+    start : int
+        Number of the first.
+    """
+
+    keys: Sequence
+    start: int
+
+    def pay(self, model: "BaseUnlearner") -> None:
+        """Add them; a repeated call changes nothing."""
+        model._subjects.add(self.keys, self.start)
 
 
 @dataclass(frozen=True)

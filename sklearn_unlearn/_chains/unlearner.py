@@ -2,9 +2,8 @@
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from numbers import Integral
 from os import PathLike
 
@@ -37,28 +36,8 @@ from sklearn_unlearn._records.hashing import keyed_hash
 from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn._records.rows import RowParts, count_rows
 from sklearn_unlearn._records.subjects import SubjectIndex
+from sklearn_unlearn._requests import Joining
 from sklearn_unlearn.base import BaseUnlearner
-
-
-@dataclass(frozen=True)
-class Joining:
-    """A debt: rows that the chains have been trained on and the records of ids lack.
-
-    Parameters
-    ----------
-    keys : sequence
-        Id of each row.
-
-    start : int
-        Number of the first.
-    """
-
-    keys: Sequence
-    start: int
-
-    def pay(self, model):
-        """Add them; a repeated call changes nothing."""
-        model._subjects.add(self.keys, self.start)
 
 
 class ChainedUnlearner(StoredStatesMixin, CorrectingMixin, BaseUnlearner):

@@ -2,7 +2,6 @@
 
 from abc import abstractmethod
 from copy import copy
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
@@ -34,28 +33,8 @@ from sklearn_unlearn._records.hashing import keyed_hash
 from sklearn_unlearn._records.receipt import Outcome
 from sklearn_unlearn._records.rows import RowParts, count_rows
 from sklearn_unlearn._records.subjects import SubjectIndex
+from sklearn_unlearn._requests import Joining
 from sklearn_unlearn.base import BaseUnlearner
-
-
-@dataclass(frozen=True)
-class Joining:
-    """A debt: rows that the trees have been grown from and the records of ids lack.
-
-    Parameters
-    ----------
-    keys : sequence
-        Id of each row.
-
-    start : int
-        Number of the first.
-    """
-
-    keys: list
-    start: int
-
-    def pay(self, model):
-        """Add them; a repeated call changes nothing."""
-        model._subjects.add(self.keys, self.start)
 
 
 class ForgettingForest(CorrectingMixin, BaseUnlearner):

@@ -4,12 +4,12 @@ A criterion is a function ``(y, raw) -> (values, gradients)``: one value with a 
 the shape of ``raw``, or m values with m gradients.
 """
 
-from copy import copy, deepcopy
+from copy import copy
 
 import numpy as np
 from sklearn.utils import assert_all_finite
 
-from sklearn_unlearn._records.packing import packed, unpacked
+from sklearn_unlearn._records.packing import PackedState
 from sklearn_unlearn._records.rows import (
     RowStore,
     batches,
@@ -81,7 +81,7 @@ def failing(numbers, make):
     return numbers[:0]
 
 
-class CriterionSource:
+class CriterionSource(PackedState):
     """Where criterion rows come from: nowhere, the user, rows that are held out, or all rows.
 
     Parameters
@@ -109,6 +109,8 @@ class CriterionSource:
 
     # Rows that a cross-fitted criterion looks at, at most.
     MAX_ROWS = 10_000
+
+    _packed = ("held_out",)
 
     def __init__(
         self, held_out, split_off=False, given=None, is_possible=True, drawn=None, cross_fits=False
@@ -207,19 +209,6 @@ class CriterionSource:
     def own(self):
         """Make a writable copy of what is not; nothing else changes."""
         self.held_out = writable(self.held_out)
-
-    def __deepcopy__(self, memo):
-        # Not by way of what is stored.
-        new = object.__new__(type(self))
-        memo[id(self)] = new
-        vars(new).update({name: deepcopy(value, memo) for name, value in vars(self).items()})
-        return new
-
-    def __getstate__(self):
-        return {**vars(self), "held_out": packed(self.held_out)}
-
-    def __setstate__(self, state):
-        vars(self).update(state, held_out=unpacked(state["held_out"]))
 
     def erase(self, rows):
         """Remove rows; a repeated call changes nothing."""

@@ -1,18 +1,15 @@
 """The rows of an objective: their targets, their weights, and which of them count."""
 
-from copy import copy, deepcopy
+from copy import copy
 
 import numpy as np
 
 from sklearn_unlearn._records.altered import altered
-from sklearn_unlearn._records.packing import packed, unpacked
+from sklearn_unlearn._records.packing import PackedState
 from sklearn_unlearn._records.rows import writable
 
-# Attributes of one value per row that are stored in few bytes.
-PACKED = ("y", "weights", "given", "trained")
 
-
-class WeightedRows:
+class WeightedRows(PackedState):
     """Training rows with targets and weights, by their number in ``fit``.
 
     ``without``, ``training_on`` and ``reweighted`` return new objects that share the rows;
@@ -37,6 +34,8 @@ class WeightedRows:
     given : ndarray of shape (n_rows,)
         The weights as they were in ``fit``, before any was changed; the same array until then.
     """
+
+    _packed = ("y", "weights", "given", "trained")
 
     def __init__(self, rows, y, weights, trained):
         self.rows, self.y, self.weights, self.trained = rows, y, weights, trained
@@ -123,26 +122,13 @@ class WeightedRows:
         self.given = writable(self.given) if is_changed else self.weights
         self.trained = writable(self.trained)
 
-    def __deepcopy__(self, memo):
-        # Not by way of what is stored.
-        new = object.__new__(type(self))
-        memo[id(self)] = new
-        vars(new).update({name: deepcopy(value, memo) for name, value in vars(self).items()})
-        return new
-
     def __getstate__(self):
-        state = {name: getattr(self, name) for name in vars(self)}
-        for name in PACKED:
-            state[name] = packed(state[name])
-        if self.given is self.weights:
-            state["given"] = None
-        return state
+        state = super().__getstate__()
+        return state | {"given": None} if self.given is self.weights else state
 
     def __setstate__(self, state):
-        vars(self).update(state)
-        for name in PACKED:
-            setattr(self, name, unpacked(state[name]))
-        if state["given"] is None:
+        super().__setstate__(state)
+        if self.given is None:
             self.given = self.weights
 
     def erase(self, rows):

@@ -18,7 +18,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.utils.validation import has_fit_parameter
 
 from sklearn_unlearn._influence.linear.losses import log_loss, softmax_loss
-from sklearn_unlearn._influence.linear.problem import check_linear, linear_problem
+from sklearn_unlearn._influence.linear.problem import is_linear, linear_problem
 from sklearn_unlearn._influence.objectives import objective_of
 from sklearn_unlearn._inner.pipelines import last_step
 from sklearn_unlearn._inner.skorch import adapted
@@ -252,13 +252,7 @@ def predicted_outside(member, Z, y, n_classes, weights, cv, seed, n_jobs, keep=T
 def _predicts_by_itself(estimator):
     """Tell whether one fit may tell what models without a row predict for it."""
     last = last_step(estimator)
-    if getattr(last, "oob_score", False):
-        return True
-    try:
-        check_linear(last)
-    except TypeError:
-        return False
-    return True
+    return bool(getattr(last, "oob_score", False)) or is_linear(last)
 
 
 def fitted(estimator, Z, y, weights):

@@ -1,5 +1,6 @@
 """Arrays of one value per row, in as few bytes as bring each value back."""
 
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,3 +77,23 @@ def _narrowest(low, high):
 def unpacked(values):
     """Return the array that :func:`packed` was given."""
     return values.unpacked() if isinstance(values, Packed) else values
+
+
+class PackedState:
+    """Objects that are stored with some arrays in few bytes, and copied without."""
+
+    # Attributes of one value per row.
+    _packed: tuple[str, ...] = ()
+
+    def __deepcopy__(self, memo):
+        # Not by way of what is stored.
+        new = object.__new__(type(self))
+        memo[id(self)] = new
+        vars(new).update({name: deepcopy(value, memo) for name, value in vars(self).items()})
+        return new
+
+    def __getstate__(self):
+        return vars(self) | {name: packed(getattr(self, name)) for name in self._packed}
+
+    def __setstate__(self, state):
+        vars(self).update(state | {name: unpacked(state[name]) for name in self._packed})

@@ -7,7 +7,7 @@ from scipy.sparse.linalg import norm as sparse_norm
 from sklearn.base import BaseEstimator
 
 from sklearn_unlearn._influence.linear.objective import LinearObjective
-from sklearn_unlearn._influence.linear.problem import check_linear, read_parameters
+from sklearn_unlearn._influence.linear.problem import check_linear, is_linear, read_parameters
 from sklearn_unlearn._influence.objectives import closed_form_objective
 from sklearn_unlearn._inner.pipelines import last_step, split_pipeline
 from sklearn_unlearn._records.rows import count_rows
@@ -142,7 +142,7 @@ def reconstructed(
         Values by line and stage: from the model before to each of the others.
     """
     (before,), (X, _), (X_known, y_known) = models["before"], data["forgotten"], data["remaining"]
-    if count_rows(X) != 1 or not has_closed_form(before):
+    if count_rows(X) != 1 or not is_linear(last_step(before)):
         return {}
     size = np.size(last_step(before).coef_)
     if any(np.size(last_step(one).coef_) != size for some in models.values() for one in some):
@@ -154,12 +154,3 @@ def reconstructed(
         if stage != "before"
     }
     return {"reconstruction, cosine": {"before": [np.nan], **found}}
-
-
-def has_closed_form(model: BaseEstimator) -> bool:
-    """Tell whether a model is linear with a loss that is known."""
-    try:
-        check_linear(last_step(model))
-    except TypeError:
-        return False
-    return True

@@ -32,9 +32,7 @@ def block_solvers(objective):
     solvers = []
     for block in range(max(n_blocks, len(penalty))):
         data, l2 = min(block, n_blocks - 1), penalty[min(block, len(penalty) - 1)]
-        matrix = hessian[data] if len(free) == d else hessian[data][np.ix_(free, free)]
-        matrix = matrix.copy()
-        matrix.flat[:: len(free) + 1] += l2[free]
+        matrix = _penalised(hessian[data], l2, free)
         scale = (reference[data] + l2)[free]
         solvers.append(SymmetricSolver(matrix, scale, intercepts))
     return solvers
@@ -56,9 +54,14 @@ def matrices(objective):
     free, d = free_parameters(objective), objective.hessian_shape[1]
     penalty = objective.penalty().reshape(-1, d)
     for block, l2 in enumerate(penalty):
-        matrix = hessian[min(block, len(hessian) - 1)][np.ix_(free, free)]
-        matrix.flat[:: len(free) + 1] += l2[free]
-        yield matrix, block * d + free
+        yield _penalised(hessian[min(block, len(hessian) - 1)], l2, free), block * d + free
+
+
+def _penalised(matrix, l2, free):
+    """Return a copy of a block for the parameters that may move, with their penalties."""
+    matrix = matrix.copy() if len(free) == len(matrix) else matrix[np.ix_(free, free)]
+    matrix.flat[:: len(free) + 1] += l2[free]
+    return matrix
 
 
 def _shift_free_solver(objective, hessian, reference):

@@ -84,6 +84,15 @@ def check_linear(model):
     _described(model)
 
 
+def is_linear(model):
+    """Tell whether a model, fitted or not, is linear with an objective that is known."""
+    try:
+        check_linear(model)
+    except TypeError:
+        return False
+    return True
+
+
 def is_family(model):
     """Tell whether a model is of a supported class of scikit-learn's itself, not of a subclass."""
     return type(model) in _FAMILIES
