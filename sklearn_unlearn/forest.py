@@ -113,6 +113,8 @@ class ForgettingForestClassifier(ClassifierMixin, ForgettingForest):
     ('exact', True)
     """
 
+    _forest = ExtraTreesClassifier
+
     def __init__(
         self,
         n_estimators: int = 100,
@@ -137,16 +139,6 @@ class ForgettingForestClassifier(ClassifierMixin, ForgettingForest):
         self.class_weight = class_weight
         self.n_jobs = n_jobs
         self.random_state = random_state
-
-    def _inner(self):
-        return ExtraTreesClassifier(
-            self.n_estimators,
-            max_features=self.max_features,
-            min_samples_leaf=self.min_samples_leaf,
-            min_weight_fraction_leaf=self.min_weight_fraction_leaf,
-            max_depth=self.max_depth,
-            n_jobs=self.n_jobs,
-        )
 
     def _check_params(self):
         super()._check_params()
@@ -276,6 +268,8 @@ class ForgettingForestRegressor(RegressorMixin, ForgettingForest):
     'exact'
     """
 
+    _forest = ExtraTreesRegressor
+
     def __init__(
         self,
         n_estimators: int = 100,
@@ -298,16 +292,6 @@ class ForgettingForestRegressor(RegressorMixin, ForgettingForest):
         self.max_depth = max_depth
         self.n_jobs = n_jobs
         self.random_state = random_state
-
-    def _inner(self):
-        return ExtraTreesRegressor(
-            self.n_estimators,
-            max_features=self.max_features,
-            min_samples_leaf=self.min_samples_leaf,
-            min_weight_fraction_leaf=self.min_weight_fraction_leaf,
-            max_depth=self.max_depth,
-            n_jobs=self.n_jobs,
-        )
 
     def _targets(self, y, records):
         y = column_or_1d(y, warn=True).astype(np.float64)

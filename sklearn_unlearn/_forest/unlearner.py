@@ -40,7 +40,7 @@ from sklearn_unlearn.base import BaseUnlearner
 class ForgettingForest(CorrectingMixin, BaseUnlearner):
     """Base class of the forests that forget.
 
-    A subclass names the forest of scikit-learn that it looks like (``_inner``) and says what
+    A subclass names the forest of scikit-learn that it looks like (``_forest``) and says what
     its targets are (``_targets``).
     """
 
@@ -52,9 +52,19 @@ class ForgettingForest(CorrectingMixin, BaseUnlearner):
     deals_by_ids = True
     class_weight: Any = None
 
-    @abstractmethod
+    # The forest of scikit-learn that this one will look like.
+    _forest: type
+
     def _inner(self):
         """Return a forest of scikit-learn, unfitted, of the shape that this one will have."""
+        return self._forest(
+            self.n_estimators,
+            max_features=self.max_features,
+            min_samples_leaf=self.min_samples_leaf,
+            min_weight_fraction_leaf=self.min_weight_fraction_leaf,
+            max_depth=self.max_depth,
+            n_jobs=self.n_jobs,
+        )
 
     @abstractmethod
     def _targets(self, y, records):
