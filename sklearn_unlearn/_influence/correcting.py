@@ -106,21 +106,9 @@ class CorrectingMixin:
             lambda: after.arrive(after, before, self._steps(), passes(self, context)),
             found,
         )
-        parts = () if same_features else carried.features.refitted
-        return {
-            "estimator_": self._written(carried),
-            "_objective": carried.kept(),
-            "_doubts": found,
-            "_unchecked": False,
-            "_fingerprint": None,
-        }, altered(
-            outcome,
-            guarantee="approximate" if steering else outcome.guarantee,
-            n_rows_retrained=carried.n_rows if parts else outcome.n_rows_retrained,
-            retrained_parts=parts or outcome.retrained_parts,
-            gradient_norm_before=norm,
-            not_forgotten=(*left, *outcome.not_forgotten),
-        )
+        guarantee = "approximate" if steering else outcome.guarantee
+        outcome = altered(outcome, guarantee=guarantee, gradient_norm_before=norm)
+        return self._moved(objective, carried, outcome, found, left)
 
     def _corrected_targets(self, objective, rows, y):
         """Return encoded targets of all rows, and the labels by code where some are new."""

@@ -392,11 +392,19 @@ class ObjectiveUnlearner(BaseUnlearner):
             ),
             found,
         )
-        changed = carried.features is not objective.features
-        refitted_parts = carried.features.refitted if changed else ()
         if steering:
             left.append(STEERED)
             outcome = replace(outcome, guarantee="approximate")
+        outcome = altered(outcome, gradient_norm_before=norm)
+        return self._moved(objective, carried, outcome, found, left)
+
+    def _moved(self, objective, carried, outcome, found, left):
+        """Return attributes and the outcome of steps from one objective to another.
+
+        ``found`` are doubts about what was fitted, ``left`` parts that still depend on the rows.
+        """
+        changed = carried.features is not objective.features
+        parts = carried.features.refitted if changed else ()
         return {
             "estimator_": self._written(carried),
             "_objective": carried.kept(),
@@ -405,9 +413,8 @@ class ObjectiveUnlearner(BaseUnlearner):
             "_fingerprint": None,
         }, altered(
             outcome,
-            n_rows_retrained=carried.n_rows if refitted_parts else outcome.n_rows_retrained,
-            retrained_parts=refitted_parts or outcome.retrained_parts,
-            gradient_norm_before=norm,
+            n_rows_retrained=carried.n_rows if parts else outcome.n_rows_retrained,
+            retrained_parts=parts or outcome.retrained_parts,
             not_forgotten=(*left, *outcome.not_forgotten),
         )
 
