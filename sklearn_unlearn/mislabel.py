@@ -103,9 +103,10 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
 
     contamination : "auto", float or int, default="auto"
         Wrong labels to be told: a share in (0, 0.5], or a number of rows; of rows with equal
-        scores those that come first, never more. "auto" takes the labels for which another one
-        has the larger posterior. That number can't be known: hard rows look like wrong labels, and
-        where few labels are wrong, or classes overlap, the estimate is off by half and more. For
+        scores those that come first, never more. "auto" takes as many as are expected to be wrong:
+        the sum of all labels' probabilities of being wrong. That number can't be known: hard rows
+        look like wrong labels, and where few labels are wrong, or classes overlap, the estimate is
+        off by half and more. For
         targets, residuals of more than three robust standard deviations; without posteriors,
         the thresholds of confident learning [2]_; where a callable scores the labels of a
         classifier without ``predict_proba``, labels that this classifier disagrees with.
@@ -150,8 +151,8 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         The labels or targets that were given.
 
     suggested_labels_ : ndarray of shape (n_samples,)
-        The given label, or another where it is twice as probable; without posteriors, the
-        label or target that the model predicts for the row.
+        The most probable label, given the row and its label; without posteriors, the label or
+        target that the model predicts for the row.
 
     label_proba_ : ndarray of shape (n_samples, n_classes)
         Posterior of every label, given the row and its label; for classes and "pool",
@@ -162,8 +163,9 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         there are posteriors.
 
     sample_weight_ : ndarray of shape (n_samples,)
-        How far each label is to be trusted, from zero to one: its posterior, or a robust
-        weight of its residual. For those who neither drop nor relabel.
+        How far each label is to be trusted, from zero to one: by how much it is more probable
+        than any other, zero where it is not; for targets a robust weight of the residual. For
+        those who neither drop nor relabel.
 
     weights_ : ndarray of shape (n_models,)
         Weights of the models in the pool; only for "pool".

@@ -243,7 +243,7 @@ def test_ids_frames_and_the_table():
 def test_an_unlearner_forgets_the_suspects():
     X, given, right, _ = flipped(share=0.2)
     ids = [f"image-{i}" for i in range(len(X))]
-    detector = MislabelDetector(LINEAR, n_rounds=1).fit(X, given, X_ids=ids)
+    detector = MislabelDetector(LINEAR, n_rounds=1, contamination=0.2).fit(X, given, X_ids=ids)
     model = PUMAUnlearner(make_pipeline(StandardScaler(), LogisticRegression()), reweight=None)
     before = model.fit(X, given, X_ids=ids).score(X, right)
     after = model.partial_forget(detector.suspects_).score(X, right)

@@ -5,18 +5,14 @@ import warnings
 import numpy as np
 
 from sklearn_unlearn._mislabel.noise import (
-    confident_joint,
     label_posterior,
+    labels_tell,
     noise_matrix,
-    suggested_codes,
+    sure_counts,
 )
 from sklearn_unlearn._mislabel.pooling import calibrated
 from sklearn_unlearn._mislabel.residuals import robust_weights
 from sklearn_unlearn._mislabel.scores import residual_scale
-
-# The diagonal of a noise matrix sums to one where labels tell nothing of classes, and to less where
-# models that know nothing see each row's class as the one that is rarer without the row.
-LEAST_TOLD = 1.01
 
 # What an earlier fit may have left that a later one does not set.
 SOMETIMES = ("classes_", "label_proba_", "noise_matrix_", "sample_weight_", "weights_")
@@ -136,11 +132,13 @@ def about_labels(judged, classes, y, kept, pooled):
     found = {"classes_": classes}
     if judged.outside is not None:
         P = judged.outside if pooled else calibrated(judged.outside, codes)
-        noise = noise_matrix(confident_joint(P, codes))
+        counts = sure_counts(P, codes)
+        noise = noise_matrix(counts)
         q = label_posterior(P, codes, noise)
-        suggested = classes[suggested_codes(q, codes)]
-        n_wrong = int((q.argmax(axis=1) != codes).sum())
-        if n_wrong and np.trace(noise) < LEAST_TOLD:
+        suggested, own = classes[q.argmax(axis=1)], q[np.arange(len(codes)), codes]
+        # As many as are expected to be wrong, whichever they are.
+        n_wrong = round((1 - own).sum())
+        if n_wrong and not labels_tell(counts, codes):
             warnings.warn(
                 "Labels have nothing to do with the classes that the models see, so that none is "
                 "suspected. Pass other features, or a number as contamination.",
@@ -152,9 +150,17 @@ def about_labels(judged, classes, y, kept, pooled):
         found["label_proba_"] = np.zeros((len(y), len(classes)))
         found["label_proba_"][kept] = q
         found["sample_weight_"] = np.ones(len(y))
-        found["sample_weight_"][kept] = q[np.arange(len(codes)), codes]
+        found["sample_weight_"][kept] = _lead(q, codes)
     found["mislabel_scores_"] = np.full(len(y), min(0.0, judged.scores.min()))
     found["mislabel_scores_"][kept] = judged.scores
     found["suggested_labels_"] = y.copy()
     found["suggested_labels_"][kept] = suggested
     return found | {"_n_wrong": n_wrong}
+
+
+def _lead(posterior, codes):
+    """Return by how much each given label is more probable than any other; zero if it is not."""
+    rows = np.arange(len(codes))
+    others = posterior.copy()
+    others[rows, codes] = 0
+    return np.maximum(posterior[rows, codes] - others.max(axis=1), 0)

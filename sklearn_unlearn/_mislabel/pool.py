@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._mislabel.members import Member, default_members, predicted_outside
-from sklearn_unlearn._mislabel.noise import confident_joint, label_posterior, noise_matrix
+from sklearn_unlearn._mislabel.noise import label_posterior, noise_matrix, sure_counts
 from sklearn_unlearn._mislabel.pooling import log_probabilities, pool_weights, pooled
 from sklearn_unlearn._mislabel.residuals import blend_weights, robust_weights
 from sklearn_unlearn._mislabel.tables import Tables
@@ -140,7 +140,7 @@ class PooledClassifier(ClassifierMixin, _Pool):
         logs = np.stack([log_probabilities(P) for P in outside])
         self.weights_ = pool_weights(logs, codes)
         P = np.exp(pooled(logs, self.weights_))
-        self.noise_matrix_ = noise_matrix(confident_joint(P, codes))
+        self.noise_matrix_ = noise_matrix(sure_counts(P, codes))
         self.label_proba_ = label_posterior(P, codes, self.noise_matrix_)
         self.outside_ = P
         self.sample_weight_ = self.label_proba_[np.arange(len(codes)), codes]

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from sklearn_unlearn._mislabel.noise import confident_joint, label_posterior, noise_matrix
+from sklearn_unlearn._mislabel.noise import (
+    label_posterior,
+    labels_tell,
+    noise_matrix,
+    sure_counts,
+    true_probabilities,
+)
 from sklearn_unlearn._mislabel.pooling import (
     calibrated,
     log_probabilities,
@@ -77,30 +83,68 @@ def test_probabilities_of_one_model_are_sharpened_and_flattened():
     np.testing.assert_allclose(np.exp(told[1:]), 0.5)
 
 
-def test_the_noise_matrix_finds_which_class_is_taken_for_which():
-    rng = np.random.default_rng(0)
-    true = rng.integers(0, 3, 3000)
-    given = np.where((true == 1) & (rng.random(3000) < 0.3), 2, true)
-    P = np.full((3000, 3), 0.05)
-    P[np.arange(3000), true] = 0.9
-    noise = noise_matrix(confident_joint(P, given))
+def overlapping(shares, n_rows=20_000, seed=0):
+    """Return probabilities of classes that overlap, true labels, and labels of a noise matrix."""
+    rng = np.random.default_rng(seed)
+    logits = 3 * rng.standard_normal((n_rows, len(shares)))
+    P = np.exp(normalised(logits))
+    drawn = rng.random((2, n_rows, 1))
+    true = (P.cumsum(axis=1) > drawn[0]).argmax(axis=1)
+    given = (np.cumsum(shares, axis=1)[true] > drawn[1]).argmax(axis=1)
+    return P, true, given
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_noise_matrix_finds_which_class_is_taken_for_which(seed):
+    shares = np.array([[0.9, 0.05, 0.05], [0.0, 0.7, 0.3], [0.02, 0.0, 0.98]])
+    P, _, given = overlapping(shares, seed=seed)
+    noise = noise_matrix(sure_counts(P @ shares, given))
     np.testing.assert_allclose(noise.sum(axis=1), 1)
-    np.testing.assert_allclose(noise, [[1, 0, 0], [0, 0.7, 0.3], [0, 0, 1]], atol=0.05)
+    np.testing.assert_allclose(noise, shares, atol=0.04)
+    # Though a third of the rows disagrees with their labels, for classes overlap.
+    assert (P.argmax(axis=1) != given).mean() > 0.2
     # Without a count nothing is known; where no row is seen to err, one still may.
     np.testing.assert_allclose(noise_matrix(np.zeros((2, 2), dtype=int)), 0.5)
     assert (noise_matrix(np.diag([50, 50])) > 0).all()
 
 
-def test_the_posterior_follows_bayes_with_a_damped_matrix():
+def test_labels_that_were_drawn_tell_nothing():
+    P, _, given = overlapping(np.eye(2), n_rows=400)
+    assert labels_tell(sure_counts(P, given), given)
+    rng = np.random.default_rng(0)
+    drawn = [labels_tell(sure_counts(P, y), y) for y in rng.integers(0, 2, (200, 400))]
+    assert np.mean(drawn) < 0.06
+
+
+def test_classes_that_err_alike_share_their_counts():
+    alike = noise_matrix(np.array([[88, 7, 5], [4, 90, 6], [3, 5, 92]]))
+    assert np.ptp(np.diag(alike)) < 0.003
+    apart = noise_matrix(np.array([[60, 40, 0], [0, 100, 0], [0, 0, 100]]))
+    assert apart[0, 1] > 0.35
+    assert apart[1, 0] < 0.05
+
+
+def test_the_posterior_follows_bayes_on_probabilities_without_noise():
+    shares = np.array([[0.9, 0.1], [0.4, 0.6]])
+    true = np.array([[0.7, 0.3]])
+    Q = true_probabilities(true @ shares, shares)
+    # Most of the way from the labels' probabilities to the classes'.
+    assert true[0, 0] <= Q[0, 0] < true[0, 0] + 0.3 * ((true @ shares) - true)[0, 0]
+    q = label_posterior(true @ shares, np.array([1]), shares)
+    assert q[0, 0] / q[0, 1] == pytest.approx(Q[0, 0] * 0.1 / (Q[0, 1] * 0.6))
+    # Where labels say nothing of classes, nothing can be taken out of them.
     P = np.array([[0.8, 0.2]])
-    noise = np.array([[0.9, 0.1], [0.4, 0.6]])
-    q = label_posterior(P, np.array([1]), noise)
-    odds = 0.8 * np.sqrt(0.1) / (0.2 * np.sqrt(0.6))
-    assert q[0, 0] / q[0, 1] == pytest.approx(odds)
-    assert q.sum() == pytest.approx(1)
-    # A label that no class is given leaves what the row says.
-    none = label_posterior(P, np.array([1]), np.array([[1.0, 0.0], [1.0, 0.0]]))
-    np.testing.assert_allclose(none, P)
+    np.testing.assert_allclose(true_probabilities(P, np.full((2, 2), 0.5)), P, atol=1e-3)
+    # Where they say all, nothing has to be.
+    np.testing.assert_allclose(true_probabilities(P, np.eye(2)), P, atol=1e-3)
+
+
+def test_rows_that_overlap_are_not_called_wrong():
+    P, true, given = overlapping(np.full((2, 2), 0.03) + 0.94 * np.eye(2))
+    noise = noise_matrix(sure_counts(P, given))
+    suggested = label_posterior(P, given, noise).argmax(axis=1)
+    assert (suggested == true).mean() > (given == true).mean()
+    assert 0.3 < (suggested != given).sum() / (true != given).sum() < 1.5
 
 
 def test_regressors_are_pooled_without_wrong_targets():
