@@ -17,7 +17,8 @@ packages):
 Most have few errors, and some are within what any model errs by. MislabelDetector() gets each table
 as it is, all other columns included. cleanlab gets the table encoded: for labels four models, each
 alone and its ensemble score, as in ``mislabel_detection.py``; for targets its CleanLearning around
-a linear model and a forest. ``off`` is how far labels are from the corrected ones: the share of
+a linear model and a forest. (The years are so few whole numbers that MislabelDetector takes them
+for classes.) ``off`` is how far labels are from the corrected ones: the share of
 other labels, or the mean distance of targets in standard deviations.
 
 ``--download FOLDER`` adds two sets of images that no package ships, whose files are fetched unless
@@ -329,7 +330,7 @@ def compute(path, tables, seeds, who):
                     continue
                 for method in (by_us, rivals)[: len(who)]:
                     writer.writerows(list(cells(name, load, seed, method)))
-                file.flush()
+                    file.flush()
             print(f"{name}: done", file=sys.stderr)
 
 
