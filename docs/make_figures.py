@@ -26,6 +26,7 @@ OPTIONS = {
     "reconstruction": ("--out", "docs/studies"),
     "arcane_requests": ("--seeds", "5", "--out", "docs/studies"),
     "mislabel_detection": (),
+    "mislabel_real_errors": (),
     "network_forgetting": ("--out", "docs/studies/network_forgetting.csv"),
     "verdicts": ("--csv", "docs/studies/verdicts.csv"),
 }

