@@ -16,19 +16,21 @@ def fitted_last(last, carried, outcome):
     """Return the objective where a fit of the last step alone ends, and the outcome."""
     numbers = carried.remaining_rows()
     best, exact = refitted(carried, _fresh(last, carried, numbers))
+    doubt = ""
     if "distance_bound" in outcome.measures:
         # The proof was for where the steps ended.
         measured = best.measured()
-        bound = distance_bound(measured, measured).value
-        measures = {} if bound is None else {"distance_bound": bound}
+        bound = distance_bound(measured, measured)
+        measures = {} if bound.value is None else {"distance_bound": bound.value}
+        doubt = f"; no distance is proved: {bound.why}" if bound.why else ""
         outcome = replace(outcome, measures=measures)
     if not exact:
         why = f"{type(last).__name__} itself misses the optimum of such rows"
-        return best, replace(outcome, stopped_because=f"{outcome.stopped_because}; {why}")
+        return best, replace(outcome, stopped_because=f"{outcome.stopped_because}; {why}{doubt}")
     return best, replace(
         outcome,
         guarantee="exact",
-        stopped_because=f"{type(last).__name__} fitted anew: its closed form loses digits",
+        stopped_because=f"{type(last).__name__} fitted anew: its closed form loses digits{doubt}",
         n_rows_retrained=len(numbers),
     )
 

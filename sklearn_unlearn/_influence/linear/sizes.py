@@ -1,18 +1,18 @@
 """What a pass over the rows of a linear model finds out for the bound of a distance.
 
-Huber's loss with a scale s of its residuals bends with s alone. Let a step change s by the share k
-in all, and a row's residual over s, t, by D / s to first order. As long as no row comes to a kink,
+HuberRegressor's loss bends with the scale s of its residuals alone. Let t be a row's residual over
+s, D / s its change along a step u to first order, k the share by which u changes s, and r the
+length of u in the norm of the Hessian H. As long as no row comes to a kink,
 
-- the row's second derivative along the step changes by the factor (1 + k)^-3: the norm D^2 of a
-  row is divided by s, and D by s once more in both its factors;
-- its slopes change by D / (s + k s) (1, -t), and (0, -D^2 / (2 (s + k s)^2)): off the Newton
-  step's by k / (1 - k) of the length r in the norm of the Hessian, and, summed over rows, by no
-  more than k / (2 (1 - k)^2) of it, as r^2 / (2 s (1 - k)^2) is the sum, and k s / r no less than
-  a scale of one in that norm where k is taken as the largest for a step of that length.
+- the row's curvature along u, D^2 / s, changes by the factor (1 + k)^-3;
+- its slopes change by D / (s + k s) times (1, -t), which H says is D / s times that: over all rows,
+  off by k / (1 - k) r in the norm of the inverse of H, k taken as positive;
+- and by (0, -D^2 / (2 (s + k s)^2)), which H does not know: summed over rows no more than
+  r^2 / (2 s (1 - k)^2), which is k r / (2 (1 - k)^2) in that norm, with k s / r the length that the
+  norm gives to the scale's axis, and so no less than the share by which u changes s.
 
-With four in place of M and k at most a quarter, both are within what an exponential of M k allows:
-exp(-4 k) <= (1 + k)^-3, and k / (1 - k) + k / (2 (1 - k)^2) <= (exp(4 k) - 1) / (4 k) - 1, term
-by term.
+Up to k = 1/4 this is within what M = 4 allows where M |x u| is replaced by 4 k: (1 + k)^-3 is no
+less than exp(-4 k), and k / (1 - k) + k / (2 (1 - k)^2) no more than (exp(4 k) - 1) / (4 k) - 1.
 """
 
 from dataclasses import dataclass
@@ -127,7 +127,7 @@ def sizes(end, scales, product):
         norms = np.sqrt((Z.power(2) if sparse.issparse(Z) else Z**2) @ lengths[:, :-1].T
                         + lengths[:, -1])  # fmt: skip
         slopes = pull_back(size, u * np.abs(loss.gradient(raw, y)))
-        # Each term is a derivative of the loss, or no larger than that and twice this.
+        # None of the terms of a derivative is larger than it and this together.
         terms = pull_back(size, u * np.broadcast_to(np.abs(y) + 1, raw.shape))
         bent = np.abs(loss.curvature(raw, y))
         # Of softmax these are probabilities, no smaller than the diagonal of the curvature; of a

@@ -239,6 +239,47 @@ def test_steps_go_on_until_the_distance_is_proved():
     assert ForgetReceipt.from_json(receipt.to_json()).distance_bound == receipt.distance_bound
 
 
+def of_linear(unlearner, X, y, l2):
+    """Return the distance of a linear regressor from its optimum, and its receipt."""
+    left, fitted = unlearner.rows_of(), unlearner.estimator_
+    theta = np.append(fitted.coef_, fitted.intercept_).astype(float)[None]
+    X, l2 = X[left].astype(float), np.append(np.full(X.shape[1], l2), 0.0)
+    best = optimum(X, y[left], np.ones(len(left)), squares, l2, theta)
+    return off(theta, best), unlearner.receipts_[-1]
+
+
+def test_a_model_in_single_precision_is_within_its_bound():
+    single = X.astype(np.float32)
+    model = PUMAUnlearner(Ridge(), reweight=None, n_refine=1).fit(single, Y.astype(np.float32))
+    distance, receipt = of_linear(model.partial_forget([1]), single, Y.astype(np.float32), 1.0)
+    assert model.estimator_.coef_.dtype == np.float32
+    assert 1e-9 < distance <= receipt.distance_bound <= 1.01 * distance
+
+
+def test_a_fit_that_follows_the_steps_is_within_its_own_bound():
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(80, 3))
+    X[:, 1] = X[:, 0] + 1e-6 * X[:, 1]
+    y = 1e3 * X[:, 0] + rng.normal(size=80)
+    model = PUMAUnlearner(LinearRegression(), reweight=None, n_refine=1, tol=0.0).fit(X, y)
+    distance, receipt = of_linear(model.partial_forget([1, 2, 3]), X, y, 0.0)
+    assert "misses the optimum" in receipt.stopped_because
+    assert distance <= receipt.distance_bound <= 10 * distance
+
+
+def test_rounding_on_columns_that_are_nearly_the_same_stops_steps_and_no_request():
+    rng = np.random.default_rng(18)
+    X = rng.normal(size=(80, 4))
+    X[:, 1] = X[:, 0] + 10.0 ** rng.uniform(-9, -6) * X[:, 1]
+    X *= 10.0 ** rng.uniform(-3, 3, size=4)
+    y = 1e3 * X @ rng.normal(size=4) + rng.normal(size=80)
+    model = PUMAUnlearner(LinearRegression(), reweight=None, n_refine="auto").fit(X, y)
+    left = model.partial_forget([1, 2, 3]).rows_of()
+    best = LinearRegression().fit(X[left], y[left]).predict(X[left])
+    error = np.abs(model.predict(X[left]) - best).max()
+    assert error <= 1e-6 * np.abs(best).max()
+
+
 def test_several_targets_and_sparse_rows_have_one_bound():
     model = PUMAUnlearner(Ridge(), reweight=None, n_refine=1)
     both = model.fit(X, np.column_stack([Y, Y**2])).partial_forget([1]).receipts_[-1]
