@@ -10,6 +10,7 @@ H, and a the largest M |x v| of a row for v of length one, -g u = int u H(theta 
 where |g| is the norm that the inverse of H defines. The Newton step s misses u by no more than
 ((exp(a r) - 1) / (a r) - 1) r, so that |u| <= |s| + that, in whichever norm. Squared losses have
 M = 0; those that are squares between kinks have it as long as no row can come to a kink.
+HuberRegressor's bends with its scale: see :mod:`sklearn_unlearn._influence.linear.sizes`.
 
 All sums are rounded: what that may change is bounded as well, for sums in whatever order within
 a block of rows. Parameters are scaled by the diagonal of H before anything is bounded.

@@ -8,7 +8,7 @@ from sklearn_unlearn._influence.linear.inverse import is_open_to_shifts, open_sh
 from sklearn_unlearn._influence.linear.marks import without_marks
 from sklearn_unlearn._influence.linear.steps import parameters_of
 
-# Noise must take many values between one float and the next but a thousand, or it is none.
+# Noise of fewer spacings of floats takes so few values that rounding shows what is behind it.
 MIN_SPACINGS = 2**10
 # scikit-learn's lowest scale of residuals.
 LOWEST_SCALE = 10 * np.finfo(float).eps
