@@ -116,7 +116,8 @@ class PUMAUnlearner(ReleasingMixin, CorrectingMixin, ObjectiveUnlearner):
         drawn anew by ``fit`` and by every request; the exact parameters stay in the unlearner. It
         hides the distance that is proved, so it needs ``n_refine`` and ``reweight=None``; the
         guarantee is then "certified", and the receipt's ``epsilon`` tells how well. Transformers
-        before the model get no noise, and a model behind any is not certified.
+        before the model get no noise, and a model behind any is not certified; nor is noise that
+        is lost in the rounding of the parameters, which the receipt then says.
 
     params : {"all", "last_layer"} or str, default="all"
         Networks: parameters that may move; any other string is a pattern of their names

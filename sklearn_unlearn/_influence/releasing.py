@@ -1,8 +1,9 @@
 """Models that are released with noise; the exact one stays in the unlearner."""
 
+from dataclasses import replace
 from numbers import Real
 
-from sklearn_unlearn._influence.linear.release import noised, released_outcome
+from sklearn_unlearn._influence.linear.release import as_written, noised, released_outcome
 from sklearn_unlearn._inner.declared import check_number
 from sklearn_unlearn._inner.pipelines import joined_pipeline, last_step
 
@@ -41,10 +42,17 @@ class ReleasingMixin:
 
     def _seen(self, attributes, outcome):
         """Return what a request leads to, with the model as it may be seen."""
-        is_same = attributes["estimator_"] is self.estimator_
-        if self.release_noise is None or "_objective" not in attributes or is_same:
+        if attributes["estimator_"] is self.estimator_:
+            if outcome.guarantee == "certified":
+                # The last release stands, and what it certified.
+                outcome = replace(outcome, measures=self.receipts_[-1].measures)
             return attributes, outcome
-        objective = attributes["_objective"]
-        released = self._released(attributes["estimator_"], objective)
-        outcome = released_outcome(outcome, objective, self.release_noise)
-        return attributes | {"estimator_": released}, outcome
+        objective = attributes.get("_objective")
+        if objective is None:
+            return attributes, outcome
+        model = attributes["estimator_"]
+        if self.release_noise is None:
+            return attributes, as_written(outcome, objective, last_step(model))
+        doubts = attributes.get("_doubts", self._doubts)
+        outcome = released_outcome(outcome, objective, self.release_noise, last_step(model), doubts)
+        return attributes | {"estimator_": self._released(model, objective)}, outcome

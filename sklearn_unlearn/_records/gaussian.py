@@ -1,36 +1,55 @@
-"""How well can two releases with Gaussian noise be told apart?"""
+"""How well can two releases with Gaussian noise be told apart?
+
+With the distance of the means over the standard deviation as ratio, an epsilon goes with the delta
+Phi(a) - exp(epsilon) Phi(a - ratio), where a = ratio / 2 - epsilon / ratio (Balle and Wang 2018,
+theorem 8). As exp(epsilon) phi(a - ratio) = phi(a), that is phi(a) (m(a) - m(a - ratio)) with
+m = Phi / phi: no small difference of large numbers is left, for any delta that a float holds.
+"""
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import log_ndtr
+from scipy.special import erfcx
+
+# Ratios up to which the difference is bounded by a slope, as m bends upwards.
+SMALL = 1e-3
+# Phi is below any positive float at the lowest a, and one at the highest.
+LOWEST, HIGHEST = -40.0, 9.0
 
 
-def gaussian_delta(epsilon, ratio):
-    """Return the delta of two Gaussians whose means are apart.
+def gaussian_epsilon(delta, ratio):
+    """Return how well two Gaussians are told apart whose means differ.
 
     Parameters
     ----------
-    epsilon : float
-        At least 0.
+    delta : float
+        In (0, 1).
 
     ratio : float
-        Distance of the means over the standard deviation, above 0.
+        Distance of the means over the standard deviation.
 
     Returns
     -------
     float
-        The least delta for which they are (epsilon, delta)-indistinguishable (Balle and Wang 2018,
-        theorem 8).
+        The least epsilon for which they are (epsilon, delta)-indistinguishable.
     """
-    a, b = ratio / 2 - epsilon / ratio, -ratio / 2 - epsilon / ratio
-    return float(np.exp(log_ndtr(a)) - np.exp(epsilon + log_ndtr(b)))
-
-
-def gaussian_epsilon(delta, ratio):
-    """Return the least epsilon for a delta; see :func:`gaussian_delta`."""
-    if ratio == 0 or gaussian_delta(0.0, ratio) <= delta:
+    # Rounding goes to the safe side here, and at the root.
+    highest, goal = min(ratio / 2, HIGHEST), np.log(delta) - 1e-13
+    if ratio > 0 and _log_delta(highest, ratio) > goal:
+        highest = brentq(lambda a: _log_delta(a, ratio) - goal, LOWEST, highest) - 1e-11
+    elif ratio / 2 <= HIGHEST:
         return 0.0
-    high = 1.0
-    while gaussian_delta(high, ratio) > delta:
-        high *= 2
-    return float(brentq(lambda epsilon: gaussian_delta(epsilon, ratio) - delta, 0.0, high))
+    return float(ratio * (ratio / 2 - highest))
+
+
+def _log_delta(a, ratio):
+    """Return the logarithm of a delta."""
+    if ratio <= SMALL:
+        gap = np.log(ratio) + np.log1p(a * _mills(a))
+    else:
+        gap = np.log(_mills(a) - _mills(a - ratio))
+    return gap - a**2 / 2 - np.log(2 * np.pi) / 2
+
+
+def _mills(x):
+    """Return the normal distribution function over its density."""
+    return np.sqrt(np.pi / 2) * erfcx(-x / np.sqrt(2))

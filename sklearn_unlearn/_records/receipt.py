@@ -6,6 +6,7 @@ import json
 import math
 from copy import copy
 from dataclasses import MISSING, dataclass, field, fields
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -264,8 +265,8 @@ class ForgetReceipt:
            Analytical Calibration and Optimal Denoising", ICML 2018, theorem 8,
            :arxiv:`1805.06530`.
         """
-        if not 0 < delta < 1:
-            raise ValueError(f"delta={delta!r} is invalid: it must be in (0, 1).")
+        if not isinstance(delta, Real) or not 0 < delta < 1:
+            raise ValueError(f"delta={delta!r} is invalid: it must be a number in (0, 1).")
         if self.guarantee != "certified":
             raise ValueError(
                 f"This receipt's guarantee is {self.guarantee!r}; only a certified release has an "

@@ -10,6 +10,7 @@ H, and a the largest M |x v| of a row for v of length one, -g u = int u H(theta 
 where |g| is the norm that the inverse of H defines. The Newton step s misses u by no more than
 ((exp(a r) - 1) / (a r) - 1) r, so that |u| <= |s| + that, in whichever norm. Squared losses have
 M = 0; those that are squares between kinks have it as long as no row can come to a kink.
+HuberRegressor's bends with its scale: see :mod:`sklearn_unlearn._influence.linear.sizes`.
 
 All sums are rounded: what that may change is bounded as well, for sums in whatever order within
 a block of rows. Parameters are scaled by the diagonal of H before anything is bounded.
@@ -23,18 +24,14 @@ References
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 from scipy.linalg import eigh
 
-from sklearn_unlearn._influence.linear.expansion import pull_back
 from sklearn_unlearn._influence.linear.inverse import is_open_to_shifts, matrices
-from sklearn_unlearn._influence.linear.sums import mapped
-from sklearn_unlearn._records.rows import CHUNK_VALUES
+from sklearn_unlearn._influence.linear.sizes import UNIT, Rounding, sizes
 
 # How much the curvature may have changed since the Hessian was measured; else it is measured anew.
 MAX_GROWTH = 1.5
-# Unit roundoff, and roundings of a derivative of a loss.
-UNIT = np.finfo(float).eps / 2
+# Roundings of a derivative of a loss.
 OPERATIONS = 8
 TINY = np.finfo(float).tiny
 
@@ -54,39 +51,6 @@ class Bound:
 
     value: float | None
     why: str = ""
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """What a pass over the rows finds out for the bound.
-
-    Parameters
-    ----------
-    row : float
-        Largest norm of a row in scaled parameters.
-
-    prediction : float
-        Largest sum of the absolute products that make a raw prediction.
-
-    predictions : float
-        Sum of the squares of these sums, weighted by the curvature or more.
-
-    slopes : ndarray of the shape of theta
-        Sums of absolute values where the gradient sums values.
-
-    terms : ndarray of the shape of theta
-        The same for the terms of which derivatives of the loss are made.
-
-    room : float
-        Least distance of a raw prediction from a kink over the norm of its row.
-    """
-
-    row: float
-    prediction: float
-    predictions: float
-    slopes: np.ndarray
-    terms: np.ndarray
-    room: float
 
 
 def distance_bound(end, bent):
@@ -115,7 +79,7 @@ def _unproved(end, bent):
     """Return what stands against a proof before anything is computed, "" if nothing does."""
     loss = end.loss
     if loss.bending is None:
-        return "no bound is known for its loss"
+        return "its loss is not convex, or not known to bend slowly"
     if end.is_reweighted:
         return "remaining rows have other weights than a model without the rows would give them"
     if len(end.off):
@@ -130,38 +94,37 @@ def _bounded(end, bent):
     systems, gradient, way = _systems(bent), end.gradient(), end.theta - bent.theta
     if not systems:
         return Bound(None, "its Hessian is not finite")
-    scales = np.ones(end.shape)
+    scales = np.zeros(end.shape)
     for system in systems:
         scales.flat[system.where] = system.scale
     rounding = Rounding.of(end)
-    sizes = _sizes(end, scales, rounding.product)
+    found = sizes(end, scales, rounding.product)
     squares = []
     for system in systems:
         where = system.where
-        error = system.error(rounding, end.loss.bending * sizes.prediction * rounding.product)
+        error = system.error(rounding, found.off)
         if not error < 0.5:
             return Bound(None, "the rows that remain leave parameters open, up to rounding")
         # Largest norm of scaled parameters that are one in the norm of H.
         longest = 1 / np.sqrt(system.values[0] * (1 - error))
-        bending = end.loss.bending * sizes.row * longest
-        if end.loss.coupling is not None:
-            bending *= np.sqrt(2)
+        bending = found.bending * longest
         from_bent = np.linalg.norm(way.flat[where] / system.scale)
         moved = system.length_of(way.flat[where]) / np.sqrt(1 - error)
         grown = np.exp(min(bending * moved, 700.0))
-        if bent is not end and (grown > MAX_GROWTH or from_bent > 0.1 * sizes.room):
+        far = grown > MAX_GROWTH or from_bent > 0.1 * found.room
+        if bent is not end and (far or end.loss.kink_by_scale is not None):
             anew = end.measured()
             return _bounded(anew, anew)
         g = gradient.flat[where]
-        blur = system.blur(g, sizes, rounding) * longest
-        blur += rounding.product * np.sqrt(sizes.predictions)
+        # What rounding did to predictions counts at the curvatures between them.
+        blur = system.blur(g, found, rounding) * longest + np.exp(found.off) * found.predictions
         step, length = system.newton(g)
         length = length / np.sqrt(1 - error) + blur
         share = bending * grown * length
         if share >= 0.9:
             return Bound(None, "the step to the optimum is too long to be bounded")
         reach = grown * length if bending == 0 else -np.log1p(-share) / bending
-        if end.loss.kinks is not None and from_bent + reach * longest >= sizes.room:
+        if end.loss.kinks is not None and from_bent + reach * longest >= found.room:
             return Bound(None, "a row may pass a kink of the loss on the way to the optimum")
         bow = bending * reach
         turn = grown * (np.expm1(bow) / bow if bow > 0 else 1.0) - 1
@@ -170,30 +133,6 @@ def _bounded(end, bent):
         squares.append(np.linalg.norm(step) + np.sqrt(system.trace) * miss / np.sqrt(1 - error))
     # The last roundings are those of this function.
     return Bound(float(np.linalg.norm(squares) * (1 + 1e-9)))
-
-
-@dataclass(frozen=True)
-class Rounding:
-    """By how much sums may be off, as shares of the sums of absolute values.
-
-    Parameters
-    ----------
-    sum : float
-        A sum over rows.
-
-    product : float
-        A raw prediction.
-    """
-
-    sum: float
-    product: float
-
-    @classmethod
-    def of(cls, objective):
-        """Return that of an objective's passes, whose blocks are summed up in any order."""
-        n, width = len(objective.rows), max(1, objective.row_values)
-        most = min(n, max(2 * objective.shape[1], -(-CHUNK_VALUES // width)))
-        return cls((most + n / most + 2) * UNIT, 1.01 * (objective.shape[1] + 2) * UNIT)
 
 
 @dataclass(frozen=True)
@@ -222,10 +161,10 @@ class System:
         d = len(self.where)
         return d * (rounding.sum + off + (OPERATIONS + 4 * d) * UNIT) / max(self.values[0], TINY)
 
-    def blur(self, g, sizes, rounding):
+    def blur(self, g, found, rounding):
         """Return the norm, in scaled parameters, of what rounding may have done to a gradient."""
-        off = (rounding.sum + OPERATIONS * UNIT) * sizes.slopes.flat[self.where]
-        off += OPERATIONS * UNIT * (sizes.terms.flat[self.where] + np.abs(g))
+        off = (rounding.sum + OPERATIONS * UNIT) * found.slopes.flat[self.where]
+        off += OPERATIONS * UNIT * (found.terms.flat[self.where] + np.abs(g))
         return np.linalg.norm(self.scale * off)
 
     def newton(self, g):
@@ -273,50 +212,3 @@ def _without_shifts(objective, matrix, where):
         if not penalty[at].any():
             matrix[np.ix_(at, at)] += np.diag(matrix)[at].mean()
     return matrix
-
-
-def _sizes(end, scales, product):
-    """Return what a pass over the rows finds out."""
-    loss, weights = end.loss, end.live_weights()
-    lengths, theta = scales**2, np.abs(end.theta)
-    factors = end.class_weights.factors() if end.is_grouped else None
-
-    def part(at, rows, Z):
-        u = end.output_weights(rows, weights[rows])
-        if factors is not None:
-            u = u * factors[end.y[rows]]
-        live = (u != 0).any(axis=1)
-        if not live.any():
-            return None
-        rows, Z, u = rows_at(rows, live), Z[live], u[live]
-        raw, y = end.push_forward(Z), end.targets(rows)
-        size = np.abs(Z)
-        sums = size @ theta[:, :-1].T + theta[:, -1]
-        norms = np.sqrt((Z.power(2) if sparse.issparse(Z) else Z**2) @ lengths[:, :-1].T
-                        + lengths[:, -1])  # fmt: skip
-        slopes = pull_back(size, u * np.abs(loss.gradient(raw, y)))
-        terms = pull_back(size, u * (np.abs(y) + 1))
-        # Of softmax these are probabilities, no smaller than the diagonal of the curvature.
-        bent = np.sum(u * np.abs(loss.curvature(raw, y)) * sums**2)
-        room = np.inf
-        if loss.kinks is not None:
-            room = ((loss.kinks(raw, y) - 2 * product * (sums + 1 + np.abs(y))) / norms).min()
-        return Sizes(norms.max(), sums.max(), bent, slopes, terms, room)
-
-    parts = [one for one in mapped(end, part) if one is not None]
-    own = np.abs(end.penalty_gradient())
-    return Sizes(
-        max(one.row for one in parts),
-        max(one.prediction for one in parts),
-        sum(one.predictions for one in parts),
-        sum(one.slopes for one in parts) + own,
-        sum(one.terms for one in parts),
-        min(one.room for one in parts),
-    )
-
-
-def rows_at(rows, live):
-    """Return the numbers of some of the rows of a block."""
-    if isinstance(rows, slice):
-        rows = np.arange(rows.start, rows.stop)
-    return rows[live]

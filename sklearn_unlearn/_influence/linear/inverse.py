@@ -122,7 +122,7 @@ def solve_by_products(objective, V, tight, n_rough=0):
         rtol[:n_rough] = RTOL_ROUGH
     open_to_shifts = is_open_to_shifts(objective)
     if open_to_shifts:
-        shifts = _open_shifts(objective)
+        shifts = open_shifts(objective)
         on = np.setdiff1d(np.arange(V.shape[1]), objective.off)[:, None]
         # What rounding left of a shift, which no solution takes off a small right-hand side.
         V = V.copy()
@@ -140,7 +140,7 @@ def is_open_to_shifts(objective):
     return coupling is not None and coupling.open_to_shifts
 
 
-def _open_shifts(objective):
+def open_shifts(objective):
     """Return the parameters that softmax leaves open up to a shift of all outputs."""
     shifts = (objective.penalty() == 0).all(axis=0)
     shifts[-1] &= objective.fit_intercept

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from sklearn.base import clone
 
+from sklearn_unlearn._influence.linear.bounds import distance_bound
 from sklearn_unlearn._influence.linear.lost_classes import switched_off
 from sklearn_unlearn._influence.linear.steps import refitted
 from sklearn_unlearn._records.receipt import Outcome
@@ -15,13 +16,21 @@ def fitted_last(last, carried, outcome):
     """Return the objective where a fit of the last step alone ends, and the outcome."""
     numbers = carried.remaining_rows()
     best, exact = refitted(carried, _fresh(last, carried, numbers))
+    doubt = ""
+    if "distance_bound" in outcome.measures:
+        # The proof was for where the steps ended.
+        measured = best.measured()
+        bound = distance_bound(measured, measured)
+        measures = {} if bound.value is None else {"distance_bound": bound.value}
+        doubt = f"; no distance is proved: {bound.why}" if bound.why else ""
+        outcome = replace(outcome, measures=measures)
     if not exact:
         why = f"{type(last).__name__} itself misses the optimum of such rows"
-        return best, replace(outcome, stopped_because=f"{outcome.stopped_because}; {why}")
+        return best, replace(outcome, stopped_because=f"{outcome.stopped_because}; {why}{doubt}")
     return best, replace(
         outcome,
         guarantee="exact",
-        stopped_because=f"{type(last).__name__} fitted anew: its closed form loses digits",
+        stopped_because=f"{type(last).__name__} fitted anew: its closed form loses digits{doubt}",
         n_rows_retrained=len(numbers),
     )
 

@@ -17,6 +17,10 @@ from sklearn_unlearn._influence.linear.coupling import (
     softmax_coupling,
 )
 
+# How fast Huber's loss bends with its scale as long as that changes by a quarter at most; proved in
+# :mod:`sklearn_unlearn._influence.linear.sizes`.
+SCALE_BENDING = 4.0
+
 
 @dataclass(frozen=True)
 class Loss:
@@ -51,6 +55,10 @@ class Loss:
     kinks : callable, default=None
         ``kinks(z, y)``: how far raw predictions are from the next value at which the curvature
         jumps, of shape (n, n_outputs). None if it does not.
+
+    kink_by_scale : float, default=None
+        Where the last output is a scale of the residuals: how far kinks move with it. Kinks are
+        then of shape (n, 1), and the bending is for the scale's changes as shares of it.
     """
 
     value: Callable
@@ -61,6 +69,7 @@ class Loss:
     together: Callable | None = None
     bending: float | None = None
     kinks: Callable | None = None
+    kink_by_scale: float | None = None
 
     def terms(self, z, y, curvature=True):
         """Return value, gradient and curvature; None for the last if it isn't asked for."""
@@ -183,6 +192,10 @@ def _scaled_gradient(z, y, epsilon):
     return np.hstack([slope, 0.5 - 0.5 * slope**2])
 
 
+def _scaled_kinks(z, y, epsilon):
+    return np.abs(np.abs(z[:, :1] - y) - epsilon * z[:, 1:])
+
+
 def _scaled_curvature(z, y, epsilon):
     # Second derivatives are the outer product of (1, -t) / sqrt(s), zero for outliers.
     t, scale = _scaled_residual(z, y)
@@ -290,8 +303,17 @@ def scaled_huber(epsilon):
     ``s/2 + r^2 / (2 s)`` for residuals ``r = z - y`` up to epsilon s, beyond them
     ``s/2 + epsilon |r| - epsilon^2 s / 2``: convex in both outputs, and infinite for s <= 0.
     """
-    parts = (_scaled_value, _scaled_gradient, _scaled_curvature)
-    return Loss(*(partial(part, epsilon=epsilon) for part in parts), coupling=scale_coupling)
+    parts = (_scaled_value, _scaled_gradient, _scaled_curvature, _scaled_kinks)
+    value, gradient, curvature, kinks = (partial(part, epsilon=epsilon) for part in parts)
+    return Loss(
+        value,
+        gradient,
+        curvature,
+        coupling=scale_coupling,
+        bending=SCALE_BENDING,
+        kinks=kinks,
+        kink_by_scale=epsilon,
+    )
 
 
 def squared_epsilon_insensitive(epsilon):
@@ -311,6 +333,7 @@ def tweedie(power, log_link):
             _tweedie_identity_gradient,
             _tweedie_identity_curvature,
         )
-    # Their curvatures are exponentials for these two alone.
-    bending = 1.0 if log_link and power in (1, 2) else None
+    # From 1 to 2, curvatures are sums of exp((2 - power) z) and exp((1 - power) z), none below
+    # zero: no loss bends faster than the larger exponent says. Outside it is not convex.
+    bending = max(2.0 - power, power - 1.0) if log_link and 1 <= power <= 2 else None
     return Loss(*(partial(part, power=power) for part in parts), bending=bending)

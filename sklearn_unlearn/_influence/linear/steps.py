@@ -334,7 +334,9 @@ def refine(objective, n_refine, tol, pass_begins, near=None):
         pass_begins()
         objective = objective.measured(hessian=made < n_refine)
         rounding = 1e-13 * abs(objective.value())
-        if step is not None and objective.value() > start.value() + rounding:
+        # No step to the minimum of a quadratic loss is too long, but for rounding.
+        trusted = step is None or objective.loss.quadratic
+        if not trusted and objective.value() > start.value() + rounding:
             objective = backtrack(start, 0.5 * step).measured(hessian=made < n_refine)
         norm = objective.gradient_norm()
         lower = best is None or objective.value() < best.value() - rounding

@@ -5,6 +5,7 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn.linear_model import (
     GammaRegressor,
+    HuberRegressor,
     LinearRegression,
     LogisticRegression,
     PoissonRegressor,
@@ -74,6 +75,11 @@ def gamma(z, y):
     return 1 - y[:, None] * np.exp(-z), y[:, None] * np.exp(-z)
 
 
+def tweedie(z, y):
+    a, b = np.exp(LONG(0.75) * z), y[:, None] * np.exp(LONG(-0.25) * z)
+    return a - b, LONG(0.75) * a + LONG(0.25) * b
+
+
 def optimum(X, y, weights, loss, l2, start):
     """Return the optimum nearest to parameters: gradients are of extended precision."""
     A = np.column_stack([X, np.ones(len(X))]).astype(LONG)
@@ -99,8 +105,26 @@ def optimum(X, y, weights, loss, l2, start):
                 H = (A * (w[:, 0] * bend[:, k])[:, None]).T @ A + np.diag(l2)
                 step[k] = solved(H.astype(float), gradient[k])
         theta = theta - step
-        if np.abs(step).max() <= 1e-19 * np.abs(theta).max():
+        if np.abs(step).max() <= 1e-17 * np.abs(theta).max():
             break
+    return theta
+
+
+def scaled_optimum(X, y, weights, l2, start):
+    """Return the optimum of coefficients, intercept and scale; kinks are at 1.35 scales."""
+    A = np.column_stack([X, np.ones(len(X))]).astype(LONG)
+    theta, w, l2 = start.astype(LONG), weights.astype(LONG), np.append(l2, 0.0).astype(LONG)
+    for _ in range(60):
+        s = theta[-1]
+        t = (A @ theta[:-1] - y) / s
+        slope, inner = np.clip(t, -LONG(1.35), LONG(1.35)), np.abs(t) <= LONG(1.35)
+        gradient = np.append((w * slope) @ A, (w * (1 - slope**2)).sum() / 2) + l2 * theta
+        B = np.column_stack([A, -t]) * np.sqrt(w * inner / s)[:, None]
+        step = solved((B.T @ B + np.diag(l2)).astype(float), gradient)
+        theta = theta - step
+        if np.abs(step).max() <= 1e-17 * np.abs(theta).max():
+            break
+    assert np.abs(step).max() <= 1e-15 * np.abs(theta).max()
     return theta
 
 
@@ -129,6 +153,18 @@ FAMILIES = {
     "hinge": ("two classes", lambda C: LinearSVC(C=C, dual=False, tol=1e-3), hinge, False),
     "poisson": ("counts", lambda C: PoissonRegressor(alpha=0.01 / C, tol=1e-2), poisson, False),
     "gamma": ("positive", lambda C: GammaRegressor(alpha=0.01 / C, tol=1e-2), gamma, False),
+    "tweedie": (
+        "positive",
+        lambda C: TweedieRegressor(power=1.25, alpha=0.01 / C, tol=1e-2),
+        tweedie,
+        True,
+    ),
+    "scaled huber": (
+        "values",
+        lambda C: HuberRegressor(alpha=0.01 / C, tol=1e-3, max_iter=1000),
+        None,
+        True,
+    ),
     "huber": (
         "values",
         lambda C: SGDRegressor("huber", alpha=0.01 / C, random_state=0),
@@ -138,11 +174,14 @@ FAMILIES = {
 }
 
 
+# Steps of SGD and steps to rows beyond kinks go far on columns of unlike size.
+SCALED = ("logistic", "balanced", "multinomial", "ridge", "least squares")
+
+
 def problem(name, rng):
     """Return an unlearner after a request, what its optimum is, and the receipt."""
     kind, model, loss, weighted = FAMILIES[name]
-    # Steps of SGD and steps to rows beyond kinks go far on columns of unlike size.
-    X, y = drawn(rng, kind, scaled=name not in ("hinge", "huber", "poisson", "gamma"))
+    X, y = drawn(rng, kind, scaled=name in SCALED)
     C = 10.0 ** rng.uniform(-2, 2)
     weights = rng.uniform(0.5, 2.0, len(y)) if weighted and rng.random() < 0.5 else np.ones(len(y))
     n_refine = ("auto", 1, 2)[rng.integers(3)]
@@ -155,11 +194,15 @@ def problem(name, rng):
         weights = weights * (weights.sum() / (2 * n))[y]
     theta = np.column_stack([np.atleast_2d(fitted.coef_), np.reshape(fitted.intercept_, (-1, 1))])
     l2 = {"ridge": 1 / C, "least squares": 0.0}.get(name, 1 / C)
-    if name in ("poisson", "gamma"):
+    if name in ("poisson", "gamma", "tweedie"):
         l2 = 0.01 / C * weights.sum()
     if name == "huber":
         l2 = 0.01 / C * len(y)
     l2 = np.append(np.full(X.shape[1], l2), 1 / C if name == "hinge" else 0.0)
+    if name == "scaled huber":
+        l2[:-1] = 0.01 / C
+        theta = np.append(theta, fitted.scale_)
+        return theta, scaled_optimum(X, y, weights, l2, theta), unlearner.receipts_[-1]
     return theta, optimum(X, y, weights, loss, l2, theta), unlearner.receipts_[-1]
 
 
@@ -196,6 +239,47 @@ def test_steps_go_on_until_the_distance_is_proved():
     assert ForgetReceipt.from_json(receipt.to_json()).distance_bound == receipt.distance_bound
 
 
+def of_linear(unlearner, X, y, l2):
+    """Return the distance of a linear regressor from its optimum, and its receipt."""
+    left, fitted = unlearner.rows_of(), unlearner.estimator_
+    theta = np.append(fitted.coef_, fitted.intercept_).astype(float)[None]
+    X, l2 = X[left].astype(float), np.append(np.full(X.shape[1], l2), 0.0)
+    best = optimum(X, y[left], np.ones(len(left)), squares, l2, theta)
+    return off(theta, best), unlearner.receipts_[-1]
+
+
+def test_a_model_in_single_precision_is_within_its_bound():
+    single = X.astype(np.float32)
+    model = PUMAUnlearner(Ridge(), reweight=None, n_refine=1).fit(single, Y.astype(np.float32))
+    distance, receipt = of_linear(model.partial_forget([1]), single, Y.astype(np.float32), 1.0)
+    assert model.estimator_.coef_.dtype == np.float32
+    assert 1e-9 < distance <= receipt.distance_bound <= 1.01 * distance
+
+
+def test_a_fit_that_follows_the_steps_is_within_its_own_bound():
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(80, 3))
+    X[:, 1] = X[:, 0] + 1e-6 * X[:, 1]
+    y = 1e3 * X[:, 0] + rng.normal(size=80)
+    model = PUMAUnlearner(LinearRegression(), reweight=None, n_refine=1, tol=0.0).fit(X, y)
+    distance, receipt = of_linear(model.partial_forget([1, 2, 3]), X, y, 0.0)
+    assert "misses the optimum" in receipt.stopped_because
+    assert distance <= receipt.distance_bound <= 10 * distance
+
+
+def test_rounding_on_columns_that_are_nearly_the_same_stops_steps_and_no_request():
+    rng = np.random.default_rng(18)
+    X = rng.normal(size=(80, 4))
+    X[:, 1] = X[:, 0] + 10.0 ** rng.uniform(-9, -6) * X[:, 1]
+    X *= 10.0 ** rng.uniform(-3, 3, size=4)
+    y = 1e3 * X @ rng.normal(size=4) + rng.normal(size=80)
+    model = PUMAUnlearner(LinearRegression(), reweight=None, n_refine="auto").fit(X, y)
+    left = model.partial_forget([1, 2, 3]).rows_of()
+    best = LinearRegression().fit(X[left], y[left]).predict(X[left])
+    error = np.abs(model.predict(X[left]) - best).max()
+    assert error <= 1e-6 * np.abs(best).max()
+
+
 def test_several_targets_and_sparse_rows_have_one_bound():
     model = PUMAUnlearner(Ridge(), reweight=None, n_refine=1)
     both = model.fit(X, np.column_stack([Y, Y**2])).partial_forget([1]).receipts_[-1]
@@ -211,7 +295,7 @@ def test_several_targets_and_sparse_rows_have_one_bound():
 @pytest.mark.parametrize(
     ("model", "params", "why"),
     [
-        (TweedieRegressor(power=1.5), {"n_refine": "auto"}, "no bound is known"),
+        (TweedieRegressor(power=3), {"n_refine": "auto"}, "its loss is not convex"),
         (LogisticRegression(), {"n_refine": 2, "reweight": "l2", "alpha": 1e-3}, "other weights"),
         (LogisticRegression(), {"n_refine": 0}, None),
     ],
