@@ -75,7 +75,8 @@ def check_end(published, latest):
     if published > latest:
         raise StoreError(
             f"Version {published} is published, but the ledger ends before it: its end was cut "
-            "off, or an old copy of it was put back."
+            "off, or an old copy of it was put back. To go on with it, put it alone into an empty "
+            "folder, submit again who has asked since, and call train()."
         )
 
 
