@@ -62,8 +62,8 @@ for title, (before, after), known in (
     print(f"{title.replace(chr(10), ' ')}: cosine {near:.3f}")
 
 # %%
-# The noise is small beside the coefficients. It costs little accuracy, and the receipt tells how well
-# it hides that the image was ever there.
+# The noise is small beside the coefficients. It costs little accuracy, and the receipt tells how
+# well it hides that the image was ever there.
 released = PUMAUnlearner(inner, **exact, release_noise=0.02).fit(X, y).partial_forget([row])
 receipt = released.receipts_[-1]
 print(f"accuracy {model.score(X, y):.3f}, with noise {released.score(X, y):.3f}")
