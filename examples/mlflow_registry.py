@@ -4,7 +4,7 @@ Models of a store in the registry of MLflow
 ===========================================
 
 Each version has its receipt as tags, and none that knew somebody who left is kept. Runs against a
-registry in files of this machine: ``pip install "sklearn-unlearn[store]" mlflow``.
+registry in files of this machine: ``pip install ".[store]" mlflow``, in a copy of the repository.
 """
 
 import json

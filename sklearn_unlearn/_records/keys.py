@@ -34,13 +34,16 @@ _ONE_KIND = (
 _UNITS = ("s", "ms", "us", "ns", "ps", "fs", "as")
 
 
-def as_keys(X_ids):
+def as_keys(X_ids, name="X_ids"):
     """Return ids as a list of plain Python objects, so that equal ids hash alike.
 
     Parameters
     ----------
     X_ids : iterable
         List, array, series, index, tensor, arrow array, range, set or generator of ids.
+
+    name : str, default="X_ids"
+        What errors call them.
 
     Returns
     -------
@@ -55,7 +58,7 @@ def as_keys(X_ids):
     """
     if type(X_ids) is list and set(map(type, X_ids)) <= _SIMPLE:
         return list(X_ids)
-    _check_container(X_ids)
+    _check_container(X_ids, name)
     keys = _listed(X_ids)
     kinds = _leaves(keys)[1]
     if kinds <= _PLAIN:
@@ -135,23 +138,23 @@ def check_lasting(keys):
             encoded(leaf)
 
 
-def _check_container(X_ids):
+def _check_container(X_ids, name):
     """Refuse what is not a number of ids side by side."""
     if isinstance(X_ids, Mapping):
         raise ValueError(
-            f"X_ids must be a list or array of ids; got a {type(X_ids).__name__}. "
-            "Pass list(X_ids), or list(X_ids.values())."
+            f"{name} must be a list or array of ids; got a {type(X_ids).__name__}. "
+            f"Pass list({name}), or list({name}.values())."
         )
     single = isinstance(X_ids, (str, bytes, bytearray, memoryview))
     shape = getattr(X_ids, "shape", (None,))
     if not single and len(shape) != 1:
         raise ValueError(
-            f"X_ids must be one-dimensional; got shape {tuple(shape)}. Pass one id per row: "
+            f"{name} must be one-dimensional; got shape {tuple(shape)}. Pass one id per row: "
             "of a table, the column that holds them."
         )
     if single or not hasattr(X_ids, "__iter__"):
         raise ValueError(
-            f"X_ids must be a list or array of ids; got a single {type(X_ids).__name__}. "
+            f"{name} must be a list or array of ids; got a single {type(X_ids).__name__}. "
             "Pass a list, for one id as well: [id]."
         )
 

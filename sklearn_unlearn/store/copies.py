@@ -27,8 +27,16 @@ def copies_in(paths, known, folder):
     -------
     list of (Path, int)
         What was found.
+
+    Raises
+    ------
+    ValueError
+        If there is no such file or folder.
     """
     own, found, unread = folder.resolve(), [], 0
+    for path in paths:
+        if not os.path.exists(path):
+            raise ValueError(f"paths is invalid: there is no {os.fspath(path)!r}.")
     for number, path in enumerate(_files_in(paths), start=1):
         if number % 1000 == 0:
             logger.info("looked through %d files", number)

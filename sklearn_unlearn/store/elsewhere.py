@@ -27,7 +27,13 @@ class ElsewhereMixin:
         Returns
         -------
         list of (Path, int)
-            Files that are, byte for byte, a file of a version, and the number of the version.
+            Files that are, byte for byte, a file of a version, and the number of the version: no
+            archive is opened, and a model that was written anew is another file.
+
+        Raises
+        ------
+        ValueError
+            If there is no such file or folder.
         """
         with self._ledger.reading() as ledger:
             made = ledger.files().items()
@@ -91,7 +97,8 @@ class ElsewhereMixin:
         Returns
         -------
         list of dict
-            Place and version of each. A file that is gone is not among them.
+            Place and version of each. A file that is gone is not among them, nor one on a disk
+            that is not there at the moment.
         """
         with self._ledger.reading() as ledger:
             return stale(ledger)

@@ -53,7 +53,7 @@ class ModelStore(ElsewhereMixin):
 
     See Also
     --------
-    partial_forget : Forget with an unlearner that one holds oneself.
+    sklearn_unlearn.partial_forget : Forget with an unlearner that one holds oneself.
 
     Notes
     -----
@@ -120,7 +120,9 @@ class ModelStore(ElsewhereMixin):
         for _ in range(20):
             published = self.latest_version
             if published is None:
-                raise StoreError("No model was trained in this store yet.")
+                raise StoreError(
+                    "No model was trained in this store yet, or it is lost: use train()."
+                )
             with self._ledger.reading() as ledger:
                 newest = ledger.last_version()
                 check_end(published, newest)
@@ -243,7 +245,8 @@ class ModelStore(ElsewhereMixin):
             Targets; None if X has them.
 
         X_ids : array-like of shape (n_samples,), default=None
-            Id of the subject that each row belongs to. Needed unless X has them.
+            Id of the subject that each row belongs to. Needed unless X is rows outside the model
+            that have them; the index of a frame is not taken.
 
         format : {"joblib", "skops"}, default="joblib"
             What servers load, here and in later versions. A skops file can't run code of whoever
@@ -265,7 +268,8 @@ class ModelStore(ElsewhereMixin):
             written.
 
         TypeError
-            If requests wait for ids of another kind than those of ``X_ids``, or there are none.
+            If ``unlearner`` is none, if requests wait for ids of another kind than those of
+            ``X_ids``, or if there are none.
 
         ValueError
             If the file of the unlearner could not reach the rows outside the model again.

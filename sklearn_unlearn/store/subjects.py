@@ -129,7 +129,7 @@ def checked_ids(X_ids, name="ids"):
 
 def keys_of(X_ids, name):
     """Return ids as a list of keys; raise for what names nobody."""
-    keys = as_keys(X_ids)
+    keys = as_keys(X_ids, name)
     check_keys(keys, f"given as {name}")
     n_blank = sum(isinstance(key, str) and not key.strip() for key in keys)
     if n_blank:

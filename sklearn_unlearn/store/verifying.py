@@ -1,7 +1,7 @@
 """Is a store what its ledger says?"""
 
 from sklearn_unlearn.store.errors import StoreError
-from sklearn_unlearn.store.versions import MANIFEST
+from sklearn_unlearn.store.versions import MANIFEST, lost
 
 
 def check_ledger(ledger, head=None):
@@ -27,7 +27,10 @@ def check_ledger(ledger, head=None):
     """
     end = check_chain(ledger)
     if head is not None and not any(ledger.sealed("seal = ?", (head,))):
-        raise StoreError("The event that was noted is not in the ledger: its end was cut off.")
+        raise StoreError(
+            "The event that was noted is not in the ledger: its end was cut off, it is another "
+            "ledger, or the seal is mistyped."
+        )
     _check_tables(ledger)
     return end
 
@@ -72,7 +75,8 @@ def check_end(published, latest):
     if published > latest:
         raise StoreError(
             f"Version {published} is published, but the ledger ends before it: its end was cut "
-            "off, or an old copy of it was put back."
+            "off, or an old copy of it was put back. To go on with it, put it alone into an empty "
+            "folder, submit again who has asked since, and call train()."
         )
 
 
@@ -154,6 +158,9 @@ def check_versions(ledger, versions, latest):
     seals = {seal for *_, seal in ledger.sealed()}
     published = versions.latest() or 0
     check_end(published, latest)
+    there = [number for number in versions.present() if versions.of(number).is_dir()]
+    if latest and latest not in there:
+        raise lost(f"Version {latest}, the newest, is missing")
     made, purged = ledger.last_event("trained", "forgotten"), ledger.last_event("purged")
     # The one is written before it is published, the other after.
     if published < latest and purged is not None and purged["seq"] > made["seq"]:
@@ -161,9 +168,6 @@ def check_versions(ledger, versions, latest):
             f"The file latest names version {published}, but version {latest} was published. Call "
             "apply(), which mends it."
         )
-    there = [number for number in versions.present() if versions.of(number).is_dir()]
-    if latest and latest not in there:
-        raise StoreError(f"Version {latest}, the newest, is missing.")
     for number in there:
         if number not in files:
             # A writer is at work, or was stopped: the next one removes it.

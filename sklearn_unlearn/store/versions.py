@@ -96,7 +96,7 @@ class Versions:
     def publish(self, version):
         """Make a version the one that servers load."""
         if not self.of(version).is_dir():
-            raise StoreError(f"Version {version}, the newest, is missing.")
+            raise lost(f"Version {version}, the newest, is missing")
         draft = self.folder / f"{WRITING}{LATEST}"
         draft.write_text(f"{version}\n")
         _sync(draft)
@@ -163,7 +163,7 @@ class Versions:
             try:
                 found = file_digest(self.of(version) / name)
             except FileNotFoundError as error:
-                raise StoreError(f"{name} of version {version} is missing.") from error
+                raise lost(f"{name} of version {version} is missing") from error
             if found != digest:
                 raise _changed(name, version)
 
@@ -217,9 +217,14 @@ def estimator_in(files):
     return next(name for name in files if name.startswith(f"{ESTIMATOR}."))
 
 
+def lost(what):
+    """Return the error for a file without which a version can't be gone on with."""
+    return StoreError(f"{what}. Call train(): it makes another version, without those who asked.")
+
+
 def _changed(name, version):
-    return StoreError(
-        f"{name} of version {version} is not what was written: it was changed, or is not whole."
+    return lost(
+        f"{name} of version {version} is not what was written: it was changed, or is not whole"
     )
 
 

@@ -9,10 +9,11 @@ import numpy as np
 from sklearn_unlearn._records.digest import model_digest
 from sklearn_unlearn._records.lookup import GONE
 from sklearn_unlearn._records.source import RowSource
+from sklearn_unlearn.base import BaseUnlearner
 from sklearn_unlearn.store.errors import StoreError
 from sklearn_unlearn.store.subjects import keys_of, kind_of
 from sklearn_unlearn.store.verifying import check_end, check_ledger
-from sklearn_unlearn.store.versions import UNLEARNER, estimator_in
+from sklearn_unlearn.store.versions import UNLEARNER, estimator_in, lost
 
 logger = logging.getLogger(__name__)
 
@@ -39,13 +40,18 @@ class Writer:
 
     def train(self, unlearner, X, y, X_ids, form, fit_params):
         """Fit an unlearner without those who asked to be forgotten; see :class:`ModelStore`."""
+        if not isinstance(unlearner, BaseUnlearner):
+            raise TypeError(
+                "unlearner must be one that forgets, such as PUMAUnlearner(estimator); got "
+                f"{type(unlearner).__name__}."
+            )
         is_source = isinstance(X, RowSource)
         if is_source:
             _prepare(X)
         keys = _ids_of(X, X_ids)
         kinds = kind_of({*keys} - {GONE})
         with self._exclusive():
-            self._recover()
+            self._recover(trains=True)
             with self._ledger.reading() as ledger:
                 # Who is left out stands in a table, which only its events vouch for.
                 check_ledger(ledger)
@@ -156,7 +162,7 @@ class Writer:
         try:
             return self._versions.load(version, UNLEARNER, files)
         except FileNotFoundError as error:
-            raise StoreError(f"{UNLEARNER} of version {version} is missing.") from error
+            raise lost(f"{UNLEARNER} of version {version} is missing") from error
 
     def _write(self, version, unlearner, form=None):
         """Write a version, by default in the form of the last, and return its files' digests."""
@@ -230,7 +236,7 @@ class Writer:
             return {f"rows in {name}": getattr(error, "strerror", None) or str(error)}
         return {}
 
-    def _recover(self):
+    def _recover(self, *, trains=False):
         """Bring the folder to what the ledger says, after a writer that was stopped."""
         with self._ledger.reading() as ledger:
             version = ledger.last_version()
@@ -240,7 +246,8 @@ class Writer:
             # Versions are numbered in the order of their events.
             if number > version:
                 self._versions.remove(number)
-        if version:
+        # A training makes another where the newest is lost.
+        if version and not (trains and not self._versions.of(version).is_dir()):
             self._finish(version)
         if self._held is not None and self._held[0] != version:
             # It knows subjects that another process has forgotten since.
@@ -280,8 +287,8 @@ def _ids_of(X, X_ids):
         keys_of([key for key in keys if key is not GONE], "ids of rows")
         return keys
     raise TypeError(
-        "X_ids is missing: pass the id of each row, or rows with ids, such as "
-        "ParquetRows(path, id_column=...)."
+        "X_ids is missing: pass the id of each row, of a frame its index or a column, or rows with "
+        "ids, such as ParquetRows(path, id_column=...)."
     )
 
 

@@ -113,7 +113,7 @@ def test_an_end_that_was_cut_off_is_found_by_a_seal_that_was_noted(store):
         f"DELETE FROM concerns WHERE seq = {last}",
     )
     store.verify()
-    with pytest.raises(StoreError, match="its end was cut off"):
+    with pytest.raises(StoreError, match=r"its end was cut off, .* or the seal is mistyped"):
         store.verify(seal)
 
 
@@ -156,6 +156,29 @@ def test_files_that_were_changed_are_not_gone_on_with(store, name, text, is_load
     if name == "unlearner.joblib":
         with pytest.raises(StoreError, match=name):
             fresh.apply()
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        pytest.param(("v*", "latest"), id="all but the ledger"),
+        pytest.param(("v*/unlearner.joblib",), id="the unlearner"),
+    ],
+)
+def test_a_training_goes_on_where_a_model_is_lost_and_leaves_out_who_asked(store, lost):
+    for each in (path for name in lost for path in store.folder.glob(name)):
+        shutil.rmtree(each) if each.is_dir() else each.unlink()
+    store = ModelStore(store.folder, key=KEY)
+    for use in (store.verify, store.apply):
+        with pytest.raises(StoreError, match=r"ersion 3.* is missing.*train\(\)"):
+            use()
+    X, y, ids = rows(40)
+    anew = unlearner("sisa")
+    assert store.train(anew, X, y, X_ids=ids) == store.latest_version == 4
+    assert not anew.knows(["person-000003", "person-000005", "person-000007"]).any()
+    assert store.counts()["purged"] == len(store.requests()) == 3
+    assert store.load()
+    assert store.verify()
 
 
 def test_another_release_and_other_libraries_are_named(store, monkeypatch):

@@ -305,10 +305,14 @@ def test_bad_input_is_named(store, tmp_path, monkeypatch):
         store.submit([frozenset({"a"})])
     for blank in ("", " \t", None, float("nan"), np.nan):
         for name_them in (store.submit, store.has_asked, store.release):
+            with pytest.raises(ValueError, match=r"^ids must be a list"):
+                name_them("person-000003")
             with pytest.raises(ValueError, match=r"missing values|are blank texts"):
                 name_them(["person-000003", blank])
     with pytest.raises(ValueError, match="1 of 80 X_ids are blank texts"):
         store.train(unlearner("sisa"), *rows(40)[:2], X_ids=["", *rows(40)[2][1:]])
+    with pytest.raises(TypeError, match=r"unlearner must be .*; got GaussianNB"):
+        store.train(GaussianNB(), *rows(40)[:2], X_ids=rows(40)[2])
     with pytest.raises(ValueError, match="max_batch=0"):
         store.apply(max_batch=0)
     with pytest.raises(ValueError, match="due='soon'"):
@@ -353,6 +357,8 @@ def test_copies_elsewhere_and_what_was_made_of_a_model_are_found(store, tmp_path
     store.submit(["person-000003"])
     store.apply()
     assert store.find_copies([tmp_path]) == [(copy, 1)]
+    with pytest.raises(ValueError, match=r"there is no .*nowhere"):
+        store.find_copies([tmp_path, tmp_path / "nowhere"])
     places = [each["place"] for each in store.stale_exports()]
     assert places == ["models:/churn/1", os.fspath(copy.absolute())]
     copy.unlink()
