@@ -82,7 +82,7 @@ def test_subjects_that_were_taken_out_of_a_receipt_are_missed():
 
 
 @pytest.mark.parametrize(
-    "inner, advice",
+    ("inner", "advice"),
     [
         (GridSearchCV(Ridge(), {"alpha": [1.0]}), "Put the unlearner into GridSearchCV, around"),
         (PUMAUnlearner(Ridge()), "It forgets as it is: pass its estimator"),
