@@ -257,7 +257,7 @@ class RequestsMixin:
         keys, rows = self._subjects.each_once(X_ids)
         names = getattr(self, "feature_names_in_", None)
         has_columns = hasattr(self, "n_features_in_")
-        given = read_correction(y, X, len(rows), len(keys), has_columns, names)
+        given = read_correction(y, X, keys, len(rows), has_columns, names)
         request = Request("correct", keys, rows, self._n_rows)
         return self._carry_out(
             request, lambda context: self._correct(rows, given, context), Rewriting(), started

@@ -236,8 +236,8 @@ class BaseUnlearner(
         Returns
         -------
         ndarray of int of shape (n_rows,)
-            Numbers in ``fit``: those of the first id, then of the second, and so on, or
-            all in order.
+            Numbers in ``fit``, where rows that ``exclude_ids`` leaves out are not counted:
+            those of the first id, then of the second, and so on, or all in order.
 
         Raises
         ------

@@ -63,9 +63,11 @@ def partial_forget(model: BaseEstimator, X_ids: Ids, *, unknown: str = "raise") 
     chosen: list[str] = []
     unlearner = find_unlearner(model, stale, chosen)
     if stale:
+        wraps = "estimator" in unlearner.get_params(deep=False)
+        name = type(unlearner).__name__ if wraps else "RetrainUnlearner"
         warnings.warn(
             f"These steps lie outside the unlearner and do not forget: {', '.join(stale)}. "
-            f"Wrap the whole pipeline instead: {type(unlearner).__name__}(make_pipeline(...)).",
+            f"Wrap the whole pipeline instead: {name}(make_pipeline(...)).",
             UserWarning,
             stacklevel=2,
         )

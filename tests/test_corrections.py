@@ -313,6 +313,21 @@ def test_labels_and_rows_that_can_not_be_put_in_are_refused_with_the_reason(tmp_
     refused(loaded, ValueError, "Load the model without mmap_mode", [3], X=X[4])
 
 
+@pytest.mark.parametrize("name", ["X", "y"])
+def test_an_index_that_holds_the_ids_in_another_order_is_refused(name):
+    X, y = classification()
+    ids = [f"person-{row}" for row in range(len(X))]
+    data = {"X": pd.DataFrame(X, index=ids), "y": pd.Series(y, index=ids)}
+    model = RetrainUnlearner(GaussianNB()).fit(**data)
+    asked = ["person-7", "person-3"]
+    right = data[name].loc[["person-100", "person-50"]].set_axis(asked)
+    swapped = {name: right.iloc[::-1]}
+    refused(model, ValueError, f"Pass {name}.loc\\[X_ids\\]", asked, **swapped)
+    model.partial_correct(asked, **{name: right})
+    data[name].loc[asked] = right
+    np.testing.assert_array_equal(model.estimator_.theta_, GaussianNB().fit(**data).theta_)
+
+
 def test_saved_states_that_saw_wrong_values_are_removed(tmp_path):
     X, y = classification()
     model = SISAEnsemble(

@@ -15,11 +15,14 @@ from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import make_classification, make_friedman1
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_unlearn import (
     ForgettingForestClassifier,
     ForgettingForestRegressor,
     model_digest,
+    partial_forget,
 )
 from sklearn_unlearn._checks.demands import digest
 
@@ -328,6 +331,14 @@ def test_sparse_rows_and_bad_parameters_are_refused():
     }.items():
         with pytest.raises(ValueError, match=f"{name}=.* is invalid"):
             ForgettingForestClassifier(**{name: value}).fit(X, y)
+
+
+def test_a_step_before_a_forest_is_told_with_a_wrapper_that_takes_pipelines():
+    X, y = make_classification(n_samples=40, random_state=0)
+    forest = ForgettingForestClassifier(n_estimators=2, random_state=0)
+    pipe = make_pipeline(StandardScaler(), forest).fit(X, y)
+    with pytest.warns(UserWarning, match=r"do not forget: .*RetrainUnlearner\(make_pipeline"):
+        partial_forget(pipe, [3])
 
 
 def test_without_numba_forests_say_what_they_need(monkeypatch):

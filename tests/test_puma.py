@@ -742,3 +742,14 @@ def test_classes_that_become_separable_without_a_penalty():
     with pytest.raises(ValueError, match="separable and not penalised"):
         model.partial_forget(gone)
     np.testing.assert_array_equal(model.estimator_.coef_, before)
+
+
+@pytest.mark.parametrize(
+    ("inner", "said"),
+    [(RidgeClassifier(), "closed form"), (LogisticRegression(), "a Newton step")],
+    ids=["squared loss", "logistic loss"],
+)
+def test_the_receipt_calls_a_closed_form_only_what_is_one(inner, said):
+    X, y = classification()
+    model = PUMAUnlearner(inner, reweight=None).fit(X, y).partial_forget([3])
+    assert model.receipts_[-1].stopped_because == said

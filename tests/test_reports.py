@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import sklearn
+from sklearn.ensemble import BaggingRegressor
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
+from sklearn.svm import SVR
 
 from sklearn_unlearn import ArcaneEnsemble, PUMAUnlearner, SISAEnsemble, model_digest, verify_chain
 from sklearn_unlearn.baselines import RetrainUnlearner
@@ -79,9 +81,16 @@ def test_subjects_that_were_taken_out_of_a_receipt_are_missed():
     assert not verify_chain([first, replace(second, subject_digests=first.subject_digests)])
 
 
-def test_advice_names_only_classes_that_exist():
-    model = PUMAUnlearner(GridSearchCV(Ridge(), {"alpha": [1.0]}))
-    with pytest.raises(
-        TypeError, match="Put the unlearner into GridSearchCV, around its estimator"
-    ):
-        model.fit(X, NUMBERS)
+@pytest.mark.parametrize(
+    ("inner", "advice"),
+    [
+        (GridSearchCV(Ridge(), {"alpha": [1.0]}), "Put the unlearner into GridSearchCV, around"),
+        (PUMAUnlearner(Ridge()), "It forgets as it is: pass its estimator"),
+        (BaggingRegressor(Ridge()), "Use RetrainUnlearner or SISAEnsemble"),
+        (SVR(), "or RetrainUnlearner or SISAEnsemble"),
+    ],
+    ids=["search", "unlearner", "ensemble", "other model"],
+)
+def test_advice_is_what_can_be_done(inner, advice):
+    with pytest.raises(TypeError, match=advice):
+        PUMAUnlearner(inner).fit(X, NUMBERS)

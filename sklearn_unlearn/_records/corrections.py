@@ -33,7 +33,7 @@ class Correction:
     X: Any
 
 
-def read_correction(y, X, n_rows, n_subjects, has_columns, names=None):
+def read_correction(y, X, keys, n_rows, has_columns, names=None):
     """Return what a request to correct is given.
 
     Parameters
@@ -44,11 +44,11 @@ def read_correction(y, X, n_rows, n_subjects, has_columns, names=None):
     X : array-like or None
         Values.
 
-    n_rows : int
-        Number of rows of the request.
+    keys : list
+        Ids of the request, each once.
 
-    n_subjects : int
-        Number of its ids.
+    n_rows : int
+        Number of their rows.
 
     has_columns : bool
         True if rows are made of columns, so that a single one may come without its axis.
@@ -63,17 +63,32 @@ def read_correction(y, X, n_rows, n_subjects, has_columns, names=None):
     """
     if y is None and X is None:
         raise ValueError("Nothing to correct: pass y, X or both.")
+    _check_order("y", y, keys)
+    _check_order("X", X, keys)
     if y is not None:
         y = np.asarray(y)
         y = y[None] if y.ndim == 0 and n_rows == 1 else y
-        _check_count("y", 0 if y.ndim == 0 else len(y), n_rows, n_subjects)
+        _check_count("y", 0 if y.ndim == 0 else len(y), n_rows, len(keys))
     if X is not None:
         if isinstance(X, str) or (has_columns and n_rows == 1 and _is_one_row(X)):
             X = _as_rows(X)
-        _check_count("X", 0 if np.ndim(X) == 0 else count_rows(X), n_rows, n_subjects)
+        _check_count("X", 0 if np.ndim(X) == 0 else count_rows(X), n_rows, len(keys))
         if names is not None and list(getattr(X, "columns", names)) != list(names):
             raise ValueError(wrong_columns(X, names))
     return Correction(y, X)
+
+
+def _check_order(name, values, keys):
+    """Raise where the index of a series or frame holds the ids in another order."""
+    if not hasattr(values, "iloc"):
+        return
+    index = list(dict.fromkeys(values.index))
+    # An index may as well have nothing to do with ids.
+    if index != keys and set(index) == set(keys):
+        raise ValueError(
+            f"The index of {name} holds the ids of the request in another order than X_ids. Pass "
+            f"{name}.loc[X_ids], or an array if its index means nothing."
+        )
 
 
 def _check_count(name, n_given, n_rows, n_subjects):

@@ -42,7 +42,7 @@ class StoredRowsUnlearner(BaseUnlearner):
         """Return the fitted inner estimator, and attributes that remember its training."""
 
     @with_callbacks
-    def fit(self, X, y, *, X_ids=None, exclude_ids=None, sample_weight=None, **fit_params):
+    def fit(self, X, y=None, *, X_ids=None, exclude_ids=None, sample_weight=None, **fit_params):
         """Fit the inner estimator.
 
         Parameters
@@ -50,8 +50,8 @@ class StoredRowsUnlearner(BaseUnlearner):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training rows, as the inner estimator takes them.
 
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Targets. None for models that take none.
 
         X_ids : array-like of shape (n_samples,), default=None
             Id of the data subject that each row belongs to; a subject may own many rows.

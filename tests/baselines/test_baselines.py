@@ -5,6 +5,7 @@ from copy import deepcopy
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.cluster import KMeans
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier, SGDRegressor
 from sklearn.naive_bayes import GaussianNB
@@ -33,6 +34,14 @@ def test_retraining_is_a_fit_on_what_remains():
     model = RetrainUnlearner(inner, random_state=7).fit(X, y).partial_forget([4, 70])
     fresh = RetrainUnlearner(inner, random_state=7).fit(X[left], y[left])
     assert model_digest(model.estimator_) == model_digest(fresh.estimator_)
+
+
+def test_a_model_without_targets_is_fitted_without_them():
+    X, _ = classification()
+    inner = KMeans(2, n_init=1, random_state=0)
+    model = RetrainUnlearner(inner).fit(X).partial_forget([4])
+    refit = clone(inner).fit(np.delete(X, 4, axis=0))
+    np.testing.assert_array_equal(model.estimator_.cluster_centers_, refit.cluster_centers_)
 
 
 def test_retraining_with_weights():

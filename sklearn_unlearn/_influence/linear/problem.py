@@ -140,14 +140,20 @@ def _advice(model):
     name = type(model).__name__
     if name == "Pipeline":
         return "Put the steps of the inner pipeline into the outer one."
-    if "estimator" in model.get_params(deep=False):
+    if hasattr(model, "partial_forget"):
+        return "It forgets as it is: pass its estimator."
+    if name.endswith("SearchCV"):
         return f"Put the unlearner into {name}, around its estimator, or use SISAEnsemble."
+    if "estimator" in model.get_params(deep=False):
+        return f"Use {_ANY}."
     if name.endswith("CV"):
         return f"Use {name[:-2]} with the parameters that {name} chose."
     if name in ("Lasso", "ElasticNet", "MultiTaskLasso", "MultiTaskElasticNet", "Lars"):
-        return "Its L1 penalty has no gradient; use Ridge."
+        return f"Its L1 penalty has no gradient; use Ridge, or {_ANY}."
     families = ", ".join(family.__name__ for family in _FAMILIES)
-    return f"Use one of {families}, alone or as the last step of a Pipeline."
+    return (
+        f"Use one of {families} or a network, alone or as the last step of a Pipeline, or {_ANY}."
+    )
 
 
 def _refuse(model, setting, why, instead):
@@ -411,3 +417,5 @@ _FAMILIES = {
     GammaRegressor: _generalized_linear,
     TweedieRegressor: _generalized_linear,
 }
+
+_ANY = "RetrainUnlearner or SISAEnsemble, which take any model"

@@ -49,8 +49,9 @@ def arrive(target, carried, hessian_of, steps, pass_begins):
     outcome : Outcome
         What the receipt shall say.
     """
-    norm, reason, bound = None, "closed form" if steps.eta else "eta is zero", None
+    norm, reason, bound = None, "eta is zero", None
     if steps.eta:
+        reason = "closed form" if carried.loss.quadratic else "a Newton step"
         step, start = descend(target, hessian_of, pass_begins)
         if start is target:
             carried = carried.moved(steps.eta * step)
