@@ -55,7 +55,7 @@ class ComparisonDisplay:
         Parameters
         ----------
         comparison : Comparison
-            What :func:`compare_unlearners` returned.
+            What :func:`~sklearn_unlearn.metrics.compare_unlearners` returned.
 
         measure : str, default="effect_left"
             A column of its table.

@@ -53,7 +53,7 @@ class ModelStore(ElsewhereMixin):
 
     See Also
     --------
-    partial_forget : Forget with an unlearner that one holds oneself.
+    sklearn_unlearn.partial_forget : Forget with an unlearner that one holds oneself.
 
     Notes
     -----
