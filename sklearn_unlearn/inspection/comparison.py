@@ -106,7 +106,7 @@ class ComparisonDisplay:
         import matplotlib.pyplot as plt
 
         if ax is None:
-            _, ax = plt.subplots()
+            _, ax = plt.subplots(layout="constrained")
         self.ax_, self.figure_, self.points_ = ax, ax.figure, []
         for place, own in enumerate(self.values.values()):
             own = own[np.isfinite(own)]
