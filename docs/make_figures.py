@@ -2,7 +2,8 @@
 
 ``python docs/make_figures.py`` runs all studies and benchmarks at their full size, one after the
 other; that takes many hours. ``python docs/make_figures.py puma_eta scale`` runs those two,
-``--list`` prints the commands. What they write goes to ``docs/studies``, under the script's name.
+``--list`` prints the commands. What they write goes to ``docs/studies``, under the script's name. A
+script that fails doesn't keep the others from running; it is named at the end.
 The pages show the tables of studies as they are; those of benchmarks are set by hand from the
 files, and so is what README.md says: ``tests/test_figures.py`` compares.
 """
@@ -48,13 +49,15 @@ def command_of(path):
 
 
 def make(path):
-    """Run a script; its file is replaced once it has come to its end."""
+    """Run a script, and return whether it succeeded; only then is what it printed kept."""
     command, printed = command_of(path)
     env = {**os.environ, "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1"}
     stdout = subprocess.PIPE if printed else None
-    done = subprocess.run(command, cwd=ROOT, env=env, stdout=stdout, check=True)
-    if printed:
+    done = subprocess.run(command, cwd=ROOT, env=env, stdout=stdout)
+    succeeded = done.returncode == 0
+    if succeeded and printed:
         printed.write_bytes(done.stdout)
+    return succeeded
 
 
 def main():
@@ -67,12 +70,15 @@ def main():
     unknown = set(options.names) - known.keys()
     if unknown:
         parser.error(f"no script {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    failed = []
     for name in options.names or known:
         command, printed = command_of(known[name])
         to = f" > {printed.relative_to(ROOT)}" if printed else ""
         print(shlex.join(["python", *command[1:]]) + to, flush=True)  # noqa: T201
-        if not options.list:
-            make(known[name])
+        if not options.list and not make(known[name]):
+            failed.append(name)
+    if failed:
+        sys.exit(f"These failed: {', '.join(failed)}. What they said stands above.")
 
 
 if __name__ == "__main__":

@@ -132,7 +132,7 @@ def register_downdate(
 
     See Also
     --------
-    partial_forget : Make the unlearner inside a model forget.
+    sklearn_unlearn.partial_forget : Make the unlearner inside a model forget.
 
     Examples
     --------

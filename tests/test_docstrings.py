@@ -1,6 +1,7 @@
 """The docstrings of everything public are complete."""
 
 import inspect
+import re
 import tomllib
 from pathlib import Path
 
@@ -8,11 +9,21 @@ import pytest
 from numpydoc.validate import validate
 
 import sklearn_unlearn
-from sklearn_unlearn import baselines, inspection, metrics, one_class, store, unlearner_checks
+from sklearn_unlearn import (
+    base,
+    baselines,
+    inspection,
+    metrics,
+    one_class,
+    rows,
+    store,
+    unlearner_checks,
+)
 
 PYPROJECT = Path(__file__).parent.parent / "pyproject.toml"
 EVERYTHING, *IGNORED = tomllib.loads(PYPROJECT.read_text())["tool"]["numpydoc_validation"]["checks"]
 assert EVERYTHING == "all"
+PACKAGES = (sklearn_unlearn, baselines, inspection, metrics, one_class, store, unlearner_checks)
 SCIKIT_LEARNS_OWN = {
     "set_callbacks",
     "set_fit_request",
@@ -24,19 +35,7 @@ SCIKIT_LEARNS_OWN = {
 
 def public_names():
     """Yield the full name of every public object and of its public members."""
-    for package, name in [
-        (m, name)
-        for m in (
-            sklearn_unlearn,
-            baselines,
-            inspection,
-            metrics,
-            one_class,
-            store,
-            unlearner_checks,
-        )
-        for name in m.__all__
-    ]:
+    for package, name in [(m, name) for m in PACKAGES for name in m.__all__]:
         thing = getattr(package, name)
         if not callable(thing):
             continue
@@ -51,6 +50,13 @@ def public_names():
             is_ours = home.startswith("sklearn_unlearn")
             if not member.startswith("_") and is_ours and member not in SCIKIT_LEARNS_OWN:
                 yield f"{package.__name__}.{name}.{member}"
+
+
+@pytest.mark.parametrize("package", [*PACKAGES, base, rows], ids=lambda m: m.__name__)
+def test_every_public_name_stands_on_the_page_of_the_api(package):
+    page = (PYPROJECT.parent / "docs" / "api.rst").read_text()
+    words = set(re.findall(r"\w+", page)) | {"__version__"}
+    assert set(package.__all__) - words == set()
 
 
 @pytest.mark.parametrize("name", sorted(public_names()))

@@ -109,7 +109,10 @@ def check_memory_maps_are_not_written_to(trial):
         np.testing.assert_array_equal(
             mapped, trial.X, err_msg="A memory map is the user's file: it is not written to."
         )
-        clause = "A receipt names in not_forgotten what still holds the rows, as a file does."
+        clause = (
+            "A receipt names in not_forgotten what still holds the rows, as the file of a "
+            "memory map does (RowParts(X).from_file)."
+        )
         for one in (model, other):
             demand(
                 one.receipts_[-1].not_forgotten or not _refers_to_files(one),

@@ -74,7 +74,7 @@ class AmnesiacUnlearner(StoredRowsUnlearner):
 
     See Also
     --------
-    PUMAUnlearner : Forgetting without a record of the training.
+    sklearn_unlearn.PUMAUnlearner : Forgetting without a record of the training.
 
     Notes
     -----

@@ -19,8 +19,8 @@ class GradientAscentUnlearner(RuleUnlearner):
     Parameters
     ----------
     estimator : estimator
-        Any model that :class:`PUMAUnlearner` supports; it is cloned. A FrozenEstimator is
-        taken as fitted.
+        Any model that :class:`~sklearn_unlearn.PUMAUnlearner` supports; it is cloned. A
+        FrozenEstimator is taken as fitted.
 
     learning_rate : float or "auto", default="auto"
         Length of a step, per unit of the mean gradient of the forgotten rows. With "auto" every

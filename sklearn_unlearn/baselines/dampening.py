@@ -19,8 +19,8 @@ class SSDUnlearner(RuleUnlearner):
     Parameters
     ----------
     estimator : estimator
-        Any model that :class:`PUMAUnlearner` supports; it is cloned. A FrozenEstimator is
-        taken as fitted.
+        Any model that :class:`~sklearn_unlearn.PUMAUnlearner` supports; it is cloned. A
+        FrozenEstimator is taken as fitted.
 
     alpha : float, default=10.0
         How much more a parameter must matter to the forgotten rows than to all rows.

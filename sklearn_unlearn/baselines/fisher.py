@@ -20,8 +20,8 @@ class FisherUnlearner(RuleUnlearner):
     Parameters
     ----------
     estimator : estimator
-        Any model that :class:`PUMAUnlearner` supports; it is cloned. A FrozenEstimator is
-        taken as fitted.
+        Any model that :class:`~sklearn_unlearn.PUMAUnlearner` supports; it is cloned. A
+        FrozenEstimator is taken as fitted.
 
     alpha : float, default=1e-7
         Strength of the noise, the product of the paper's trade-off and error variance.

@@ -18,8 +18,8 @@ class InfluenceUnlearner(CorrectingMixin, ObjectiveUnlearner):
     Parameters
     ----------
     estimator : estimator
-        Any model that :class:`PUMAUnlearner` supports; it is cloned. A FrozenEstimator is
-        taken as fitted.
+        Any model that :class:`~sklearn_unlearn.PUMAUnlearner` supports; it is cloned. A
+        FrozenEstimator is taken as fitted.
 
     eta : float, default=1.0
         Length of the step.
@@ -58,7 +58,7 @@ class InfluenceUnlearner(CorrectingMixin, ObjectiveUnlearner):
 
     See Also
     --------
-    PUMAUnlearner : The same with the remaining rows' Hessian, and reweighting.
+    sklearn_unlearn.PUMAUnlearner : The same with the remaining rows' Hessian, and reweighting.
 
     Notes
     -----

@@ -17,8 +17,8 @@ class NegGradPlusUnlearner(StepsUnlearner):
     Parameters
     ----------
     estimator : estimator
-        Any model that :class:`PUMAUnlearner` supports; it is cloned. A FrozenEstimator is
-        taken as fitted.
+        Any model that :class:`~sklearn_unlearn.PUMAUnlearner` supports; it is cloned. A
+        FrozenEstimator is taken as fitted.
 
     alpha : float, default=0.99
         Part of the remaining rows, in [0, 1]; 1 is fine-tuning.

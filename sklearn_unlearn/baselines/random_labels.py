@@ -19,8 +19,8 @@ class RandomLabelUnlearner(StepsUnlearner):
     Parameters
     ----------
     estimator : estimator
-        Any model that :class:`PUMAUnlearner` supports; it is cloned. A FrozenEstimator is
-        taken as fitted.
+        Any model that :class:`~sklearn_unlearn.PUMAUnlearner` supports; it is cloned. A
+        FrozenEstimator is taken as fitted.
 
     n_epochs : int, default=3
         Passes over all rows, the forgotten ones with drawn labels.

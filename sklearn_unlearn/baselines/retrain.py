@@ -49,7 +49,7 @@ class RetrainUnlearner(StoredRowsUnlearner):
 
     See Also
     --------
-    SISAEnsemble : Retraining of a part.
+    sklearn_unlearn.SISAEnsemble : Retraining of a part.
 
     Notes
     -----

@@ -17,8 +17,8 @@ class SCRUBUnlearner(StepsUnlearner):
     Parameters
     ----------
     estimator : estimator
-        Any model that :class:`PUMAUnlearner` supports; it is cloned. A FrozenEstimator is
-        taken as fitted.
+        Any model that :class:`~sklearn_unlearn.PUMAUnlearner` supports; it is cloned. A
+        FrozenEstimator is taken as fitted.
 
     alpha : float, default=0.1
         Part of the distance from the teacher in the steps on remaining rows.

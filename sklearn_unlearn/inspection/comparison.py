@@ -55,7 +55,7 @@ class ComparisonDisplay:
         Parameters
         ----------
         comparison : Comparison
-            What :func:`compare_unlearners` returned.
+            What :func:`~sklearn_unlearn.metrics.compare_unlearners` returned.
 
         measure : str, default="effect_left"
             A column of its table.
@@ -106,7 +106,7 @@ class ComparisonDisplay:
         import matplotlib.pyplot as plt
 
         if ax is None:
-            _, ax = plt.subplots()
+            _, ax = plt.subplots(layout="constrained")
         self.ax_, self.figure_, self.points_ = ax, ax.figure, []
         for place, own in enumerate(self.values.values()):
             own = own[np.isfinite(own)]

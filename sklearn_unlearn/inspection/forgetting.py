@@ -72,7 +72,7 @@ class ForgettingDisplay:
         Parameters
         ----------
         report : ForgettingReport
-            What :func:`forgetting_report` returned.
+            What :func:`~sklearn_unlearn.metrics.forgetting_report` returned.
 
         kind : {"score", "loss", "gap"}, default="score"
             "score" and "loss" compare the model before, after and the refits on remaining,

@@ -22,7 +22,14 @@ from sklearn_unlearn.base import BaseUnlearner, Ids, RandomState
 from sklearn_unlearn.metrics._outputs import plain
 from sklearn_unlearn.metrics._performance import performance_of, unseen_rows
 from sklearn_unlearn.metrics._same_kind import check_same_kind, check_same_task
-from sklearn_unlearn.metrics._verdict import NO_EFFECT, TOO_FEW, confidence_of, gaps_of, judged
+from sklearn_unlearn.metrics._verdict import (
+    NO_EFFECT,
+    SAME,
+    TOO_FEW,
+    confidence_of,
+    gaps_of,
+    judged,
+)
 from sklearn_unlearn.metrics.membership import LikelihoodRatioAttack, unfitted
 from sklearn_unlearn.metrics.refits import (
     Refits,
@@ -68,7 +75,8 @@ class ForgettingReport:
     p_value : float
         Probability that a refit would be as far from the other refits as the model after the
         request, by its distance from them or by how sure it is of the forgotten rows; twice the
-        smaller of the two.
+        smaller of the two. It may be small beside the first verdict, where what is left counts
+        as nothing.
 
     effect_left : float
         Share of the way to the refits that is left; 1 for a model that forgot nothing. 0 where
@@ -264,9 +272,12 @@ class ForgettingReport:
         if self.verdict == NO_EFFECT:
             return f"{self.verdict}: {power}"
         low, high = (f"{end:.1%}" for end in self.effect_left_interval)
-        share = "" if np.isnan(self.effect_left) else (
-            f"; effect left {self.effect_left:.1%}, between {low} and {high}"
-        )  # fmt: skip
+        if np.isnan(self.effect_left):
+            share = ""
+        elif self.verdict == SAME:
+            share = f"; at most {high} of the effect left"
+        else:
+            share = f"; effect left {self.effect_left:.1%}, between {low} and {high}"
         return f"{self.verdict} (p = {self.p_value:.2g}){share}"
 
     def _notes(self) -> list[str]:

@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_unlearn import PUMAUnlearner, SISAEnsemble, model_digest
 from sklearn_unlearn.baselines import RetrainUnlearner
 from sklearn_unlearn.inspection import (
+    ComparisonDisplay,
     EtaSensitivityDisplay,
     ForgettingDisplay,
     ProjectionDisplay,
@@ -143,3 +144,12 @@ def test_projection_of_other_models():
     model = PUMAUnlearner(LogisticRegression(fit_intercept=False), reweight=None).fit(X, y)
     with pytest.raises(ValueError, match="no criterion rows"):
         ProjectionDisplay.from_unlearner(model, [0])
+
+
+def test_long_names_of_methods_stand_inside_the_figure():
+    names = ["retraining", "a step, and five refinements of it"]
+    shown = ComparisonDisplay(values={name: np.ones(3) for name in names}, xlabel="Effect left")
+    shown.plot().figure_.canvas.draw()
+    lefts = [label.get_window_extent().x0 for label in shown.ax_.get_yticklabels()]
+    assert len(lefts) == 2
+    assert min(lefts) >= 0

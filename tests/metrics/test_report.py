@@ -72,6 +72,7 @@ def test_figures_agree_with_what_they_say():
     assert report.gradient_norm > 0
     assert report.effect_left == 0
     assert report.verdict == "as refits are to each other"
+    assert f"; at most {report.effect_left_interval[1]:.1%} of the effect left" in str(report)
     assert report.performance["loss, forgotten rows"]["after"] > report.performance[
         "loss, forgotten rows"]["before"]  # fmt: skip
 
