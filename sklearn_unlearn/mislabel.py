@@ -38,6 +38,7 @@ from sklearn_unlearn._mislabel.methods import (
     judge_by,
 )
 from sklearn_unlearn._mislabel.models import judging_model
+from sklearn_unlearn._mislabel.named import NamedModelsMixin
 from sklearn_unlearn._mislabel.noise import label_posterior
 from sklearn_unlearn._mislabel.pool import PooledClassifier
 from sklearn_unlearn._mislabel.pooling import log_probabilities
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     MatrixLike: TypeAlias = ArrayLike | sparse.sparray | sparse.spmatrix
 
 
-class MislabelDetector(FittedInnerMixin, BaseEstimator):
+class MislabelDetector(NamedModelsMixin, FittedInnerMixin, BaseEstimator):
     """Rank rows by how suspicious their labels are.
 
     Parameters
@@ -63,8 +64,8 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         categories, booleans, missing values, in arrays or frames, and sparse rows. Dates are left
         out with a warning.
         Else an unfitted classifier or regressor, skorch nets included, or a list of several to be
-        pooled, as in VotingClassifier; they are cloned, and get X as it is. A PUMAUnlearner
-        stands for the estimator in it.
+        pooled; they are cloned, and get X as it is, and ``set_params(estimator__name__C=2)`` sets
+        what is in a list. A PUMAUnlearner stands for the estimator in it.
 
     method : str or callable, default="auto"
         Where the scores come from.
@@ -235,6 +236,7 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
     """
 
     __metadata_request__fit = {"X_ids": True}
+    _models = "estimator"
 
     def __init__(
         self,
@@ -289,6 +291,7 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         ids = SubjectIndex(count_rows(X), X, y, X_ids).remaining()[1]
         check_consistent_length(X, y)
         given = read_labels(y)
+        n_suspects = n_asked(self.contamination, len(given))
         inner = self._inner(given)
         kept = np.ones(len(given), dtype=bool)
         if is_classifier(inner):
@@ -310,9 +313,7 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         for name in SOMETIMES:
             self.__dict__.pop(name, None)
         self.__dict__.update(found)
-        n_suspects = self._n_wrong
-        if self.contamination != "auto":
-            n_suspects = n_asked(self.contamination, len(given))
+        n_suspects = self._n_wrong if n_suspects is None else n_suspects
         rows = np.argsort(-self.mislabel_scores_, kind="stable")[:n_suspects]
         self.is_suspect_ = np.isin(np.arange(len(given)), rows)
         self.threshold_ = float(self.mislabel_scores_[rows[-1]]) if n_suspects else np.inf

@@ -265,9 +265,10 @@ def test_resampling_and_routing():
 
 def test_repeatable():
     X, given, _, _ = flipped(load_breast_cancer)
-    for method in ("cross_val", "influence"):
+    unseeded = [("forest", RandomForestClassifier(5))]
+    for model, method in ((PIPE, "cross_val"), (PIPE, "influence"), (unseeded, "pool")):
         a, b = (
-            MislabelDetector(PIPE, method=method, random_state=3).fit(X, given) for _ in range(2)
+            MislabelDetector(model, method=method, random_state=3).fit(X, given) for _ in range(2)
         )
         np.testing.assert_array_equal(a.mislabel_scores_, b.mislabel_scores_)
 
@@ -294,7 +295,9 @@ BAD = [
     ({"n_rounds": "many"}, "n_rounds='many'"),
     ({"n_rounds": 1, "method": "loss"}, 'needs method="pool" or "loo"'),
     ({"contamination": 0}, "contamination=0"),
+    ({"contamination": 121}, "contamination=121 asks for more suspects than there are rows, 120"),
     ({"estimator": [], "method": "pool"}, "empty list"),
+    ({"estimator": [("a__b", PIPE)], "method": "pool"}, "two underscores"),
     ({"estimator": POOL, "method": "loo"}, 'use method="pool"'),
     ({"cv": 1}, "cv=1"),
 ]

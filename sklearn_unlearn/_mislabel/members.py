@@ -71,7 +71,8 @@ def checked_members(estimators):
     Raises
     ------
     ValueError
-        If the list is empty, a name stands twice, or classifiers and regressors are mixed.
+        If the list is empty, a name stands twice or has two underscores, or classifiers and
+        regressors are mixed.
 
     TypeError
         If an item is no pair, or a classifier has no ``predict_proba``.
@@ -87,6 +88,8 @@ def checked_members(estimators):
     names = [name for name, _ in estimators]
     if len(set(names)) < len(names):
         raise ValueError(f"estimator has a name twice: {names}. Give each model its own.")
+    if any("__" in name for name in names):
+        raise ValueError(f"estimator has names with two underscores: {names}. Leave them out.")
     models = [(name, adapted(model)) for name, model in estimators]
     kinds = {is_classifier(model) for _, model in models}
     if len(kinds) > 1:

@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._mislabel.members import Member, default_members, predicted_outside
+from sklearn_unlearn._mislabel.named import NamedModelsMixin
 from sklearn_unlearn._mislabel.noise import confident_joint, label_posterior, noise_matrix
 from sklearn_unlearn._mislabel.pooling import log_probabilities, pool_weights, pooled
 from sklearn_unlearn._mislabel.residuals import blend_weights, robust_weights
@@ -18,7 +19,7 @@ from sklearn_unlearn._mislabel.tables import Tables
 from sklearn_unlearn._records.rows import take_rows
 
 
-class _Pool(BaseEstimator):
+class _Pool(NamedModelsMixin, BaseEstimator):
     """What pools of classifiers and of regressors share.
 
     Parameters
@@ -49,6 +50,8 @@ class _Pool(BaseEstimator):
     sample_weight_ : ndarray of shape (n_samples,)
         How far each label or target is to be trusted, from zero to one.
     """
+
+    _models = "estimators"
 
     def __init__(self, estimators=None, *, n_rounds=1, cv=5, n_jobs=None, random_state=None):
         self.estimators = estimators
