@@ -1,5 +1,7 @@
 """MislabelDetector finds labels that were changed, by every method."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -285,6 +287,23 @@ def test_pieces():
     assert np.isfinite(residual_scores(y, y)).all()
 
 
+def test_progress_is_told_by_model_and_round_and_names_no_row(capsys):
+    X, y = classification()
+    ids = [f"customer-{row}" for row in range(len(y))]
+    pair = [("linear", LogisticRegression()), ("near", KNeighborsClassifier())]
+    MislabelDetector(pair, random_state=0).fit(X, y, X_ids=ids)
+    assert capsys.readouterr().out == ""
+    MislabelDetector(pair, verbose=1, random_state=0).fit(X, y, X_ids=ids)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 6
+    assert re.fullmatch(r"\[MislabelDetector\] round 2 of 2: near \(2 of 2\), \d+\.\d s", lines[3])
+    sgd = SGDClassifier(loss="log_loss", random_state=0)
+    MislabelDetector(sgd, method="aum", n_rounds=1, verbose=True).fit(X, y, X_ids=ids)
+    told = capsys.readouterr().out
+    assert "round 1 of 2, " in told
+    assert "customer" not in told
+
+
 BAD = [
     ({"method": "magic"}, "method='magic'"),
     ({"contamination": 0.0}, "contamination=0.0"),
@@ -300,6 +319,7 @@ BAD = [
     ({"estimator": [("a__b", PIPE)], "method": "pool"}, "two underscores"),
     ({"estimator": POOL, "method": "loo"}, 'use method="pool"'),
     ({"cv": 1}, "cv=1"),
+    ({"verbose": -1}, "verbose=-1"),
 ]
 
 
