@@ -70,10 +70,11 @@ class MislabelDetector(NamedModelsMixin, FittedInnerMixin, BaseEstimator):
     method : str or callable, default="auto"
         Where the scores come from.
 
-        - "pool": minus the logarithm of the label's posterior. Out-of-sample probabilities of
-          all models are pooled with weights that suit the given labels; how often each class is
-          taken for each other is estimated; then all models are fitted again, each row weighted
-          by the posterior of its label. For targets, residuals of the pooled predictions.
+        - "pool": minus the logarithm of the label's posterior. Out-of-sample probabilities of all
+          models (of networks, also those over the epochs) are pooled with weights that suit the
+          given labels; how often each class is taken for each other is estimated; then all
+          models are fitted again, each row weighted by the posterior of its label. For targets,
+          residuals of the pooled predictions.
         - "loo": each label's loss under the model without its row, in closed form
           (:func:`loo_predict_proba`), for linear models with a logistic loss; for linear
           regressors each leave-one-out residual. The quickest, for those in a hurry.
@@ -91,9 +92,9 @@ class MislabelDetector(NamedModelsMixin, FittedInnerMixin, BaseEstimator):
           model of it with the other half as criterion rows; a fitted PUMAUnlearner tells the
           influences that it has, of the rows that it was fitted on. It ranks worse than
           "loo" and is there because it explains: which rows help, which harm, by how much.
-        - "auto": "pool" without an estimator and for a list of them; "oob" for forests that
-          have it; "loo" where it can be computed at about the cost of cross-validation; "aum"
-          for networks; else "cross_val".
+        - "auto": "pool" without an estimator, for a list of them, and for networks; "oob" for
+          forests that have it; "loo" where it costs at most twice what cross-validation does;
+          else "cross_val".
         - A callable ``method(model, X, y)`` gets a clone of the estimator, fitted on all rows,
           the rows as they were passed, and an ndarray of their labels. It must not change them,
           and returns an array-like of shape (n_samples,): finite scores, high for suspicious
@@ -159,11 +160,10 @@ class MislabelDetector(NamedModelsMixin, FittedInnerMixin, BaseEstimator):
 
     label_proba_ : ndarray of shape (n_samples, n_classes)
         Posterior of every label, given the row and its label; for classes and "pool",
-        "loo", "cross_val" and "oob".
+        "loo", "cross_val" and "oob", as the noise matrix.
 
     noise_matrix_ : ndarray of shape (n_classes, n_classes)
-        Estimated probability of each given label (columns) for each true one (rows); where
-        there are posteriors.
+        Estimated probability of each given label (columns) for each true one (rows).
 
     sample_weight_ : ndarray of shape (n_samples,)
         How far each label is to be trusted, from zero to one: its posterior, or a robust

@@ -95,13 +95,16 @@ def test_nets():
         torch.nn.Linear(64, 40), torch.nn.ReLU(), torch.nn.Linear(40, 10), torch.nn.Softmax(dim=-1)
     )
     net = skorch.NeuralNetClassifier(module, lr=0.2, max_epochs=30, verbose=0, train_split=None)
-    detector = MislabelDetector(net, random_state=0).fit(X / 16, given)
-    assert detector.method_ == "aum"
+    detector = MislabelDetector(net, method="aum", random_state=0).fit(X / 16, given)
     assert average_precision_score(wrong, detector.mislabel_scores_) >= 0.9
     influence = MislabelDetector(net, method="self_influence", random_state=0).fit(X / 16, given)
     assert average_precision_score(wrong, influence.mislabel_scores_) >= 0.4
-    again = MislabelDetector(net, random_state=0).fit(X / 16, given)
+    again = MislabelDetector(net, method="aum", random_state=0).fit(X / 16, given)
     np.testing.assert_array_equal(detector.mislabel_scores_, again.mislabel_scores_)
+    some, net = np.arange(400), net.set_params(max_epochs=10)
+    pooled = MislabelDetector(net, n_rounds=0, random_state=0).fit(X[some] / 16, given[some])
+    assert pooled.method_ == "pool"
+    assert average_precision_score(wrong[some], pooled.mislabel_scores_) >= 0.8
 
 
 def test_a_fitted_unlearner_tells_its_influences():

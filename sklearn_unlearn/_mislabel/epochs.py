@@ -4,8 +4,11 @@ from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.base import clone
+from scipy.special import softmax
+from sklearn.base import clone, is_classifier
 
+from sklearn_unlearn._inner.networks import is_network
+from sklearn_unlearn._inner.pipelines import last_step, split_pipeline
 from sklearn_unlearn._records.rows import take_rows
 
 
@@ -78,3 +81,33 @@ def over_epochs(last, Z, y, codes, trained):
         logs[rows, codes] = -np.inf
         margins += own - logs.max(axis=1)
     return Epochs(margins / n_epochs, total / n_epochs, total_logs / n_epochs)
+
+
+def trains_by_epochs(model):
+    """Tell whether a model is a network that classifies and can be trained epoch by epoch."""
+    last = last_step(model)
+    return is_network(last) and is_classifier(last) and hasattr(last, "partial_fit")
+
+
+def on_the_way(model, X, codes):
+    """Return class probabilities whose logarithms are the means of those over a training.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted network, alone or as the last step of a Pipeline; not changed.
+
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        The rows that it was fitted on.
+
+    codes : ndarray of int of shape (n_samples,)
+        Their labels: class numbers.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_classes)
+        Probabilities.
+    """
+    transformers, last = split_pipeline(model)
+    Z = X if transformers is None else transformers.transform(X)
+    return softmax(over_epochs(last, Z, codes, codes, np.arange(len(codes))).logs, axis=1)

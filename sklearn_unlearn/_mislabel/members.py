@@ -27,6 +27,8 @@ from sklearn_unlearn._influence.objectives import objective_of
 from sklearn_unlearn._inner.pipelines import last_step
 from sklearn_unlearn._inner.skorch import adapted
 from sklearn_unlearn._mislabel.costs import WORTH, times_cross_validation
+from sklearn_unlearn._mislabel.epochs import on_the_way, trains_by_epochs
+from sklearn_unlearn._mislabel.pooling import log_probabilities, normalised
 from sklearn_unlearn._mislabel.progress import timed_step
 from sklearn_unlearn._mislabel.tables import N_VALUES
 from sklearn_unlearn._records.rows import take_rows
@@ -302,8 +304,8 @@ def predicted_outside(member, Z, y, n_classes, weights, cv, seed, n_jobs, keep=T
         warnings.filterwarnings("ignore", "Some inputs do not have OOB scores", UserWarning)
         warnings.filterwarnings("ignore", "invalid value encountered", RuntimeWarning)
         warnings.simplefilter("ignore", ConvergenceWarning)
-        by_itself = _predicts_by_itself(estimator)
-        model = fitted(estimator, Z, y, weights) if keep or by_itself else None
+        by_itself, trains = _predicts_by_itself(estimator), trains_by_epochs(estimator)
+        model = fitted(estimator, Z, y, weights) if keep or by_itself or trains else None
         way = way_of(model, Z, y, cv) if by_itself else "cross_val"
         if way == "loo":
             predict = loo_predict_proba if n_classes else loo_predict
@@ -313,6 +315,10 @@ def predicted_outside(member, Z, y, n_classes, weights, cv, seed, n_jobs, keep=T
             outside = last.oob_decision_function_ if n_classes else last.oob_prediction_
         else:
             outside = _cross_validated(estimator, Z, y, n_classes, weights, cv, seed, n_jobs)
+            if trains:
+                # Margins over a training and models of other folds err differently: together
+                # they rank better than either.
+                outside = _between(outside, on_the_way(model, Z, y))
     return model, outside
 
 
@@ -347,6 +353,12 @@ def _cross_validated(estimator, Z, y, n_classes, weights, cv, seed, n_jobs):
     for (_, rows), part in zip(splits, parts):
         outside[rows] = part
     return outside
+
+
+def _between(P, Q):
+    """Return the geometric means of probabilities; rows sum to one."""
+    logs = (log_probabilities(P) + log_probabilities(Q)) / 2
+    return np.exp(normalised(logs))
 
 
 def _of_fold(estimator, Z, y, n_classes, weights, others, rows):

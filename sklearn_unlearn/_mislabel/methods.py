@@ -18,7 +18,6 @@ from sklearn_unlearn._influence.linear.leave_one_out import leave_one_out
 from sklearn_unlearn._influence.linear.outputs import predictions, probabilities
 from sklearn_unlearn._influence.linear.steps import approach
 from sklearn_unlearn._influence.objectives import closed_form_objective, objective_of
-from sklearn_unlearn._inner.networks import is_network
 from sklearn_unlearn._inner.pipelines import last_step, split_pipeline
 from sklearn_unlearn._mislabel.costs import N_STEPS, times_cross_validation
 from sklearn_unlearn._mislabel.epochs import over_epochs
@@ -102,9 +101,6 @@ def choose(model, X, y, settings):
     """Return the name of the method that suits a fitted model, at a cost that it is worth."""
     if isinstance(model, (PooledClassifier, PooledRegressor)):
         return "pool"
-    last = last_step(model)
-    if is_network(last) and is_classifier(last) and hasattr(last, "partial_fit"):
-        return "aum"
     return way_of(model, X, y, settings.cv, _most_rounds(model, settings))
 
 

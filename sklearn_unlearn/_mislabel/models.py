@@ -8,6 +8,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 
 from sklearn_unlearn._inner.skorch import adapted
+from sklearn_unlearn._mislabel.epochs import trains_by_epochs
 from sklearn_unlearn._mislabel.labels import are_targets
 from sklearn_unlearn._mislabel.members import checked_members
 from sklearn_unlearn._mislabel.pool import PooledClassifier, PooledRegressor
@@ -47,7 +48,8 @@ def judging_model(estimator, method, X, y, **settings):
     if isinstance(estimator, PUMAUnlearner):
         estimator = estimator.estimator
     many = isinstance(estimator, (list, tuple))
-    pools = method == "pool" or (method == "auto" and (many or estimator is None))
+    suits = many or estimator is None or trains_by_epochs(adapted(estimator))
+    pools = method == "pool" or (method == "auto" and suits)
     if many and not pools:
         raise ValueError(
             f"method={method!r} takes one estimator, and estimator is a list of "
