@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone, is_classifier
-from sklearn.utils import check_consistent_length, check_random_state, get_tags
+from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_unlearn._inner.declared import FittedInnerMixin, check_number, check_option, seed_parts
-from sklearn_unlearn._inner.skorch import adapted
 from sklearn_unlearn._mislabel.explain import Explanation, check_order, row_of, rows_against
 from sklearn_unlearn._mislabel.findings import (
     SOMETIMES,
@@ -31,16 +30,18 @@ from sklearn_unlearn._mislabel.labels import (
 )
 from sklearn_unlearn._mislabel.methods import (
     METHODS,
-    WITH_ROUNDS,
     Settings,
+    check_rounds,
     choose,
     fitted_output,
     judge_by,
 )
-from sklearn_unlearn._mislabel.models import judging_model
+from sklearn_unlearn._mislabel.models import input_tags, judging_model
+from sklearn_unlearn._mislabel.named import NamedModelsMixin
 from sklearn_unlearn._mislabel.noise import label_posterior
 from sklearn_unlearn._mislabel.pool import PooledClassifier
 from sklearn_unlearn._mislabel.pooling import log_probabilities
+from sklearn_unlearn._mislabel.progress import timed_step
 from sklearn_unlearn._mislabel.scores import label_losses
 from sklearn_unlearn._records.rows import count_rows, take_rows
 from sklearn_unlearn._records.subjects import SubjectIndex
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     MatrixLike: TypeAlias = ArrayLike | sparse.sparray | sparse.spmatrix
 
 
-class MislabelDetector(FittedInnerMixin, BaseEstimator):
+class MislabelDetector(NamedModelsMixin, FittedInnerMixin, BaseEstimator):
     """Rank rows by how suspicious their labels are.
 
     Parameters
@@ -63,16 +64,17 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         categories, booleans, missing values, in arrays or frames, and sparse rows. Dates are left
         out with a warning.
         Else an unfitted classifier or regressor, skorch nets included, or a list of several to be
-        pooled, as in VotingClassifier; they are cloned, and get X as it is. A PUMAUnlearner
-        stands for the estimator in it.
+        pooled; they are cloned, and get X as it is, and ``set_params(estimator__name__C=2)`` sets
+        what is in a list. A PUMAUnlearner stands for the estimator in it.
 
     method : str or callable, default="auto"
         Where the scores come from.
 
-        - "pool": minus the logarithm of the label's posterior. Out-of-sample probabilities of
-          all models are pooled with weights that suit the given labels; how often each class is
-          taken for each other is estimated; then all models are fitted again, each row weighted
-          by the posterior of its label. For targets, residuals of the pooled predictions.
+        - "pool": minus the logarithm of the label's posterior. Out-of-sample probabilities of all
+          models (of networks, also those over the epochs) are pooled with weights that suit the
+          given labels; how often each class is taken for each other is estimated; then all
+          models are fitted again, each row weighted by the posterior of its label. For targets,
+          residuals of the pooled predictions.
         - "loo": each label's loss under the model without its row, in closed form
           (:func:`loo_predict_proba`), for linear models with a logistic loss; for linear
           regressors each leave-one-out residual. The quickest, for those in a hurry.
@@ -90,9 +92,9 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
           model of it with the other half as criterion rows; a fitted PUMAUnlearner tells the
           influences that it has, of the rows that it was fitted on. It ranks worse than
           "loo" and is there because it explains: which rows help, which harm, by how much.
-        - "auto": "pool" without an estimator and for a list of them; "oob" for forests that
-          have it; "loo" where it can be computed at about the cost of cross-validation; "aum"
-          for networks; else "cross_val".
+        - "auto": "pool" without an estimator, for a list of them, and for networks; "oob" for
+          forests that have it; "loo" where it costs at most twice what cross-validation does;
+          else "cross_val".
         - A callable ``method(model, X, y)`` gets a clone of the estimator, fitted on all rows,
           the rows as they were passed, and an ndarray of their labels. It must not change them,
           and returns an array-like of shape (n_samples,): finite scores, high for suspicious
@@ -128,6 +130,9 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
     n_jobs : int, default=None
         Number of jobs, for "cross_val" and "pool".
 
+    verbose : int, default=0
+        Above zero, a line is printed after each model and round, with the seconds that it took.
+
     random_state : int, RandomState instance or None, default=None
         Draws folds and halves, and seeds for those parts of the estimator whose own
         ``random_state`` is None.
@@ -156,11 +161,10 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
 
     label_proba_ : ndarray of shape (n_samples, n_classes)
         Posterior of every label, given the row and its label; for classes and "pool",
-        "loo", "cross_val" and "oob".
+        "loo", "cross_val" and "oob", as the noise matrix.
 
     noise_matrix_ : ndarray of shape (n_classes, n_classes)
-        Estimated probability of each given label (columns) for each true one (rows); where
-        there are posteriors.
+        Estimated probability of each given label (columns) for each true one (rows).
 
     sample_weight_ : ndarray of shape (n_samples,)
         How far each label is to be trusted, from zero to one: by how much it is more probable
@@ -194,11 +198,11 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
     -----
     The pool without an estimator: logistic regression by its closed form where that is cheap,
     else by folds; two forests out of bag, one of them with splits that look at all columns;
-    up to four classes and 20,000 rows, boosting by folds. Trees are grown on 10,000 rows each
-    at most. It costs one to three times as much as five default random forests. But for rows
-    that are equal, the order of rows, names of classes and copies of columns change nothing.
-    "loo" costs one fit and n d^2 K^2 for d features and K classes, each round some passes over
-    the rows; "cross_val" costs ``cv`` + 1 fits.
+    up to four classes and 20,000 rows, boosting by folds, of hundreds of columns those that tell
+    most alone. Trees are grown on 10,000 rows each at most. It costs one to three times as much as
+    five default random forests. But for rows that are equal, the order of rows, names of classes
+    and copies of columns change nothing. "loo" costs one fit and n d^2 K^2 for d features and K
+    classes, each round five times that; "cross_val" costs ``cv`` + 1 fits.
 
     References
     ----------
@@ -237,6 +241,7 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
     """
 
     __metadata_request__fit = {"X_ids": True}
+    _models = "estimator"
 
     def __init__(
         self,
@@ -247,6 +252,7 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         n_rounds: int | Literal["auto"] = "auto",
         cv: int = 5,
         n_jobs: int | None = None,
+        verbose: int = 0,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.estimator = estimator
@@ -255,6 +261,7 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         self.n_rounds = n_rounds
         self.cv = cv
         self.n_jobs = n_jobs
+        self.verbose = verbose
         self.random_state = random_state
 
     def fit(self, X: MatrixLike, y: ArrayLike, *, X_ids: ArrayLike | None = None) -> Self:
@@ -291,17 +298,22 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         ids = SubjectIndex(count_rows(X), X, y, X_ids).remaining()[1]
         check_consistent_length(X, y)
         given = read_labels(y)
-        inner = self._inner(given)
+        n_suspects = n_asked(self.contamination, len(given))
+        inner = self._inner(X, given)
         kept = np.ones(len(given), dtype=bool)
         if is_classifier(inner):
             check_classification_targets(given)
             kept = rows_of_judged_classes(given, isinstance(inner, PooledClassifier))
         some = X if kept.all() else take_rows(X, np.flatnonzero(kept))
         y = given[kept]
-        model = self._seeded(inner).fit(some, y)
-        method = choose(model, some, y, self.cv) if self.method == "auto" else self.method
+        with timed_step(f"{type(inner).__name__} fitted", self.verbose):
+            model = self._seeded(inner).fit(some, y)
+        settings, method = self._settings(inner), self.method
+        if method == "auto":
+            method = choose(model, some, y, settings)
         codes = np.searchsorted(model.classes_, y) if is_classifier(model) else None
-        judged = judge_by(method, model, some, y, codes, self._settings(inner))
+        with timed_step(f"labels scored by {method!r}", self.verbose):
+            judged = judge_by(method, model, some, y, codes, settings)
         if codes is None:
             found = about_targets(judged, given)
         else:
@@ -312,9 +324,7 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
         for name in SOMETIMES:
             self.__dict__.pop(name, None)
         self.__dict__.update(found)
-        n_suspects = self._n_wrong
-        if self.contamination != "auto":
-            n_suspects = n_asked(self.contamination, len(given))
+        n_suspects = self._n_wrong if n_suspects is None else n_suspects
         rows = np.argsort(-self.mislabel_scores_, kind="stable")[:n_suspects]
         self.is_suspect_ = np.isin(np.arange(len(given)), rows)
         self.threshold_ = float(self.mislabel_scores_[rows[-1]]) if n_suspects else np.inf
@@ -507,30 +517,31 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
             check_option(self, "method", ("auto", *METHODS), " or a callable")
         if self.n_rounds != "auto":
             check_number(self, "n_rounds", Integral, 0)
-        if self.n_rounds not in ("auto", 0) and self.method not in ("auto", *WITH_ROUNDS):
-            needed = " or ".join(f'"{name}"' for name in WITH_ROUNDS)
-            raise ValueError(
-                f"n_rounds={self.n_rounds} needs method={needed}; got method={self.method!r}."
-            )
+            check_rounds(self.n_rounds, self.method)
         check_number(self, "cv", Integral, 2)
+        if not isinstance(self.verbose, bool):
+            check_number(self, "verbose", Integral, 0)
         check_contamination(self.contamination)
 
-    def _inner(self, y):
+    def _inner(self, X, y):
         """Return the estimator, a pool of models, or a linear model."""
         return judging_model(
             self.estimator,
             self.method,
+            X,
             y,
             n_rounds=1 if self.n_rounds == "auto" else self.n_rounds,
             cv=self.cv,
             n_jobs=self.n_jobs,
+            verbose=self.verbose,
             random_state=self.random_state,
         )
 
     def _settings(self, inner):
         """Return what methods take from the parameters."""
         given = self.estimator if isinstance(self.estimator, PUMAUnlearner) else inner
-        return Settings(given, self.n_rounds, self.cv, self.n_jobs, self.random_state)
+        how = (self.n_rounds, self.cv, self.n_jobs, self.verbose, self.random_state)
+        return Settings(given, *how)
 
     def _seeded(self, inner):
         """Return a clone whose parts have seeds."""
@@ -542,15 +553,5 @@ class MislabelDetector(FittedInnerMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
-        if self.estimator is None:
-            tags.input_tags.sparse = True
-            pooled = self.method in ("auto", "pool")
-            tags.input_tags.allow_nan = tags.input_tags.string = pooled
-            tags.input_tags.categorical = pooled
-        elif isinstance(self.estimator, (list, tuple)):
-            parts = [get_tags(adapted(model)).input_tags for _, model in self.estimator]
-            tags.input_tags.sparse = all(part.sparse for part in parts)
-            tags.input_tags.allow_nan = all(part.allow_nan for part in parts)
-        else:
-            tags.input_tags = get_tags(adapted(self.estimator)).input_tags
+        tags.input_tags = input_tags(self.estimator, self.method, tags.input_tags)
         return tags

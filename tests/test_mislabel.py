@@ -1,5 +1,7 @@
 """MislabelDetector finds labels that were changed, by every method."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -93,13 +95,16 @@ def test_nets():
         torch.nn.Linear(64, 40), torch.nn.ReLU(), torch.nn.Linear(40, 10), torch.nn.Softmax(dim=-1)
     )
     net = skorch.NeuralNetClassifier(module, lr=0.2, max_epochs=30, verbose=0, train_split=None)
-    detector = MislabelDetector(net, random_state=0).fit(X / 16, given)
-    assert detector.method_ == "aum"
+    detector = MislabelDetector(net, method="aum", random_state=0).fit(X / 16, given)
     assert average_precision_score(wrong, detector.mislabel_scores_) >= 0.9
     influence = MislabelDetector(net, method="self_influence", random_state=0).fit(X / 16, given)
     assert average_precision_score(wrong, influence.mislabel_scores_) >= 0.4
-    again = MislabelDetector(net, random_state=0).fit(X / 16, given)
+    again = MislabelDetector(net, method="aum", random_state=0).fit(X / 16, given)
     np.testing.assert_array_equal(detector.mislabel_scores_, again.mislabel_scores_)
+    some, net = np.arange(400), net.set_params(max_epochs=10)
+    pooled = MislabelDetector(net, n_rounds=0, random_state=0).fit(X[some] / 16, given[some])
+    assert pooled.method_ == "pool"
+    assert average_precision_score(wrong[some], pooled.mislabel_scores_) >= 0.8
 
 
 def test_a_fitted_unlearner_tells_its_influences():
@@ -265,9 +270,10 @@ def test_resampling_and_routing():
 
 def test_repeatable():
     X, given, _, _ = flipped(load_breast_cancer)
-    for method in ("cross_val", "influence"):
+    unseeded = [("forest", RandomForestClassifier(5))]
+    for model, method in ((PIPE, "cross_val"), (PIPE, "influence"), (unseeded, "pool")):
         a, b = (
-            MislabelDetector(PIPE, method=method, random_state=3).fit(X, given) for _ in range(2)
+            MislabelDetector(model, method=method, random_state=3).fit(X, given) for _ in range(2)
         )
         np.testing.assert_array_equal(a.mislabel_scores_, b.mislabel_scores_)
 
@@ -284,6 +290,23 @@ def test_pieces():
     assert np.isfinite(residual_scores(y, y)).all()
 
 
+def test_progress_is_told_by_model_and_round_and_names_no_row(capsys):
+    X, y = classification()
+    ids = [f"customer-{row}" for row in range(len(y))]
+    pair = [("linear", LogisticRegression()), ("near", KNeighborsClassifier())]
+    MislabelDetector(pair, random_state=0).fit(X, y, X_ids=ids)
+    assert capsys.readouterr().out == ""
+    MislabelDetector(pair, verbose=1, random_state=0).fit(X, y, X_ids=ids)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 6
+    assert re.fullmatch(r"\[MislabelDetector\] round 2 of 2: near \(2 of 2\), \d+\.\d s", lines[3])
+    sgd = SGDClassifier(loss="log_loss", random_state=0)
+    MislabelDetector(sgd, method="aum", n_rounds=1, verbose=True).fit(X, y, X_ids=ids)
+    told = capsys.readouterr().out
+    assert "round 1 of 2, " in told
+    assert "customer" not in told
+
+
 BAD = [
     ({"method": "magic"}, "method='magic'"),
     ({"contamination": 0.0}, "contamination=0.0"),
@@ -294,9 +317,12 @@ BAD = [
     ({"n_rounds": "many"}, "n_rounds='many'"),
     ({"n_rounds": 1, "method": "loss"}, 'needs method="pool" or "loo"'),
     ({"contamination": 0}, "contamination=0"),
+    ({"contamination": 121}, "contamination=121 asks for more suspects than there are rows, 120"),
     ({"estimator": [], "method": "pool"}, "empty list"),
+    ({"estimator": [("a__b", PIPE)], "method": "pool"}, "two underscores"),
     ({"estimator": POOL, "method": "loo"}, 'use method="pool"'),
     ({"cv": 1}, "cv=1"),
+    ({"verbose": -1}, "verbose=-1"),
 ]
 
 

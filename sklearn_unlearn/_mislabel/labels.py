@@ -145,7 +145,20 @@ def check_contamination(value):
 
 
 def n_asked(contamination, n_rows):
-    """Return the number of suspects that a share or a count asks for."""
-    if isinstance(contamination, Integral):
-        return min(int(contamination), n_rows)
-    return int(contamination * n_rows + 0.5)
+    """Return the number of suspects that a share or a count asks for; None for "auto".
+
+    Raises
+    ------
+    ValueError
+        If it is a count above the number of rows.
+    """
+    if contamination == "auto":
+        return None
+    if not isinstance(contamination, Integral):
+        return int(contamination * n_rows + 0.5)
+    if contamination > n_rows:
+        raise ValueError(
+            f"contamination={contamination!r} asks for more suspects than there are rows, "
+            f'{n_rows}. Pass a smaller number, a share in (0, 0.5], or "auto".'
+        )
+    return int(contamination)

@@ -1,6 +1,7 @@
 """The models of the pool, and what each of them says of rows that it has not seen."""
 
 import warnings
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -13,8 +14,11 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_selection import SelectKBest, f_classif, f_regression
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import has_fit_parameter
 
 from sklearn_unlearn._influence.linear.losses import log_loss, softmax_loss
@@ -22,7 +26,11 @@ from sklearn_unlearn._influence.linear.problem import is_linear, linear_problem
 from sklearn_unlearn._influence.objectives import objective_of
 from sklearn_unlearn._inner.pipelines import last_step
 from sklearn_unlearn._inner.skorch import adapted
-from sklearn_unlearn._mislabel.costs import leave_one_out_is_worth_it
+from sklearn_unlearn._mislabel.costs import WORTH, times_cross_validation
+from sklearn_unlearn._mislabel.epochs import on_the_way, trains_by_epochs
+from sklearn_unlearn._mislabel.pooling import log_probabilities, normalised
+from sklearn_unlearn._mislabel.progress import timed_step
+from sklearn_unlearn._mislabel.tables import N_VALUES
 from sklearn_unlearn._records.rows import take_rows
 from sklearn_unlearn.leave_one_out import loo_predict, loo_predict_proba
 
@@ -33,6 +41,9 @@ MOST_COLUMNS = 30
 # Boosting is in the default pool up to so many classes and rows: it grows a tree for each class in
 # each step, and is fitted in each fold.
 MOST_BOOSTED_CLASSES, MOST_BOOSTED_ROWS = 4, 20_000
+# Columns times trees in a step that boosting gets, or as many as there are rows: each costs some
+# tenths of a millisecond however few rows there are, while a forest looks at few columns.
+MOST_BOOSTED_COLUMNS = 400
 
 
 class Member(NamedTuple):
@@ -71,7 +82,8 @@ def checked_members(estimators):
     Raises
     ------
     ValueError
-        If the list is empty, a name stands twice, or classifiers and regressors are mixed.
+        If the list is empty, a name stands twice or has two underscores, or classifiers and
+        regressors are mixed.
 
     TypeError
         If an item is no pair, or a classifier has no ``predict_proba``.
@@ -87,6 +99,8 @@ def checked_members(estimators):
     names = [name for name, _ in estimators]
     if len(set(names)) < len(names):
         raise ValueError(f"estimator has a name twice: {names}. Give each model its own.")
+    if any("__" in name for name in names):
+        raise ValueError(f"estimator has names with two underscores: {names}. Leave them out.")
     models = [(name, adapted(model)) for name, model in estimators]
     kinds = {is_classifier(model) for _, model in models}
     if len(kinds) > 1:
@@ -140,13 +154,33 @@ def default_members(n_rows, n_columns, n_classes, seed, n_jobs=None):
         Member("thorough forest", thorough, "trees"),
     ]
     if n_classes <= MOST_BOOSTED_CLASSES and n_rows <= MOST_BOOSTED_ROWS:
-        kind = HistGradientBoostingClassifier if n_classes else HistGradientBoostingRegressor
-        boosting = kind(max_iter=40, max_leaf_nodes=8, early_stopping=False, random_state=seed)
-        members.append(Member("boosting", boosting, "coarse"))
+        members.append(Member("boosting", _boosting(n_rows, n_columns, n_classes, seed), "coarse"))
     return members
 
 
-def way_of(model, Z, y, n_folds):
+def _boosting(n_rows, n_columns, n_classes, seed):
+    """Return boosting of small trees; of too many columns, by those that tell most alone."""
+    kind = HistGradientBoostingClassifier if n_classes else HistGradientBoostingRegressor
+    boosting = kind(max_iter=40, max_leaf_nodes=8, early_stopping=False, random_state=seed)
+    # Columns have no more values: fewer bins change nothing, and cost less.
+    boosting.set_params(max_bins=N_VALUES)
+    n_trees = n_classes if n_classes > 2 else 1
+    most = max(MOST_BOOSTED_COLUMNS, n_rows) // n_trees
+    if n_columns <= most:
+        return boosting
+    scores = partial(_f_scores, f_classif if n_classes else f_regression)
+    imputer = SimpleImputer(strategy="median", keep_empty_features=True)
+    return make_pipeline(imputer, SelectKBest(scores, k=most), boosting)
+
+
+def _f_scores(test, X, y):
+    """Return the scores of columns by an F test; a constant one tells nothing."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", UserWarning)
+        return test(X, y)[0]
+
+
+def way_of(model, Z, y, n_folds, n_rounds=0):
     """Return how a model's predictions out of sample are had at the least cost.
 
     Parameters
@@ -162,6 +196,9 @@ def way_of(model, Z, y, n_folds):
 
     n_folds : int
         Number of folds of cross-validation.
+
+    n_rounds : int, default=0
+        Rounds of trimming that leave-one-out would make.
 
     Returns
     -------
@@ -180,11 +217,43 @@ def way_of(model, Z, y, n_folds):
     if np.ndim(y) > 1:
         return "cross_val"
     objective = objective_of(model, Z, y)
-    n_outputs, width = np.shape(objective.theta)
-    affordable = objective.keeps_hessian and leave_one_out_is_worth_it(
-        Z, n_outputs * width, n_outputs, n_folds
-    )
-    return "loo" if affordable else "cross_val"
+    if not objective.keeps_hessian:
+        return "cross_val"
+    times = times_cross_validation(last, Z, np.shape(objective.theta), n_folds, n_rounds)
+    return "loo" if times <= WORTH else "cross_val"
+
+
+def all_predicted_outside(members, views, *how, step, verbose):
+    """Return what :func:`predicted_outside` does, for each model with the rows that it takes.
+
+    Parameters
+    ----------
+    members : list of Member
+        The models.
+
+    views : dict
+        Rows by the name of their kind.
+
+    *how : tuple
+        The other arguments of that function.
+
+    step : str
+        What is told of each model before its name.
+
+    verbose : int
+        Zero tells nothing.
+
+    Returns
+    -------
+    list of (estimator or None, ndarray)
+        For each model.
+    """
+    found = []
+    for place, member in enumerate(members):
+        told = f"{step}: {member.name} ({place + 1} of {len(members)})"
+        with timed_step(told, verbose):
+            found.append(predicted_outside(member, views[member.view], *how))
+    return found
 
 
 def predicted_outside(member, Z, y, n_classes, weights, cv, seed, n_jobs, keep=True):
@@ -235,8 +304,8 @@ def predicted_outside(member, Z, y, n_classes, weights, cv, seed, n_jobs, keep=T
         warnings.filterwarnings("ignore", "Some inputs do not have OOB scores", UserWarning)
         warnings.filterwarnings("ignore", "invalid value encountered", RuntimeWarning)
         warnings.simplefilter("ignore", ConvergenceWarning)
-        by_itself = _predicts_by_itself(estimator)
-        model = fitted(estimator, Z, y, weights) if keep or by_itself else None
+        by_itself, trains = _predicts_by_itself(estimator), trains_by_epochs(estimator)
+        model = fitted(estimator, Z, y, weights) if keep or by_itself or trains else None
         way = way_of(model, Z, y, cv) if by_itself else "cross_val"
         if way == "loo":
             predict = loo_predict_proba if n_classes else loo_predict
@@ -246,6 +315,10 @@ def predicted_outside(member, Z, y, n_classes, weights, cv, seed, n_jobs, keep=T
             outside = last.oob_decision_function_ if n_classes else last.oob_prediction_
         else:
             outside = _cross_validated(estimator, Z, y, n_classes, weights, cv, seed, n_jobs)
+            if trains:
+                # Margins over a training and models of other folds err differently: together
+                # they rank better than either.
+                outside = _between(outside, on_the_way(model, Z, y))
     return model, outside
 
 
@@ -280,6 +353,12 @@ def _cross_validated(estimator, Z, y, n_classes, weights, cv, seed, n_jobs):
     for (_, rows), part in zip(splits, parts):
         outside[rows] = part
     return outside
+
+
+def _between(P, Q):
+    """Return the geometric means of probabilities; rows sum to one."""
+    logs = (log_probabilities(P) + log_probabilities(Q)) / 2
+    return np.exp(normalised(logs))
 
 
 def _of_fold(estimator, Z, y, n_classes, weights, others, rows):

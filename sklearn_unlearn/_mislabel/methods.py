@@ -5,8 +5,8 @@ of these (None for targets of a regressor) and the :class:`Settings`; it returns
 :class:`Judged`.
 """
 
+import warnings
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -18,10 +18,12 @@ from sklearn_unlearn._influence.linear.leave_one_out import leave_one_out
 from sklearn_unlearn._influence.linear.outputs import predictions, probabilities
 from sklearn_unlearn._influence.linear.steps import approach
 from sklearn_unlearn._influence.objectives import closed_form_objective, objective_of
-from sklearn_unlearn._inner.networks import is_network
 from sklearn_unlearn._inner.pipelines import last_step, split_pipeline
+from sklearn_unlearn._mislabel.costs import N_STEPS, times_cross_validation
+from sklearn_unlearn._mislabel.epochs import over_epochs
 from sklearn_unlearn._mislabel.members import way_of
 from sklearn_unlearn._mislabel.pool import PooledClassifier, PooledRegressor
+from sklearn_unlearn._mislabel.progress import timed_step
 from sklearn_unlearn._mislabel.scores import (
     MAX_DEVIATIONS,
     count_wrong_labels,
@@ -31,12 +33,11 @@ from sklearn_unlearn._mislabel.scores import (
 from sklearn_unlearn._records.rows import take_rows
 from sklearn_unlearn.puma import PUMAUnlearner
 
-# Newton steps towards the optimum without the rows that were set aside. More of them find little
-# more, and the Hessian of each is what a round costs.
-N_STEPS = 4
 # n_rounds="auto": how many rounds there may be, and by what share each of "loo" has to lower the
 # number of labels that the model disagrees with, judged out of sample.
 MAX_ROUNDS, LEAST_GAIN = 2, 0.03
+# Leave-one-out that costs so many times what cross-validation does is done with a warning.
+TOO_DEAR = 10
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,9 @@ class Settings:
     n_jobs : int, default=None
         Number of jobs.
 
+    verbose : int, default=0
+        Whether rounds are told.
+
     random_state : int, RandomState instance or None, default=None
         Draws folds and halves.
     """
@@ -65,6 +69,7 @@ class Settings:
     n_rounds: int | Literal["auto"] = "auto"
     cv: int = 5
     n_jobs: int | None = None
+    verbose: int = 0
     random_state: int | np.random.RandomState | None = None
 
 
@@ -92,14 +97,18 @@ class Judged(NamedTuple):
     outside: np.ndarray | None = None
 
 
-def choose(model, X, y, n_folds=5):
+def choose(model, X, y, settings):
     """Return the name of the method that suits a fitted model, at a cost that it is worth."""
     if isinstance(model, (PooledClassifier, PooledRegressor)):
         return "pool"
-    last = last_step(model)
-    if is_network(last) and is_classifier(last) and hasattr(last, "partial_fit"):
-        return "aum"
-    return way_of(model, X, y, n_folds)
+    return way_of(model, X, y, settings.cv, _most_rounds(model, settings))
+
+
+def _most_rounds(model, settings):
+    """Return how many rounds of trimming leave-one-out makes at most."""
+    if settings.n_rounds == "auto":
+        return MAX_ROUNDS if is_classifier(model) else 0
+    return settings.n_rounds
 
 
 def by_pool(model, X, y, codes, settings):
@@ -118,15 +127,23 @@ def by_leave_one_out(model, X, y, codes, settings):
     """Score labels by their losses without their rows, after the rounds of trimming."""
     objective = whole = closed_form_objective(model, X, y)
     judged = judge(model, left_out(model, objective, codes), y, codes)
-    chosen, n_rounds = settings.n_rounds == "auto", settings.n_rounds
-    if chosen:
-        n_rounds = 0 if codes is None else MAX_ROUNDS
-    for _ in range(n_rounds):
+    chosen, n_rounds = settings.n_rounds == "auto", _most_rounds(model, settings)
+    last, shape = last_step(model), np.shape(objective.theta)
+    times = times_cross_validation(last, X, shape, settings.cv, n_rounds)
+    if objective.keeps_hessian and times > TOO_DEAR:
+        warnings.warn(
+            f"Leave-one-out costs about {times:.0f} times what cross-validation does here; "
+            'method="auto" or "cross_val" takes the cheaper.',
+            UserWarning,
+            stacklevel=4,
+        )
+    for turn in range(n_rounds):
         aside = set_aside(judged.scores, judged.n_wrong, codes)
         if not len(aside):
             break
-        objective = approach(whole.without(aside), N_STEPS)
-        again = judge(model, left_out(model, objective, codes), y, codes)
+        with timed_step(f"round {turn + 1} of {n_rounds} at most", settings.verbose):
+            objective = approach(whole.without(aside), N_STEPS)
+            again = judge(model, left_out(model, objective, codes), y, codes)
         if chosen:
             before, after = ((found.predicted != y).sum() for found in (judged, again))
             if after > (1 - LEAST_GAIN) * before:
@@ -161,12 +178,14 @@ def by_margins(model, X, y, codes, settings):
             f"{type(last_step(model)).__name__} is no classifier with partial_fit, which "
             'method="aum" trains epoch by epoch. Use method="cross_val".'
         )
+    check_probabilities(model)
     transformers, last = split_pipeline(model)
     Z = X if transformers is None else transformers.transform(X)
     n_rounds = MAX_ROUNDS if settings.n_rounds == "auto" else settings.n_rounds
     trained = np.arange(len(y))
     for turn in range(n_rounds + 1):
-        margins, outside = over_epochs(last, Z, y, codes, trained)
+        with timed_step(f"round {turn + 1} of {n_rounds + 1}", settings.verbose):
+            margins, outside, _ = over_epochs(last, Z, y, codes, trained)
         judged = judge(last, outside, y, codes)._replace(scores=-margins, outside=None)
         if turn < n_rounds:
             aside = set_aside(judged.scores, judged.n_wrong, codes)
@@ -211,6 +230,13 @@ METHODS = {
 }
 # Methods that make rounds, of trimming or of weighted refits.
 WITH_ROUNDS = ("pool", "loo", "aum")
+
+
+def check_rounds(n_rounds, method):
+    """Raise if there are to be rounds, and the method makes none."""
+    if n_rounds and method not in ("auto", *WITH_ROUNDS):
+        needed = " or ".join(f'"{name}"' for name in WITH_ROUNDS)
+        raise ValueError(f"n_rounds={n_rounds} needs method={needed}; got method={method!r}.")
 
 
 def by_callable(method, model, X, y, codes):
@@ -295,59 +321,6 @@ def known_influences(unlearner, n_rows):
             "rows that it was fitted on and has not forgotten, or pass it unfitted."
         )
     return psi
-
-
-def over_epochs(last, Z, y, codes, trained):
-    """Return mean margins and mean probabilities of all rows over a training on some.
-
-    Parameters
-    ----------
-    last : estimator
-        Fitted classifier with ``partial_fit``; not changed.
-
-    Z : array-like of shape (n_samples, n_features)
-        What it takes.
-
-    y : ndarray of shape (n_samples,)
-        Labels.
-
-    codes : ndarray of int of shape (n_samples,)
-        Their class numbers.
-
-    trained : ndarray of int
-        Rows to train on.
-
-    Returns
-    -------
-    margins : ndarray of shape (n_samples,)
-        Logarithm of the label's probability minus that of the best other class.
-
-    probabilities : ndarray of shape (n_samples, n_classes)
-        Class probabilities.
-    """
-    model, some = clone(last), (take_rows(Z, trained), y[trained])
-    check_probabilities(last)
-    net = getattr(model, "net", None)
-    n_epochs = net.max_epochs if net is not None else getattr(last, "n_iter_", 20)
-    if net is not None:
-        model.set_params(net__max_epochs=1)
-    seed = model.random_state if isinstance(model.random_state, Integral) else None
-    rows, tiny = np.arange(len(codes)), np.finfo(float).tiny
-    margins, total = np.zeros(len(codes)), np.zeros((len(codes), len(last.classes_)))
-    for epoch in range(n_epochs):
-        if net is not None and seed is not None:
-            # One seed would give all epochs the same order.
-            model.set_params(random_state=(seed + epoch) % 2**32)
-        model.partial_fit(*some, classes=last.classes_)
-        # Where all outputs of a one-versus-rest model are zero, none is more likely.
-        with np.errstate(invalid="ignore"):
-            p = np.nan_to_num(model.predict_proba(Z), nan=1 / len(last.classes_))
-        total += p
-        logs = np.log(np.maximum(p, tiny))
-        own = logs[rows, codes]
-        logs[rows, codes] = -np.inf
-        margins += own - logs.max(axis=1)
-    return margins / n_epochs, total / n_epochs
 
 
 def set_aside(scores, n_wrong, codes):

@@ -10,7 +10,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_unlearn._mislabel.members import Member, default_members, predicted_outside
+from sklearn_unlearn._mislabel.members import Member, all_predicted_outside, default_members
+from sklearn_unlearn._mislabel.named import NamedModelsMixin
 from sklearn_unlearn._mislabel.noise import label_posterior, noise_matrix, sure_counts
 from sklearn_unlearn._mislabel.pooling import log_probabilities, pool_weights, pooled
 from sklearn_unlearn._mislabel.residuals import blend_weights, robust_weights
@@ -18,7 +19,7 @@ from sklearn_unlearn._mislabel.tables import Tables
 from sklearn_unlearn._records.rows import take_rows
 
 
-class _Pool(BaseEstimator):
+class _Pool(NamedModelsMixin, BaseEstimator):
     """What pools of classifiers and of regressors share.
 
     Parameters
@@ -35,6 +36,9 @@ class _Pool(BaseEstimator):
     n_jobs : int, default=None
         Number of jobs.
 
+    verbose : int, default=0
+        Above zero, a line is printed after each model and round.
+
     random_state : int, RandomState instance or None, default=None
         Draws folds, and seeds the default models.
 
@@ -50,11 +54,16 @@ class _Pool(BaseEstimator):
         How far each label or target is to be trusted, from zero to one.
     """
 
-    def __init__(self, estimators=None, *, n_rounds=1, cv=5, n_jobs=None, random_state=None):
+    _models = "estimators"
+
+    def __init__(
+        self, estimators=None, *, n_rounds=1, cv=5, n_jobs=None, verbose=0, random_state=None
+    ):
         self.estimators = estimators
         self.n_rounds = n_rounds
         self.cv = cv
         self.n_jobs = n_jobs
+        self.verbose = verbose
         self.random_state = random_state
 
     def _fit(self, X, y, n_classes):
@@ -79,7 +88,8 @@ class _Pool(BaseEstimator):
         y, weights, back = y[order], None, np.argsort(order)
         for turn in range(self.n_rounds + 1):
             how = (n_classes, weights, self.cv, seed, self.n_jobs, turn == self.n_rounds)
-            found = [predicted_outside(member, views[member.view], y, *how) for member in members]
+            step = f"round {turn + 1} of {self.n_rounds + 1}"
+            found = all_predicted_outside(members, views, y, *how, step=step, verbose=self.verbose)
             weights = self._judge(y, [outside for _, outside in found], weights)
         self.members_ = [
             (member.name, member.view, model) for member, (model, _) in zip(members, found)
