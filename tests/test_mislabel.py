@@ -101,10 +101,10 @@ def test_nets():
     assert average_precision_score(wrong, influence.mislabel_scores_) >= 0.4
     again = MislabelDetector(net, method="aum", random_state=0).fit(X / 16, given)
     np.testing.assert_array_equal(detector.mislabel_scores_, again.mislabel_scores_)
-    some, net = np.arange(400), net.set_params(max_epochs=10)
+    some = np.arange(400)
     pooled = MislabelDetector(net, n_rounds=0, random_state=0).fit(X[some] / 16, given[some])
     assert pooled.method_ == "pool"
-    assert average_precision_score(wrong[some], pooled.mislabel_scores_) >= 0.8
+    assert average_precision_score(wrong[some], pooled.mislabel_scores_) >= 0.9
 
 
 def test_a_fitted_unlearner_tells_its_influences():
