@@ -107,10 +107,10 @@ class MislabelDetector(NamedModelsMixin, FittedInnerMixin, BaseEstimator):
         scores those that come first, never more. "auto" takes as many as are expected to be wrong:
         the sum of all labels' probabilities of being wrong. That number can't be known: hard rows
         look like wrong labels, and where few labels are wrong, or classes overlap, the estimate is
-        off by half and more. For
-        targets, residuals of more than three robust standard deviations; without posteriors,
-        the thresholds of confident learning [2]_; where a callable scores the labels of a
-        classifier without ``predict_proba``, labels that this classifier disagrees with.
+        off by half and more. For targets, residuals beyond those that the tail of a Student's t
+        would have, fitted to the central nine tenths: often none, if few are wrong; without
+        posteriors, the thresholds of confident learning [2]_; where a callable scores labels of
+        a classifier without ``predict_proba``, labels that this classifier disagrees with.
 
     n_rounds : int or "auto", default="auto"
         Rounds after the first scores. For "pool", how often all models are fitted again,

@@ -24,8 +24,8 @@ from sklearn_unlearn._mislabel.epochs import over_epochs
 from sklearn_unlearn._mislabel.members import to_have_probabilities, way_of
 from sklearn_unlearn._mislabel.pool import PooledClassifier, PooledRegressor
 from sklearn_unlearn._mislabel.progress import timed_step
+from sklearn_unlearn._mislabel.residuals import count_wrong_targets
 from sklearn_unlearn._mislabel.scores import (
-    MAX_DEVIATIONS,
     count_wrong_labels,
     label_losses,
     residual_scores,
@@ -288,7 +288,7 @@ def judge(model, outside, y, codes):
     """Return scores, predictions and numbers of wrong labels, by given predictions."""
     if codes is None:
         scores = residual_scores(outside, y)
-        return Judged(scores, outside, np.array([(scores > MAX_DEVIATIONS).sum()]))
+        return Judged(scores, outside, np.array([count_wrong_targets(scores)]))
     labels = model.classes_[outside.argmax(axis=1)]
     n_wrong = count_wrong_labels(outside, codes)
     return Judged(label_losses(outside, codes), labels, n_wrong, outside)
