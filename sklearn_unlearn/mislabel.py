@@ -32,9 +32,8 @@ from sklearn_unlearn._mislabel.methods import (
     METHODS,
     Settings,
     check_rounds,
-    choose,
     fitted_output,
-    judge_by,
+    judge_as_asked,
 )
 from sklearn_unlearn._mislabel.models import input_tags, judging_model
 from sklearn_unlearn._mislabel.named import NamedModelsMixin
@@ -108,10 +107,10 @@ class MislabelDetector(NamedModelsMixin, FittedInnerMixin, BaseEstimator):
         scores those that come first, never more. "auto" takes as many as are expected to be wrong:
         the sum of all labels' probabilities of being wrong. That number can't be known: hard rows
         look like wrong labels, and where few labels are wrong, or classes overlap, the estimate is
-        off by half and more. For
-        targets, residuals of more than three robust standard deviations; without posteriors,
-        the thresholds of confident learning [2]_; where a callable scores the labels of a
-        classifier without ``predict_proba``, labels that this classifier disagrees with.
+        off by half and more. For targets, residuals beyond those that the tail of a Student's t
+        would have, fitted to the central nine tenths: often none, if few are wrong; without
+        posteriors, the thresholds of confident learning [2]_; where a callable scores labels of
+        a classifier without ``predict_proba``, labels that this classifier disagrees with.
 
     n_rounds : int or "auto", default="auto"
         Rounds after the first scores. For "pool", how often all models are fitted again,
@@ -273,8 +272,9 @@ class MislabelDetector(NamedModelsMixin, FittedInnerMixin, BaseEstimator):
             Rows, as the estimator takes them; "pool" without one takes frames of any kind.
 
         y : array-like of shape (n_samples,)
-            Labels or targets. Whole numbers of more than 20 values with fewer than 20 rows
-            each are taken for targets, with a warning, unless the estimator is a classifier.
+            Labels or targets. A classifier or regressor as estimator, also in a list, tells
+            which; without one, fractions are targets, and so are whole numbers of more than 20
+            values with fewer than 20 rows each, with a warning.
 
         X_ids : array-like of shape (n_samples,), default=None
             Id of each row. By default the index of X or else of y if it is pandas, else the
@@ -308,12 +308,9 @@ class MislabelDetector(NamedModelsMixin, FittedInnerMixin, BaseEstimator):
         y = given[kept]
         with timed_step(f"{type(inner).__name__} fitted", self.verbose):
             model = self._seeded(inner).fit(some, y)
-        settings, method = self._settings(inner), self.method
-        if method == "auto":
-            method = choose(model, some, y, settings)
         codes = np.searchsorted(model.classes_, y) if is_classifier(model) else None
-        with timed_step(f"labels scored by {method!r}", self.verbose):
-            judged = judge_by(method, model, some, y, codes, settings)
+        settings = self._settings(inner)
+        method, judged = judge_as_asked(self.method, model, some, y, codes, settings)
         if codes is None:
             found = about_targets(judged, given)
         else:
@@ -388,7 +385,8 @@ class MislabelDetector(NamedModelsMixin, FittedInnerMixin, BaseEstimator):
         Returns
         -------
         array-like of shape (n_samples,)
-            The same container, suspects with their suggested labels.
+            The same container, suspects with their suggested labels. Targets that are whole
+            numbers become floats, as suggestions are predictions.
 
         Raises
         ------
@@ -413,7 +411,8 @@ class MislabelDetector(NamedModelsMixin, FittedInnerMixin, BaseEstimator):
             Rows.
 
         y : array-like of shape (n_samples,), default=None
-            Their labels or targets. None scores what the model predicts: how unsure it is.
+            Their labels or targets. None scores the label that the model predicts: how unsure
+            it is; targets are needed.
 
         Returns
         -------
@@ -424,14 +423,15 @@ class MislabelDetector(NamedModelsMixin, FittedInnerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a label is none of the classes.
+            If a label is none of the classes, or targets are missing.
         """
         check_is_fitted(self)
         y = None if y is None else read_labels(y)
         if not hasattr(self, "classes_"):
-            predicted = self.estimator_.predict(X)
-            residuals = np.zeros(len(predicted)) if y is None else y - predicted
-            return np.abs(residuals - self._center) / self._spread
+            if y is None:
+                raise ValueError("y is needed: without its target no row of a regression is odd.")
+            check_consistent_length(X, y)
+            return np.abs(y - self.estimator_.predict(X) - self._center) / self._spread
         P = np.exp(log_probabilities(fitted_output(self.estimator_, X)))
         codes = P.argmax(axis=1)
         if y is not None:
@@ -450,7 +450,7 @@ class MislabelDetector(NamedModelsMixin, FittedInnerMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The rows that the detector was fitted on.
+            The rows that the detector was fitted on; of texts, what a vectoriser makes of them.
 
         suspect : object
             Id of the row; of an id that owns many, its most suspicious row is explained.

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from sklearn_unlearn._mislabel.tables import Tables
-from sklearn_unlearn._records.keys import as_keys
+from sklearn_unlearn._records.keys import as_keys, in_another_order
 from sklearn_unlearn._records.rows import take_rows
 from sklearn_unlearn.puma import PUMAUnlearner
 
@@ -59,9 +59,7 @@ def row_of(ids, suspect, scores):
 
 def check_order(X, ids):
     """Raise if the index of a frame holds the ids in another order."""
-    keys = as_keys(X.index) if hasattr(X, "iloc") else ids
-    # An index may as well have nothing to do with ids.
-    if keys != ids and set(keys) == set(ids):
+    if hasattr(X, "iloc") and in_another_order(as_keys(X.index), ids):
         raise ValueError(
             "X has the rows that the detector was fitted on in another order. Keep theirs."
         )

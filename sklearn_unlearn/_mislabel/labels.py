@@ -1,6 +1,7 @@
 """Labels in any container: read, told from targets, and written back."""
 
 import warnings
+from datetime import date, timedelta
 from numbers import Integral, Real
 
 import numpy as np
@@ -9,6 +10,8 @@ from sklearn.utils.multiclass import type_of_target
 
 # Whole numbers of more than so many values are targets, if a value has fewer rows than this.
 MOST_CLASSES, LEAST_ROWS = 20, 20
+# Those of more values than this are classes with a warning, if a value has fewer rows.
+MANY_CLASSES = 10
 
 
 def is_missing(value):
@@ -20,7 +23,7 @@ def is_missing(value):
 
 
 def read_labels(y):
-    """Return labels or targets as an array; raise for those that are missing or not finite.
+    """Return labels or targets as an array; raise for missing or infinite ones, and for dates.
 
     Parameters
     ----------
@@ -39,10 +42,22 @@ def read_labels(y):
         texts = any(isinstance(value, str) for value in values)
         y = np.array(values, dtype=object if texts else None)
     y = column_or_1d(y, warn=True)
-    assert_all_finite(y, input_name="y")
     if y.dtype == object:
         _check_none_missing(y)
+    if y.dtype.kind in "mM" or (y.dtype == object and any(map(_is_moment, y))):
+        raise ValueError(
+            "y holds dates or durations, which are neither classes nor numbers. Pass what matters "
+            "of them as numbers, such as years, days since a day, or seconds."
+        )
+    assert_all_finite(y, input_name="y")
     return y
+
+
+def _is_moment(value):
+    """Tell whether a value is a date, a time span of a calendar, or a duration."""
+    return isinstance(value, (date, timedelta, np.datetime64, np.timedelta64)) or (
+        hasattr(value, "year") and hasattr(value, "month")
+    )
 
 
 def _check_none_missing(values):
@@ -60,7 +75,7 @@ def are_targets(y):
     """Tell whether values are targets of a regression rather than labels of classes.
 
     They are if they are fractions, or whole numbers of many values with few rows each; a
-    warning tells of the latter.
+    warning tells of whole numbers that may be either.
 
     Parameters
     ----------
@@ -77,15 +92,22 @@ def are_targets(y):
     if y.dtype.kind not in "iuf":
         return False
     n_values = len(np.unique(y))
-    if n_values <= MOST_CLASSES or len(y) >= LEAST_ROWS * n_values:
+    if n_values <= MANY_CLASSES or len(y) >= LEAST_ROWS * n_values:
         return False
+    found = n_values > MOST_CLASSES
+    told = (
+        "targets of a regression. If they are classes, pass them as strings, or pass a classifier "
+        "as estimator."
+        if found
+        else "classes. If they are targets of a regression, pass a regressor, or a list of them, "
+        "as estimator; if they are classes, pass them as strings."
+    )
     warnings.warn(
-        f"y has {n_values} whole numbers for {len(y)} rows: they are taken for targets of a "
-        "regression. If they are classes, pass them as strings, or pass a classifier as estimator.",
+        f"y has {n_values} whole numbers for {len(y)} rows: they are taken for {told}",
         UserWarning,
         stacklevel=4,
     )
-    return True
+    return found
 
 
 def with_labels(y, rows, labels):

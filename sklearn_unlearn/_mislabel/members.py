@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
@@ -86,7 +86,8 @@ def checked_members(estimators):
         regressors are mixed.
 
     TypeError
-        If an item is no pair, or a classifier has no ``predict_proba``.
+        If an item is no pair of a name and a classifier or regressor, or a classifier has no
+        ``predict_proba``.
     """
     if not len(estimators):
         raise ValueError("estimator is an empty list. Pass (name, estimator) pairs, or None.")
@@ -101,7 +102,7 @@ def checked_members(estimators):
         raise ValueError(f"estimator has a name twice: {names}. Give each model its own.")
     if any("__" in name for name in names):
         raise ValueError(f"estimator has names with two underscores: {names}. Leave them out.")
-    models = [(name, adapted(model)) for name, model in estimators]
+    models = [(name, judge_of(model, f"{name!r} of estimator")) for name, model in estimators]
     kinds = {is_classifier(model) for _, model in models}
     if len(kinds) > 1:
         raise ValueError("estimator mixes classifiers with regressors. Pass models of one kind.")
@@ -109,9 +110,51 @@ def checked_members(estimators):
         if is_classifier(model) and not hasattr(model, "predict_proba"):
             raise TypeError(
                 f"{name!r} of estimator, a {type(last_step(model)).__name__}, has no predict_proba."
-                " Calibrate it (sklearn.calibration.CalibratedClassifierCV), or leave it out."
+                f" {to_have_probabilities(model)}, or leave it out."
             )
     return models
+
+
+def judge_of(estimator, name="estimator"):
+    """Return a classifier or regressor that a user gave, nets adapted.
+
+    Parameters
+    ----------
+    estimator : object
+        What the user gave.
+
+    name : str, default="estimator"
+        What errors call it.
+
+    Returns
+    -------
+    estimator
+        The same.
+
+    Raises
+    ------
+    TypeError
+        If it is no instance of a classifier or regressor.
+    """
+    wanted = "a classifier or regressor, such as RandomForestClassifier()"
+    if isinstance(estimator, type):
+        raise TypeError(f"{name} is the class {estimator.__name__}. Pass an instance of {wanted}.")
+    if not hasattr(estimator, "fit"):
+        raise TypeError(f"{name} is {estimator!r}, which has no fit. Pass {wanted}.")
+    model = adapted(estimator)
+    if not is_classifier(model) and not is_regressor(model):
+        raise TypeError(
+            f"{name} is of the class {type(last_step(model)).__name__}, which predicts neither "
+            f"labels nor targets. Pass {wanted}."
+        )
+    return model
+
+
+def to_have_probabilities(model):
+    """Return what gives a classifier probabilities, as an error says it."""
+    if getattr(last_step(model), "voting", None) == "hard":
+        return 'Set voting="soft"'
+    return "Calibrate it (sklearn.calibration.CalibratedClassifierCV)"
 
 
 def default_members(n_rows, n_columns, n_classes, seed, n_jobs=None):

@@ -21,11 +21,11 @@ from sklearn_unlearn._influence.objectives import closed_form_objective, objecti
 from sklearn_unlearn._inner.pipelines import last_step, split_pipeline
 from sklearn_unlearn._mislabel.costs import N_STEPS, times_cross_validation
 from sklearn_unlearn._mislabel.epochs import over_epochs
-from sklearn_unlearn._mislabel.members import way_of
+from sklearn_unlearn._mislabel.members import to_have_probabilities, way_of
 from sklearn_unlearn._mislabel.pool import PooledClassifier, PooledRegressor
 from sklearn_unlearn._mislabel.progress import timed_step
+from sklearn_unlearn._mislabel.residuals import count_wrong_targets
 from sklearn_unlearn._mislabel.scores import (
-    MAX_DEVIATIONS,
     count_wrong_labels,
     label_losses,
     residual_scores,
@@ -263,6 +263,20 @@ def by_callable(method, model, X, y, codes):
     return judged._replace(scores=scores, outside=None)
 
 
+def judge_as_asked(method, model, X, y, codes, settings):
+    """Return the method, for "auto" the one that suits the model, and what it says of labels."""
+    chosen = choose(model, X, y, settings) if method == "auto" else method
+    try:
+        with timed_step(f"labels scored by {chosen!r}", settings.verbose):
+            return chosen, judge_by(chosen, model, X, y, codes, settings)
+    except ValueError:
+        if method != "auto" or chosen != "loo":
+            raise
+    # A solver may have stopped where no Newton step leads anywhere, as SGD does on features that
+    # aren't scaled. Folds ask no more of a model than that it predicts.
+    return judge_as_asked("cross_val", model, X, y, codes, settings)
+
+
 def judge_by(method, model, X, y, codes, settings):
     """Return what a method, by name or a callable, says of all labels."""
     if callable(method):
@@ -274,7 +288,7 @@ def judge(model, outside, y, codes):
     """Return scores, predictions and numbers of wrong labels, by given predictions."""
     if codes is None:
         scores = residual_scores(outside, y)
-        return Judged(scores, outside, np.array([(scores > MAX_DEVIATIONS).sum()]))
+        return Judged(scores, outside, np.array([count_wrong_targets(scores)]))
     labels = model.classes_[outside.argmax(axis=1)]
     n_wrong = count_wrong_labels(outside, codes)
     return Judged(label_losses(outside, codes), labels, n_wrong, outside)
@@ -343,7 +357,7 @@ def check_probabilities(model):
     if not hasattr(model, "predict_proba"):
         raise TypeError(
             f"{type(last_step(model)).__name__} has no predict_proba, which scores of labels need."
-            " Calibrate it (sklearn.calibration.CalibratedClassifierCV), or use another estimator."
+            f" {to_have_probabilities(model)}, or use another estimator."
         )
 
 

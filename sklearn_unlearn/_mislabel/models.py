@@ -10,9 +10,16 @@ from sklearn.utils import get_tags
 from sklearn_unlearn._inner.skorch import adapted
 from sklearn_unlearn._mislabel.epochs import trains_by_epochs
 from sklearn_unlearn._mislabel.labels import are_targets
-from sklearn_unlearn._mislabel.members import checked_members
+from sklearn_unlearn._mislabel.members import checked_members, judge_of
 from sklearn_unlearn._mislabel.pool import PooledClassifier, PooledRegressor
+from sklearn_unlearn._mislabel.tables import check_no_texts, check_numbers
 from sklearn_unlearn.puma import PUMAUnlearner
+
+# Methods that no linear model serves, and what they need.
+NEEDED = {
+    "oob": "a forest or bagging estimator with oob_score=True",
+    "aum": 'a classifier that is trained by epochs: a network, or SGDClassifier(loss="log_loss")',
+}
 
 
 def judging_model(estimator, method, X, y, **settings):
@@ -43,12 +50,17 @@ def judging_model(estimator, method, X, y, **settings):
     Raises
     ------
     ValueError
-        If the method takes one estimator, and there is a list.
+        If the method takes one estimator, and there is a list; or X suits no model that is
+        taken by default.
+
+    TypeError
+        If there is no estimator, and the method needs one; or it is none.
     """
     if isinstance(estimator, PUMAUnlearner):
         estimator = estimator.estimator
     many = isinstance(estimator, (list, tuple))
-    suits = many or estimator is None or trains_by_epochs(adapted(estimator))
+    given = None if many or estimator is None else judge_of(estimator)
+    suits = given is None or trains_by_epochs(given)
     pools = method == "pool" or (method == "auto" and suits)
     if many and not pools:
         raise ValueError(
@@ -56,12 +68,17 @@ def judging_model(estimator, method, X, y, **settings):
             f'{len(estimator)}: use method="pool".'
         )
     if estimator is None:
+        if method in NEEDED:
+            raise TypeError(f"method={method!r} needs {NEEDED[method]} as estimator.")
+        check_no_texts(X)
+        if not pools:
+            check_numbers(X, method)
         classify = not are_targets(y)
     elif pools:
         estimator = checked_members(estimator if many else [("estimator", estimator)])
         classify = is_classifier(estimator[0][1])
     else:
-        return adapted(estimator)
+        return given
     if pools:
         return (PooledClassifier if classify else PooledRegressor)(estimator, **settings)
     # Sparse rows would be dense, were they centred.

@@ -1,7 +1,8 @@
-"""Robust weights of rows and of models, by residuals."""
+"""Robust weights of rows and of models, and the number of wrong targets, by residuals."""
 
 import numpy as np
-from scipy.optimize import nnls
+from scipy.optimize import minimize_scalar, nnls
+from scipy.stats import t as student
 
 from sklearn_unlearn._mislabel.scores import residual_scores
 
@@ -9,6 +10,12 @@ from sklearn_unlearn._mislabel.scores import residual_scores
 BISQUARE = 4.685
 # Rounds of weighted least squares.
 N_ROUNDS = 5
+# So large a share of rows is taken for right in how far residuals of right targets may go.
+CENTRAL = 0.9
+# Largest share of those called wrong that residuals of right targets may be expected to hold.
+RIGHT_AMONG_CALLED = 0.4
+# Degrees of freedom that are tried: from very heavy tails to those of a normal distribution.
+DEGREES = (1.5, 2, 3, 4, 5, 7, 10, 20, 50)
 
 
 def robust_weights(predicted, y):
@@ -80,3 +87,48 @@ def _least_on_simplex(gram):
     heavy = 1e4
     found, _ = nnls(np.vstack([root, np.full((1, n), heavy)]), np.append(np.zeros(n), heavy))
     return found / found.sum() if found.sum() > 0 else np.full(n, 1 / n)
+
+
+def count_wrong_targets(scores):
+    """Estimate how many targets are wrong, by a tail that is heavier than it should be.
+
+    Residuals of right targets have heavy tails in most tables. A Student's t distribution is
+    fitted to the central residuals, of the others only that they lie beyond. Rows
+    are called wrong, from the largest residual on, as far as there are clearly more of them than
+    it has so far out.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_samples,)
+        Sizes of residuals.
+
+    Returns
+    -------
+    int
+        Number of rows.
+    """
+    degrees, scale = _central_t(scores)
+    far = np.sort(scores)[::-1]
+    expected = len(far) * 2 * student.sf(far / scale, degrees)
+    called = np.flatnonzero(expected <= RIGHT_AMONG_CALLED * np.arange(1, len(far) + 1))
+    return int(called[-1]) + 1 if len(called) else 0
+
+
+def _central_t(scores):
+    """Return the degrees of freedom and the scale that make the central residuals likeliest."""
+    last = np.quantile(scores, CENTRAL)
+    central = scores[scores <= last]
+    n_beyond = len(scores) - len(central)
+
+    def loss(log_scale, degrees):
+        scale = np.exp(log_scale)
+        inside = student.logpdf(central / scale, degrees).sum() - len(central) * log_scale
+        return -inside - n_beyond * student.logsf(last / scale, degrees)
+
+    # The scale is near one: sizes are in robust standard deviations.
+    found = [
+        (minimize_scalar(loss, bounds=(-3, 3), args=(degrees,), method="bounded"), degrees)
+        for degrees in DEGREES
+    ]
+    best, degrees = min(found, key=lambda pair: pair[0].fun)
+    return degrees, float(np.exp(best.x))

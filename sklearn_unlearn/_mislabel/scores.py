@@ -2,8 +2,6 @@
 
 import numpy as np
 
-# A residual this many robust standard deviations from zero counts as a wrong target.
-MAX_DEVIATIONS = 3.0
 # Median absolute deviation of a standard normal distribution.
 MAD_OF_NORMAL = 0.6744897501960817
 

@@ -158,6 +158,7 @@ class Tables(BaseEstimator):
 
     def _checked(self, X, reset):
         """Return rows of two dimensions, frames as they are."""
+        check_no_texts(X)
         if hasattr(X, "columns"):
             validate_data(self, X, skip_check_array=True, reset=reset)
             if not X.shape[0] or not X.shape[1]:
@@ -196,6 +197,36 @@ class Tables(BaseEstimator):
                 UserWarning,
                 stacklevel=5,
             )
+
+
+def check_no_texts(X):
+    """Raise if rows are texts rather than rows of a table; the message holds none of them."""
+    if hasattr(X, "columns") or sparse.issparse(X) or not np.iterable(X):
+        return
+    if isinstance(next(iter(X), None), str):
+        raise ValueError(
+            "X is a list of texts, and a table is needed. Pass what a vectoriser makes of them, as "
+            "TfidfVectorizer().fit_transform(X), or in fit a pipeline with a vectoriser as "
+            "estimator."
+        )
+
+
+def check_numbers(X, method):
+    """Raise unless a table holds nothing but numbers, which linear models need."""
+    X = Tables()._checked(X, reset=True)
+    if sparse.issparse(X):
+        return
+    columns = list(_columns(X))
+    if not all(_kind(values) == "number" for values in columns):
+        found = "X has strings, categories or dates"
+    elif any(np.isnan(_numbers(values)).any() for values in columns):
+        found = "X has missing values (NaN)"
+    else:
+        return
+    raise ValueError(
+        f"method={method!r} without an estimator takes numbers, and {found}. The default, "
+        'method="auto", takes any table; or pass a pipeline that makes numbers of X as estimator.'
+    )
 
 
 def _columns(X):

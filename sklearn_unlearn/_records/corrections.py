@@ -13,6 +13,7 @@ from sklearn_unlearn._records.frames import (
     without_unused,
     wrong_columns,
 )
+from sklearn_unlearn._records.keys import in_another_order
 from sklearn_unlearn._records.rows import count_rows, narrowed, substituted, take_rows
 
 
@@ -80,11 +81,7 @@ def read_correction(y, X, keys, n_rows, has_columns, names=None):
 
 def _check_order(name, values, keys):
     """Raise where the index of a series or frame holds the ids in another order."""
-    if not hasattr(values, "iloc"):
-        return
-    index = list(dict.fromkeys(values.index))
-    # An index may as well have nothing to do with ids.
-    if index != keys and set(index) == set(keys):
+    if hasattr(values, "iloc") and in_another_order(list(dict.fromkeys(values.index)), keys):
         raise ValueError(
             f"The index of {name} holds the ids of the request in another order than X_ids. Pass "
             f"{name}.loc[X_ids], or an array if its index means nothing."

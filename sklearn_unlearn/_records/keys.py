@@ -34,6 +34,14 @@ _ONE_KIND = (
 _UNITS = ("s", "ms", "us", "ns", "ps", "fs", "as")
 
 
+def in_another_order(found, keys):
+    """Tell whether the keys of an index are others' in another order.
+
+    An index may as well have nothing to do with ids: then it is in no order.
+    """
+    return found != keys and set(found) == set(keys)
+
+
 def as_keys(X_ids, name="X_ids"):
     """Return ids as a list of plain Python objects, so that equal ids hash alike.
 
