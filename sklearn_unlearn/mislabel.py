@@ -385,8 +385,8 @@ class MislabelDetector(NamedModelsMixin, FittedInnerMixin, BaseEstimator):
         Returns
         -------
         array-like of shape (n_samples,)
-            The same container, suspects with their suggested labels. Targets that are whole
-            numbers become floats, as suggestions are predictions.
+            The same container, suspects with their suggested labels (their own, if it is the most
+            probable). Whole numbers as targets become floats, as suggestions are predictions.
 
         Raises
         ------

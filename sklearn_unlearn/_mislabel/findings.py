@@ -135,17 +135,20 @@ def about_labels(judged, classes, y, kept, pooled):
         counts = sure_counts(P, codes)
         noise = noise_matrix(counts)
         q = label_posterior(P, codes, noise)
-        suggested, own = classes[q.argmax(axis=1)], q[np.arange(len(codes)), codes]
+        if not labels_tell(counts, codes):
+            if (q.argmax(axis=1) != codes).any():
+                warnings.warn(
+                    "Labels agree with what the models are surest of no more often than by chance: "
+                    "they have nothing to do with the classes that the models see, or rows are "
+                    "too few to tell, so that none is suspected. Pass other features, more rows, "
+                    "or a number as contamination.",
+                    UserWarning,
+                    stacklevel=3,
+                )
+            q = np.eye(len(classes))[codes]
+        suggested = classes[q.argmax(axis=1)]
         # As many as are expected to be wrong, whichever they are.
-        n_wrong = round((1 - own).sum())
-        if n_wrong and not labels_tell(counts, codes):
-            warnings.warn(
-                "Labels have nothing to do with the classes that the models see, so that none is "
-                "suspected. Pass other features, or a number as contamination.",
-                UserWarning,
-                stacklevel=3,
-            )
-            suggested, n_wrong = classes[codes], 0
+        n_wrong = round((1 - q[np.arange(len(codes)), codes]).sum())
         found["noise_matrix_"] = noise
         found["label_proba_"] = np.zeros((len(y), len(classes)))
         found["label_proba_"][kept] = q
@@ -160,7 +163,9 @@ def about_labels(judged, classes, y, kept, pooled):
 
 def _lead(posterior, codes):
     """Return by how much each given label is more probable than any other; zero if it is not."""
-    rows = np.arange(len(codes))
-    others = posterior.copy()
+    rows, n_classes = np.arange(len(codes)), posterior.shape[1]
+    own, others = posterior[rows, codes], posterior.copy()
     others[rows, codes] = 0
-    return np.maximum(posterior[rows, codes] - others.max(axis=1), 0)
+    lead = np.maximum(own - others.max(axis=1), 0)
+    # No class may be left without weight: a fit would lose it, or fail.
+    return np.where((np.bincount(codes, lead, n_classes) > 0)[codes], lead, own)

@@ -22,6 +22,7 @@ from sklearn_unlearn._inner.pipelines import last_step, split_pipeline
 from sklearn_unlearn._mislabel.costs import N_STEPS, times_cross_validation
 from sklearn_unlearn._mislabel.epochs import over_epochs
 from sklearn_unlearn._mislabel.members import to_have_probabilities, way_of
+from sklearn_unlearn._mislabel.noise import labels_tell, sure_counts
 from sklearn_unlearn._mislabel.pool import PooledClassifier, PooledRegressor
 from sklearn_unlearn._mislabel.progress import timed_step
 from sklearn_unlearn._mislabel.residuals import count_wrong_targets
@@ -137,6 +138,7 @@ def by_leave_one_out(model, X, y, codes, settings):
             UserWarning,
             stacklevel=4,
         )
+    first = judged
     for turn in range(n_rounds):
         aside = set_aside(judged.scores, judged.n_wrong, codes)
         if not len(aside):
@@ -149,7 +151,9 @@ def by_leave_one_out(model, X, y, codes, settings):
             if after > (1 - LEAST_GAIN) * before:
                 break
         judged = again
-    return judged
+    # A model without the rows that it disagrees with agrees with the rest, whatever the labels.
+    told = codes is None or labels_tell(sure_counts(first.outside, codes), codes)
+    return judged if told else first
 
 
 def by_cross_validation(model, X, y, codes, settings):

@@ -14,6 +14,10 @@ N_ROUNDS = 5
 CENTRAL = 0.9
 # Largest share of those called wrong that residuals of right targets may be expected to hold.
 RIGHT_AMONG_CALLED = 0.4
+# Where nearly all residuals are none, a target is wrong if its own is so many times the last digit.
+FAR = 3.0
+# Residuals below this, in robust standard deviations, are none.
+LAST_DIGIT = 1e-8
 # Degrees of freedom that are tried: from very heavy tails to those of a normal distribution.
 DEGREES = (1.5, 2, 3, 4, 5, 7, 10, 20, 50)
 
@@ -107,6 +111,11 @@ def count_wrong_targets(scores):
     int
         Number of rows.
     """
+    # Rows that are predicted to the last digit, as many zeros are, tell nothing of the others.
+    told = scores[scores > LAST_DIGIT]
+    if len(told) <= (1 - CENTRAL) * len(scores):
+        return int((told > FAR).sum())
+    scores = told
     degrees, scale = _central_t(scores)
     far = np.sort(scores)[::-1]
     expected = len(far) * 2 * student.sf(far / scale, degrees)

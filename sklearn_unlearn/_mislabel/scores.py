@@ -4,6 +4,8 @@ import numpy as np
 
 # Median absolute deviation of a standard normal distribution.
 MAD_OF_NORMAL = 0.6744897501960817
+# So large a share of rows may be wrong where all others are predicted to the last digit.
+FEW = 0.1
 
 
 def label_losses(probabilities, codes):
@@ -93,10 +95,17 @@ def residual_scale(predicted, y):
     Returns
     -------
     center, spread : float
-        Median, and median absolute deviation as that of a normal distribution.
+        Median, and median absolute deviation as that of a normal distribution. Where half of the
+        rows or more are predicted to the last digit, it is that of the others; if these are few,
+        they are what is suspicious, and it is the last digit.
     """
     residuals = y - predicted
     center = np.median(residuals)
-    spread = np.median(np.abs(residuals - center)) / MAD_OF_NORMAL
-    # Where more than half of the rows are predicted to the last digit, any other is suspicious.
-    return float(center), float(max(spread, np.finfo(float).eps * max(1.0, np.abs(y).max())))
+    sizes = np.abs(residuals - center)
+    last_digit = np.finfo(float).eps * (np.abs(y).max() or 1.0)
+    spread = np.median(sizes) / MAD_OF_NORMAL
+    if spread <= last_digit:
+        others = sizes[sizes > 10 * last_digit]
+        many = len(others) > FEW * len(sizes)
+        spread = np.median(others) / MAD_OF_NORMAL if many else last_digit
+    return float(center), float(spread)

@@ -1,12 +1,14 @@
 """The default of MislabelDetector: a pool that takes any table."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_iris
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import average_precision_score, log_loss
 from sklearn.neighbors import KNeighborsClassifier
@@ -265,3 +267,44 @@ def test_leave_one_out_that_is_asked_for_says_what_it_costs():
     y = X @ np.random.default_rng(0).standard_normal(500) > 0
     with pytest.warns(UserWarning, match="times what cross-validation does"):
         MislabelDetector(method="loo", n_rounds=0, contamination=3).fit(X, y)
+
+
+def test_weights_leave_no_class_without_rows():
+    X = np.r_[np.random.default_rng(0).normal(size=(100, 2)), [[0.0, 0.0], [0.1, 0.0]]]
+    y = np.r_[np.arange(100) % 2, 2, 2]
+    X[:100, 0] += 4 * y[:100]
+    detector = MislabelDetector([("linear", LogisticRegression())], random_state=0).fit(X, y)
+    assert (np.bincount(y, detector.sample_weight_) > 0).all()
+
+
+def test_labels_that_were_drawn_are_not_suspected_after_rounds_either():
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        X, y = rng.normal(size=(1000, 4)), rng.integers(0, 2, 1000)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Labels agree", UserWarning)
+            detector = MislabelDetector(LogisticRegression(), random_state=0).fit(X, y)
+        assert detector.suspects_ == []
+        np.testing.assert_array_equal(detector.sample_weight_, 1)
+        np.testing.assert_array_equal(detector.label_proba_.argmax(axis=1), y)
+
+
+def test_targets_of_which_most_are_zero_are_not_suspects_for_being_others():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 4))
+    y = np.where(X[:, 0] > 1, np.exp(X[:, 1]), 0.0)
+    members = [("forest", RandomForestRegressor(20, oob_score=True, random_state=0))]
+    detector = MislabelDetector(members).fit(X, y)
+    assert detector.is_suspect_.sum() <= 10
+    assert (detector.sample_weight_[y > 0] > 0).mean() > 0.5
+
+
+@pytest.mark.parametrize("unit", [1e-19, 1.0, 1e19])
+def test_the_unit_of_targets_does_not_matter(unit):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 3))
+    y = X.sum(axis=1) + 0.1 * rng.normal(size=100)
+    y[:5] += 9
+    found = MislabelDetector(Ridge()).fit(X, y * unit)
+    assert found.is_suspect_[:5].all()
+    assert found.is_suspect_.sum() <= 7
