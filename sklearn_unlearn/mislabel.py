@@ -229,7 +229,7 @@ class MislabelDetector(NamedModelsMixin, FittedInnerMixin, BaseEstimator):
     >>> given[wrong] = (y[wrong] + 1) % 3
     >>> ids = [f"flower-{i}" for i in range(len(y))]
     >>> detector = MislabelDetector(random_state=0).fit(X, given, X_ids=ids)
-    >>> len(set(detector.suspects_[:15]) & {ids[i] for i in wrong}) >= 12
+    >>> len(set(detector.suspects_) & {ids[i] for i in wrong}) >= 10
     True
     >>> bool((detector.relabel(given) == y).mean() > (given == y).mean())
     True
