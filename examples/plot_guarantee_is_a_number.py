@@ -23,7 +23,7 @@ from sklearn_unlearn import PUMAUnlearner
 X, y = load_breast_cancer(return_X_y=True)
 X, gone = scale(X), np.arange(0, 500, 10)
 X_left, y_left = np.delete(X, gone, axis=0), np.delete(y, gone)
-inner = LogisticRegression(tol=1e-3)
+inner = LogisticRegression(tol=1e-6, max_iter=1000)
 best = LogisticRegression(solver="newton-cholesky", tol=1e-14, max_iter=100).fit(X_left, y_left)
 
 

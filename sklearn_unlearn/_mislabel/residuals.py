@@ -112,6 +112,8 @@ def count_wrong_targets(scores):
         Number of rows.
     """
     # Rows that are predicted to the last digit, as many zeros are, tell nothing of the others.
+    # Of targets that are Python's own numbers, residuals are too.
+    scores = np.asarray(scores, dtype=float)
     told = scores[scores > LAST_DIGIT]
     if len(told) <= (1 - CENTRAL) * len(scores):
         return int((told > FAR).sum())
