@@ -412,7 +412,7 @@ class MislabelDetector(NamedModelsMixin, FittedInnerMixin, BaseEstimator):
 
         y : array-like of shape (n_samples,), default=None
             Their labels or targets. None scores the label that the model predicts: how unsure
-            it is; targets are needed.
+            it is; without targets all rows of a regression are as odd as each other.
 
         Returns
         -------
@@ -423,15 +423,15 @@ class MislabelDetector(NamedModelsMixin, FittedInnerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a label is none of the classes, or targets are missing.
+            If a label is none of the classes.
         """
         check_is_fitted(self)
         y = None if y is None else read_labels(y)
         if not hasattr(self, "classes_"):
-            if y is None:
-                raise ValueError("y is needed: without its target no row of a regression is odd.")
+            predicted = self.estimator_.predict(X)
+            y = predicted if y is None else y
             check_consistent_length(X, y)
-            return np.abs(y - self.estimator_.predict(X) - self._center) / self._spread
+            return np.abs(y - predicted - self._center) / self._spread
         P = np.exp(log_probabilities(fitted_output(self.estimator_, X)))
         codes = P.argmax(axis=1)
         if y is not None:
