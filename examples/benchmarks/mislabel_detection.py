@@ -27,6 +27,7 @@ import argparse
 import csv
 import sys
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 from time import process_time
 
@@ -243,12 +244,7 @@ def compute(path, tables, seeds, who):
     """Compute the cells that the file does not have, and add them to it."""
     ways = {OURS: by_us, ENSEMBLE: by_cleanlab}
     known = {(r["table"], r["kind"], r["share"], r["seed"], r["method"]) for r in read(path)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
-        if new:
-            writer.writeheader()
+    with appending(path, FIELDS) as add:
         for seed in range(seeds):
             for name in tables:
                 for kind in KINDS:
@@ -256,9 +252,25 @@ def compute(path, tables, seeds, who):
                         cell = (name, kind, str(share), str(seed))
                         missing = [ways[m] for m in who if (*cell, m) not in known]
                         for methods in missing:
-                            writer.writerows(list(cells(name, kind, share, seed, methods)))
-                            file.flush()
+                            add(list(cells(name, kind, share, seed, methods)))
             print(f"seed {seed}: done", file=sys.stderr)
+
+
+@contextmanager
+def appending(path, fields):
+    """Give a function that adds lines to a file; a new file begins with the names of its fields."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, fields, lineterminator="\n")
+        if new:
+            writer.writeheader()
+
+        def add(lines):
+            writer.writerows(lines)
+            file.flush()
+
+        yield add
 
 
 def read(path):

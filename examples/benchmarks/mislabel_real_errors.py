@@ -34,7 +34,6 @@ the fetching and the photographs were never.
 """
 
 import argparse
-import csv
 import gzip
 import hashlib
 import json
@@ -47,7 +46,7 @@ from pathlib import Path
 from time import process_time
 
 import numpy as np
-from mislabel_detection import ENSEMBLE, OURS, by_cleanlab, by_us, encoders, read
+from mislabel_detection import ENSEMBLE, OURS, appending, by_cleanlab, by_us, encoders, read
 from scipy.stats import rankdata
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestRegressor
@@ -318,20 +317,14 @@ def cells(name, load, seed, methods):
 def compute(path, tables, seeds, who):
     """Compute the cells that the file does not have, and add them to it."""
     known = {(row["table"], row["seed"]) for row in read(path) if who[0] == row["method"]}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
-        if new:
-            writer.writeheader()
+    with appending(path, FIELDS) as add:
         for name, load in tables.items():
             rivals = by_cleanlab if name in LABELS else cleanlab_of_targets
             for seed in range(seeds):
                 if (name, str(seed)) in known:
                     continue
                 for method in (by_us, rivals)[: len(who)]:
-                    writer.writerows(list(cells(name, load, seed, method)))
-                    file.flush()
+                    add(list(cells(name, load, seed, method)))
             print(f"{name}: done", file=sys.stderr)
 
 

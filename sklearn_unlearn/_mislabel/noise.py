@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.special import gammaln
 
+from sklearn_unlearn._mislabel.pooling import with_floor
+
 # Share of the rows predicted as a class that tell how it is labelled: those predicted most surely,
 # where classes overlap least.
 SUREST = 0.4
@@ -14,8 +16,6 @@ PRIOR_ROWS = np.geomspace(3, 3000, 13)
 # What models say of labels becomes what they say of true classes in so many steps: with more,
 # errors of the matrix and of the models grow.
 N_STEPS = 5
-# Probability of any class that may never be lost.
-FLOOR = 1e-3
 
 
 def sure_counts(P, codes):
@@ -132,8 +132,7 @@ def true_probabilities(P, noise):
     for _ in range(N_STEPS):
         expected = Q @ noise
         Q = Q * (np.divide(P, expected, out=np.zeros_like(P), where=expected > 0) @ noise.T)
-    Q = Q + FLOOR
-    return Q / Q.sum(axis=1, keepdims=True)
+    return with_floor(Q)
 
 
 def label_posterior(P, codes, noise):

@@ -12,6 +12,12 @@ PRIOR_ROWS = 1.0
 EVEN = 0.5
 
 
+def with_floor(P):
+    """Return probabilities, none of which is zero, from those that may be."""
+    P = P + FLOOR
+    return P / P.sum(axis=1, keepdims=True)
+
+
 def log_probabilities(P):
     """Return logarithms of probabilities that are never zero.
 
@@ -25,8 +31,7 @@ def log_probabilities(P):
     ndarray of shape (n_samples, n_classes)
         Logarithms; rows sum to one as probabilities.
     """
-    P = np.nan_to_num(P) + FLOOR
-    return np.log(P / P.sum(axis=1, keepdims=True))
+    return np.log(with_floor(np.nan_to_num(P)))
 
 
 def normalised(logs):

@@ -112,14 +112,11 @@ def count_wrong_targets(scores):
         Number of rows.
     """
     # Rows that are predicted to the last digit, as many zeros are, tell nothing of the others.
-    # Of targets that are Python's own numbers, residuals are too.
-    scores = np.asarray(scores, dtype=float)
     told = scores[scores > LAST_DIGIT]
     if len(told) <= (1 - CENTRAL) * len(scores):
         return int((told > FAR).sum())
-    scores = told
-    degrees, scale = _central_t(scores)
-    far = np.sort(scores)[::-1]
+    degrees, scale = _central_t(told)
+    far = np.sort(told)[::-1]
     expected = len(far) * 2 * student.sf(far / scale, degrees)
     called = np.flatnonzero(expected <= RIGHT_AMONG_CALLED * np.arange(1, len(far) + 1))
     return int(called[-1]) + 1 if len(called) else 0

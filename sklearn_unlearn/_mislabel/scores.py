@@ -78,7 +78,8 @@ def residual_scores(predicted, y):
         Sizes, high for suspicious targets.
     """
     center, spread = residual_scale(predicted, y)
-    return np.abs(y - predicted - center) / spread
+    # Residuals of targets that are Python's own numbers are such, too.
+    return np.asarray(np.abs(y - predicted - center) / spread, dtype=float)
 
 
 def residual_scale(predicted, y):
